@@ -1,0 +1,104 @@
+#include "conf/schema.h"
+
+#include <string.h>
+
+#define TOP(member) offsetof(struct conf, member)
+#define LISTEN(member) offsetof(struct conf_listen, member)
+#define RULE(member) offsetof(struct conf_rule, member)
+#define POLICY(member) offsetof(struct conf_tls_policy, member)
+
+#define SECONDS(n) ((int64_t)(n)*1000)
+#define DAYS(n) SECONDS((n)*86400)
+#define MEGABYTES(n) ((int64_t)(n) << 20)
+
+static const char *const listen_tls[] = {"implicit", "starttls", NULL};
+static const char *const protect[] = {"require", "prefer", "never", NULL};
+static const char *const missing[] = {"hold", "refuse", "bounce", NULL};
+static const char *const formats[] = {"openpgp", "smime", NULL};
+static const char *const levels[] = {"none", "may", "encrypt", "verify", "secure", NULL};
+static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
+
+static const struct conf_key schema[] = {
+    {"", "hostname", CONF_STRING, TOP(hostname), .required = true},
+    {"", "state-dir", CONF_PATH, TOP(state_dir), .fallback = "/var/lib/sealgate"},
+    {"", "user", CONF_STRING, TOP(user)},
+    {"", "control-socket", CONF_PATH, TOP(control_socket)},
+    {"", "log-level", CONF_WORD, TOP(log_level), .fallback = "info", .words = log_levels},
+
+    {"listen", "tls", CONF_WORD, LISTEN(tls), .required = true, .words = listen_tls},
+
+    {"tls", "certificate", CONF_PATH, TOP(tls_certificate), .required = true},
+    {"tls", "key", CONF_PATH, TOP(tls_key), .required = true},
+
+    {"auth", "users", CONF_PATH, TOP(auth_users), .required = true},
+    {"auth", "workers", CONF_COUNT, TOP(auth_workers), 1, 64, "2"},
+
+    {"keys", "roots", CONF_PATH, TOP(keys_roots)},
+    {"keys", "lookup-budget", CONF_DURATION, TOP(keys_budget_ms), 100, SECONDS(60), "5s"},
+    {"keys", "case-sensitive", CONF_BOOL, TOP(keys_case_sensitive), .fallback = "no"},
+
+    {"seal", "workers", CONF_COUNT, TOP(seal_workers), 1, 256, "4"},
+    {"seal", "jobs", CONF_COUNT, TOP(seal_jobs), 1, 1000000, "1000"},
+    {"seal", "deadline", CONF_DURATION, TOP(seal_deadline_ms), 100, SECONDS(600), "60s"},
+    {"seal", "cpu", CONF_DURATION, TOP(seal_cpu_ms), SECONDS(1), SECONDS(600), "30s"},
+    {"seal", "memory", CONF_BYTES, TOP(seal_memory), MEGABYTES(256), MEGABYTES(65536), "2GB"},
+    {"seal", "gpg", CONF_PATH, TOP(seal_gpg), .fallback = "/usr/bin/gpg"},
+
+    {"when", "sender", CONF_STRINGS, RULE(sender)},
+    {"when", "recipient", CONF_STRINGS, RULE(recipient)},
+    {"when", "user", CONF_STRINGS, RULE(user)},
+    {"when", "subject", CONF_STRINGS, RULE(subject)},
+    {"when", "header", CONF_STRINGS, RULE(header)},
+    {"when", "listener", CONF_STRINGS, RULE(listener)},
+    {"rule", "protect", CONF_WORD, RULE(protect), .required = true, .words = protect},
+    {"rule", "formats", CONF_WORDS, RULE(formats), .fallback = "openpgp,smime", .words = formats},
+    {"rule", "on-missing-key", CONF_WORD, RULE(on_missing_key), .fallback = "hold", .words = missing},
+
+    {"delivery", "route", CONF_STRING, TOP(delivery_route), .fallback = "mx"},
+    {"delivery", "tls", CONF_WORD, TOP(delivery_tls), .fallback = "may", .words = levels},
+    {"delivery", "ca", CONF_PATH, TOP(delivery_ca)},
+    {"delivery", "mx-port", CONF_COUNT, TOP(delivery_mx_port), 1, 65535, "25"},
+    {"delivery", "per-destination", CONF_COUNT, TOP(delivery_per_destination), 1, 1000, "10"},
+    {"delivery", "resolvers", CONF_STRINGS, TOP(delivery_resolvers)},
+    {"delivery", "trust-anchor", CONF_PATH, TOP(delivery_trust_anchor)},
+    {"tls-policy", "level", CONF_WORD, POLICY(level), .required = true, .words = levels},
+
+    {"queue", "first-retry", CONF_DURATION, TOP(queue_first_retry_ms), 100, DAYS(1), "5min"},
+    {"queue", "last-retry", CONF_DURATION, TOP(queue_last_retry_ms), 100, DAYS(7), "4h"},
+    {"queue", "lifetime", CONF_DURATION, TOP(queue_lifetime_ms), 100, DAYS(60), "5d"},
+    {"queue", "hold", CONF_DURATION, TOP(queue_hold_ms), 100, DAYS(365), "7d"},
+    {"queue", "recheck", CONF_DURATION, TOP(queue_recheck_ms), 100, DAYS(7), "15min"},
+
+    {"submission", "processes", CONF_COUNT, TOP(submission_processes), 1, 64, "2"},
+    {"limits", "message", CONF_BYTES, TOP(limit_message), 1024, MEGABYTES(200), "50MB"},
+    {"limits", "recipients", CONF_COUNT, TOP(limit_recipients), 1, 1000, "1000"},
+    {"limits", "sessions", CONF_COUNT, TOP(limit_sessions), 1, 100000, "1000"},
+    {"limits", "sessions-per-client", CONF_COUNT, TOP(limit_sessions_per_client), 1, 100000, "50"},
+    {"limits", "transactions", CONF_COUNT, TOP(limit_transactions), 1, 1000000, "1000"},
+    {"limits", "header", CONF_BYTES, TOP(limit_header), 1024, MEGABYTES(4), "256KB"},
+    {"limits", "parts", CONF_COUNT, TOP(limit_parts), 1, 100000, "1000"},
+    {"limits", "depth", CONF_COUNT, TOP(limit_depth), 1, 200, "30"},
+    {"limits", "bad-commands", CONF_COUNT, TOP(limit_bad_commands), 1, 10000, "20"},
+    {"limits", "auth-failures", CONF_COUNT, TOP(limit_auth_failures), 1, 1000, "3"},
+    {"limits", "handshake", CONF_DURATION, TOP(limit_handshake_ms), 100, SECONDS(600), "30s"},
+    {"limits", "command", CONF_DURATION, TOP(limit_command_ms), 100, SECONDS(3600), "5min"},
+    {"limits", "data", CONF_DURATION, TOP(limit_data_ms), 100, SECONDS(7200), "10min"},
+    {"limits", "before-auth", CONF_DURATION, TOP(limit_before_auth_ms), 100, SECONDS(3600), "2min"},
+    {"limits", "busy", CONF_DURATION, TOP(limit_busy_ms), 100, SECONDS(600), "20s"},
+    {"limits", "seal", CONF_DURATION, TOP(limit_seal_ms), 100, SECONDS(3600), "2min"},
+    {"limits", "drain", CONF_DURATION, TOP(limit_drain_ms), 100, SECONDS(600), "30s"},
+    {NULL, NULL, CONF_STRING, 0},
+};
+
+const struct conf_key *conf_schema(void)
+{
+    return schema;
+}
+
+const struct conf_key *conf_schema_find(const char *section, const char *name)
+{
+    for (const struct conf_key *key = schema; key->name; key++)
+        if (strcmp(key->section, section) == 0 && strcmp(key->name, name) == 0)
+            return key;
+    return NULL;
+}

@@ -1,0 +1,98 @@
+#include "gateway/main/policy_conf.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The schema allows only these words, so nothing falls through to the last line but its own word. */
+static enum policy_protect protect_from(const char *word)
+{
+    if (strcmp(word, "never") == 0)
+        return PROTECT_NEVER;
+    return strcmp(word, "prefer") == 0 ? PROTECT_PREFER : PROTECT_REQUIRE;
+}
+
+static enum policy_missing missing_from(const char *word)
+{
+    if (strcmp(word, "refuse") == 0)
+        return MISSING_REFUSE;
+    return strcmp(word, "bounce") == 0 ? MISSING_BOUNCE : MISSING_HOLD;
+}
+
+static enum tls_level level_from(const char *word)
+{
+    for (enum tls_level l = TLS_LEVEL_NONE; l < TLS_LEVEL_SECURE; l++)
+        if (strcmp(word, tls_level_word(l)) == 0)
+            return l;
+    return TLS_LEVEL_SECURE;
+}
+
+static enum status formats_from(const struct conf_rule *from, struct policy_rule *rule, struct error *err)
+{
+    if (from->formats.n > 2)
+        return error_set(err, STATUS_INVALID, "rule %s: formats names more than two", from->name);
+    for (size_t i = 0; i < from->formats.n; i++)
+        rule->formats[rule->n_formats++] =
+            strcmp(from->formats.items[i], "smime") == 0 ? CERTIFICATE_SMIME : CERTIFICATE_OPENPGP;
+    if (rule->n_formats == 2 && rule->formats[0] == rule->formats[1])
+        return error_set(err, STATUS_INVALID, "rule %s: formats names %s twice", from->name,
+                         from->formats.items[0]);
+    return STATUS_OK;
+}
+
+static enum status rule_from(const struct conf_rule *from, struct policy_rule *rule, struct error *err)
+{
+    *rule = (struct policy_rule){
+        .name = from->name,
+        .senders = (const char *const *)from->sender.items,
+        .n_senders = from->sender.n,
+        .recipients = (const char *const *)from->recipient.items,
+        .n_recipients = from->recipient.n,
+        .users = (const char *const *)from->user.items,
+        .n_users = from->user.n,
+        .subjects = (const char *const *)from->subject.items,
+        .n_subjects = from->subject.n,
+        .headers = (const char *const *)from->header.items,
+        .n_headers = from->header.n,
+        .listeners = (const char *const *)from->listener.items,
+        .n_listeners = from->listener.n,
+        .protect = protect_from(from->protect),
+        .on_missing_key = missing_from(from->on_missing_key),
+    };
+    for (size_t i = 0; i < rule->n_headers; i++)
+        if (!strchr(rule->headers[i], ':'))
+            return error_set(err, STATUS_INVALID,
+                             "rule %s: header \"%s\" lacks a colon, as in \"X-Class: secret\"", from->name,
+                             rule->headers[i]);
+    return formats_from(from, rule, err);
+}
+
+enum status policy_from_conf(const struct conf *conf, struct policy_settings *settings_out, struct error *err)
+{
+    struct policy_rule *rules = calloc(conf->n_rules, sizeof *rules);
+    if (!rules)
+        return error_set(err, STATUS_TEMPORARY, "out of memory for the rules");
+    for (size_t i = 0; i < conf->n_rules; i++) {
+        enum status st = rule_from(&conf->rules[i], &rules[i], err);
+        if (st != STATUS_OK) {
+            free(rules);
+            return st;
+        }
+    }
+    *settings_out = (struct policy_settings){.rules = rules, .n_rules = conf->n_rules};
+    return STATUS_OK;
+}
+
+enum status tls_level_from_conf(const struct conf *conf, struct tls_level_settings *settings_out,
+                                struct error *err)
+{
+    size_t n = conf->n_tls_policies;
+    struct tls_policy *policies = calloc(n ? n : 1, sizeof *policies);
+    if (!policies)
+        return error_set(err, STATUS_TEMPORARY, "out of memory for the TLS policies");
+    for (size_t i = 0; i < n; i++)
+        policies[i] =
+            (struct tls_policy){conf->tls_policies[i].domain, level_from(conf->tls_policies[i].level)};
+    *settings_out = (struct tls_level_settings){
+        .level = level_from(conf->delivery_tls), .policies = policies, .n_policies = n};
+    return STATUS_OK;
+}

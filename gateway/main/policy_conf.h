@@ -1,0 +1,16 @@
+/* From configuration to the settings of policy and TLS levels, as several roles take them. */
+#ifndef SEALGATE_MAIN_POLICY_CONF_H
+#define SEALGATE_MAIN_POLICY_CONF_H
+
+#include "conf/conf.h"
+#include "gateway/policy/policy.h"
+#include "gateway/policy/tls_level.h"
+
+/* The strings stay CONF's, which must live as long. Free the arrays with free(settings->rules),
+ * free(settings->policies). */
+MUST_USE enum status policy_from_conf(const struct conf *conf, struct policy_settings *settings_out,
+                                      struct error *err);
+MUST_USE enum status tls_level_from_conf(const struct conf *conf, struct tls_level_settings *settings_out,
+                                         struct error *err);
+
+#endif

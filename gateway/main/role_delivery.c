@@ -1,0 +1,54 @@
+#include <string.h>
+#include <sysexits.h>
+
+#include "gateway/delivery/delivery.h"
+#include "gateway/main/paths.h"
+#include "gateway/main/policy_conf.h"
+#include "gateway/main/role_runs.h"
+#include "gateway/net/tls.h"
+
+#define SECONDS(n) ((int64_t)(n)*1000)
+#define MINUTES(n) SECONDS((n)*60)
+
+/* RFC 5321 §4.5.3.2. */
+static const struct delivery_timeouts rfc5321_timeouts = {
+    .connect_ms = SECONDS(30),
+    .handshake_ms = SECONDS(60),
+    .greeting_ms = MINUTES(5),
+    .command_ms = MINUTES(5),
+    .data_ms = MINUTES(3),
+    .end_of_data_ms = MINUTES(10),
+};
+
+int role_delivery(const struct role_start *start)
+{
+    const struct conf *conf = &start->conf;
+    struct delivery_settings settings = {
+        .log = &start->log,
+        .hostname = conf->hostname,
+        .route = conf->delivery_route,
+        .mx_port = (uint16_t)conf->delivery_mx_port,
+        .resolver = {.servers = (const char *const *)conf->delivery_resolvers.items,
+                     .n_servers = conf->delivery_resolvers.n,
+                     .trust_anchor = conf->delivery_trust_anchor,
+                     .hosts = "/etc/hosts"},
+        .window = 200,
+        .per_destination = (unsigned)conf->delivery_per_destination,
+        .deliveries_per_connection = 100,
+        .idle_ms = SECONDS(5),
+        .timeouts = rfc5321_timeouts,
+        .drain_ms = conf->limit_drain_ms,
+        .queue_service = start->ports[0],
+    };
+    struct tls_client_settings tls = {.ca_path = conf->delivery_ca};
+    char key_path[PATH_SIZE];
+    struct error err;
+    if (path_in_state(conf, SPOOL_KEY_FILE, key_path, &err) != STATUS_OK ||
+        spool_key_load(key_path, &settings.spool_key, &err) != STATUS_OK)
+        return role_failed(start, "spool key", &err);
+    if (tls_level_from_conf(conf, &settings.tls, &err) != STATUS_OK)
+        return role_failed(start, "TLS policies", &err);
+    if (tls_client_context(&tls, &settings.tls_context, &err) != STATUS_OK)
+        return role_failed(start, "TLS trust anchors", &err);
+    return role_drop(start, "delivery", 0) ? delivery_run(&settings) : EX_CONFIG;
+}

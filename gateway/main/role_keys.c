@@ -1,0 +1,26 @@
+#include <sysexits.h>
+
+#include "gateway/keys/keys.h"
+#include "gateway/main/paths.h"
+#include "gateway/main/role_runs.h"
+
+int role_keys(const struct role_start *start)
+{
+    const struct conf *conf = &start->conf;
+    char database[PATH_SIZE], home[PATH_SIZE];
+    struct error err;
+    if (path_in_state(conf, FOLDER_KEYS "/keys.db", database, &err) != STATUS_OK ||
+        path_in_state(conf, FOLDER_KEYS "/gnupg", home, &err) != STATUS_OK)
+        return role_failed(start, "paths", &err);
+    struct keys_settings settings = {
+        .log = &start->log,
+        .keystore = {.path = database,
+                     .local_part_case_sensitive = conf->keys_case_sensitive,
+                     .gpg_path = conf->seal_gpg,
+                     .gpg_home = home,
+                     .roots_path = conf->keys_roots},
+        .lookup_service = start->ports[0],
+        .control_service = start->ports[1],
+    };
+    return role_drop(start, "keys", 0) ? keys_run(&settings) : EX_CONFIG;
+}

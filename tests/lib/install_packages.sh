@@ -1,0 +1,31 @@
+#!/bin/sh
+# Installs the Debian packages that are missing, through sudo when not root.
+# Usage: install_packages.sh build|test|demo …
+set -eu
+
+build='gcc make pkg-config libgpgme-dev libgmime-3.0-dev libevent-dev libconfuse-dev libgsasl-dev
+       libsqlite3-dev libssl-dev libunbound-dev libjansson-dev libsystemd-dev libcrypt-dev libidn2-dev
+       gnupg dns-root-data'
+demo='swaks libnet-ssleay-perl libio-socket-ssl-perl gnupg openssl python3 procps'
+test="$demo libcmocka-dev python3-pytest python3-cryptography msmtp s-nail curl sq rnp postfix
+      clang libclang-rt-14-dev clang-format mandoc sqlite3 iproute2 procps"
+
+missing=
+for set in "$@"; do
+    eval "wanted=\$$set"
+    for package in $wanted; do
+        status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+        [ "$status" = installed ] || missing="$missing $package"
+    done
+done
+[ -n "$missing" ] || exit 0
+
+as_root=
+[ "$(id -u)" -eq 0 ] || as_root=sudo
+echo "installing:$missing"
+$as_root apt-get update -qq
+# Postfix is a test peer run from private folders: its own service must not start here.
+echo 'postfix postfix/main_mailer_type select No configuration' | $as_root debconf-set-selections
+# shellcheck disable=SC2086
+$as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+    apt-get install -y -qq --no-install-recommends $missing >/dev/null
