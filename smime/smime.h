@@ -1,0 +1,104 @@
+/*
+ * S/MIME with OpenSSL: inspect a certificate, encrypt, check what came out (RFC 8551, RFC 5652).
+ *
+ * Knows nothing of SMTP, policy or the database. Fitness is judged here, not by OpenSSL's purposes
+ * (pitfalls: X509_PURPOSE_SMIME_ENCRYPT rejects keyAgreement, CMS_encrypt takes serverAuth).
+ */
+#ifndef SEALGATE_SMIME_SMIME_H
+#define SEALGATE_SMIME_SMIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/span.h"
+
+#define SMIME_FINGERPRINT_SIZE 65        /* SHA-256 of the DER certificate, upper-case hex and NUL */
+#define SMIME_CERTIFICATE_MAX (1u << 16) /* bytes of one DER certificate */
+#define SMIME_FILE_MAX (1u << 20)        /* bytes of a file with certificates */
+
+enum smime_fitness {
+    SMIME_USABLE,
+    SMIME_EXPIRED,
+    SMIME_NOT_YET_VALID,
+    SMIME_WRONG_USAGE, /* EKU without emailProtection/any; KU without keyEncipherment (RSA) or keyAgreement
+                          (EC); a CA */
+    SMIME_UNSUPPORTED, /* X25519, X448, DSA, unknown curve, RSA under 2048 bits, MD5 or SHA-1 signature
+                          (unless self-signed root) */
+    SMIME_UNTRUSTED,   /* roots are configured and no chain leads to one */
+    SMIME_INVALID,     /* damaged, no address */
+};
+
+struct smime_certificate_info {
+    enum smime_fitness fitness;
+    char reason[160]; /* for people; "" when usable */
+    char fingerprint[SMIME_FINGERPRINT_SIZE];
+    char algorithm[32];            /* "rsa2048", "nistp256", … */
+    int64_t not_before, not_after; /* seconds since 1970 */
+    char *subject;                 /* RFC 2253, UTF-8; owned */
+    char *issuer;                  /* owned */
+    char *serial;                  /* hex; owned */
+    char **addresses; /* SAN rfc822Name and SmtpUTF8Mailbox, then emailAddress of the DN only if the SAN has
+                         none; owned */
+    size_t n_addresses;
+};
+
+/* Trust anchors and intermediates; NULL roots_path: no chain is asked for (certificates the administrator
+ * added are trusted by that). */
+struct smime_trust;
+struct smime_trust_settings {
+    const char *roots_path; /* PEM bundle; NULL: none */
+};
+MUST_USE enum status smime_trust_open(const struct smime_trust_settings *settings,
+                                      struct smime_trust **trust_out, struct error *err);
+void smime_trust_close(struct smime_trust *trust);
+
+struct smime_certificates {
+    struct buf *items; /* each one DER certificate */
+    size_t n;
+};
+
+/*
+ * Cuts a file (PEM with one or more CERTIFICATE blocks, DER, PKCS#7 certs-only in PEM or DER) into DER
+ * certificates. CA certificates are kept in the list too (info says so). A private key anywhere in it is
+ * STATUS_INVALID; none found and a damaged one are STATUS_INVALID; more than MAX or a file over
+ * SMIME_FILE_MAX bytes is STATUS_LIMIT. Free with smime_certificates_free (after an error the list is empty).
+ */
+MUST_USE enum status smime_certificates_split(struct span file, size_t max,
+                                              struct smime_certificates *list_out, struct error *err);
+void smime_certificates_free(struct smime_certificates *list);
+
+/*
+ * Judges one DER certificate at NOW (seconds since 1970). TRUST NULL: chain not asked for. EXTRA (may be
+ * NULL) are intermediates. Unfit is STATUS_OK with a fitness and a reason.
+ */
+MUST_USE enum status smime_certificate_inspect(struct span der, const struct smime_trust *trust,
+                                               const struct smime_certificates *extra, int64_t now,
+                                               struct smime_certificate_info *info_out, struct error *err);
+void smime_certificate_info_free(struct smime_certificate_info *info);
+
+/*
+ * Encrypts PLAINTEXT (a whole MIME entity in CRLF) as DER CMS EnvelopedData, AES-256-CBC, one RecipientInfo
+ * per certificate (issuerAndSerialNumber; RSA PKCS#1 v1.5 key transport, or ECDH with SHA-256 KDF and AES-256
+ * wrap; the same certificate given twice gets one), appended to DER_OUT. Binary: the bytes are not
+ * canonicalised. Fitness is not judged again, but a key that cannot be encrypted to is STATUS_INVALID. Any
+ * failure leaves DER_OUT reset. While it runs, OpenSSL holds up to 2.4 times the plaintext's size beside
+ * DER_OUT.
+ */
+MUST_USE enum status smime_encrypt(const struct span *certificates, size_t n_certificates,
+                                   struct span plaintext, struct buf *der_out, struct error *err);
+
+/*
+ * Proves that DER is what smime_encrypt writes for CERTIFICATES: one whole ContentInfo with EnvelopedData, in
+ * DER (indefinite lengths are refused), lengths consume every byte, content type data, cipher AES-256-CBC,
+ * the RecipientInfos are exactly those of CERTIFICATES (issuerAndSerialNumber; none missing, none more, no
+ * password or KEK recipients) with the algorithms named above, no originator certificates, no unprotected
+ * attributes, encrypted content present with the length that PLAINTEXT_LEN gives after CBC padding. Else
+ * STATUS_INTERNAL (STATUS_INVALID: one of CERTIFICATES is none). Copies nothing of the message.
+ */
+MUST_USE enum status smime_check(struct span der, const struct span *certificates, size_t n_certificates,
+                                 size_t plaintext_len, struct error *err);
+
+#endif

@@ -1,0 +1,132 @@
+/*
+ * Input, by its first byte:
+ *   'M'  edits of a sealed message (offset, two bytes; value, one byte; …), then smime_check
+ *   'C'  a message as it is for smime_check
+ *   else a file for smime_certificates_split; each certificate found is inspected and, when usable, encrypted
+ * to
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/cms.h>
+#include <openssl/evp.h>
+
+#include "smime/smime.h"
+
+#define NOW 1790000000
+#define BYTES_MAX 1024
+#define CERTIFICATES_MAX 8
+
+/* A P-256 certificate in base64. */
+static const char certificate[] =
+    "MIIBHjCB0aADAgECAgEDMAUGAytlcDASMRAwDgYDVQQDDAdUZXN0IENBMB4XDTI2MDkxMTE0MTMyMFoXDTI3MDkyMTE0MTMy"
+    "MFowDzENMAsGA1UEAwwEVGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABHqEsq5aN5X5JAnUTbmDiFkONNcSlUs8R5gU"
+    "DsxL1t0OPSK9fjn6oo5PtF2g2z1QT7EZeJyaEZDroU6cVWOsxKqjIDAeMBwGA1UdEQQVMBOBEWFsaWNlQGV4YW1wbGUub3Jn"
+    "MAUGAytlcANBAOmYEZsEo1uQIv1iwct9h+7NyB6tPDAAbbVES8E8F8Alcm6OyLYKQNU5+ZMlL2Q8bKNtNFTzftvk7EuiBLL+"
+    "kA8=";
+
+/* "hello" sealed to it. */
+static const char message[] =
+    "MIIBDAYJKoZIhvcNAQcDoIH+MIH7AgECMYG3oYG0AgEDoFGhTzAJBgcqhkjOPQIBA0IABJ0VnNStiKN/ShdW5TidpzzKNzJd"
+    "26pKgMYy6b0hAGpqJUSLSyqBH24eE4Yf24svhonmT+Ihio6iVbQ8btvI7+wwFQYGK4EEAQsBMAsGCWCGSAFlAwQBLTBFMEMw"
+    "FzASMRAwDgYDVQQDDAdUZXN0IENBAgEDBCjHugEzq7WSIjJsYxrwKh0mmpKAif2EM4QkBrKASnTSkOgMRPjm0UAiMDwGCSqG"
+    "SIb3DQEHATAdBglghkgBZQMEASoEEKaM82YQW+vr3cNVOtuF0YOAEGpWqP0bF7BWKlWUs9E62BY=";
+
+#define PLAINTEXT_LEN 5
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Decodes TEXT to OUT; returns its length. */
+static size_t decode(const char *text, unsigned char out[BYTES_MAX])
+{
+    int len = EVP_DecodeBlock(out, (const unsigned char *)text, (int)strlen(text));
+    if (len < 0) {
+        abort();
+    }
+    size_t padding = 0;
+    for (size_t at = strlen(text); text[at - 1] == '='; at--) {
+        padding++;
+    }
+    return (size_t)len - padding;
+}
+
+/* Whatever is accepted, OpenSSL must read as an EnvelopedData with the one recipient. */
+static void check(struct span der)
+{
+    unsigned char bytes[BYTES_MAX];
+    struct span cert = span_of(bytes, decode(certificate, bytes));
+    struct error err;
+    if (smime_check(der, &cert, 1, PLAINTEXT_LEN, &err) != STATUS_OK) {
+        return;
+    }
+    const unsigned char *p = (const unsigned char *)der.p;
+    CMS_ContentInfo *cms = d2i_CMS_ContentInfo(NULL, &p, (long)der.len);
+    if (!cms || p != (const unsigned char *)der.p + der.len ||
+        OBJ_obj2nid(CMS_get0_type(cms)) != NID_pkcs7_enveloped ||
+        sk_CMS_RecipientInfo_num(CMS_get0_RecipientInfos(cms)) != 1 ||
+        ASN1_STRING_length(*CMS_get0_content(cms)) != 16) {
+        abort();
+    }
+    CMS_ContentInfo_free(cms);
+}
+
+static void check_edited(const uint8_t *edits, size_t size)
+{
+    unsigned char bytes[BYTES_MAX];
+    size_t len = decode(message, bytes);
+    for (; size >= 3; edits += 3, size -= 3) {
+        bytes[((size_t)edits[0] << 8 | edits[1]) % len] = edits[2];
+    }
+    check(span_of(bytes, len));
+}
+
+static void encrypt(struct span cert)
+{
+    struct buf out;
+    struct error err;
+    buf_init(&out, 1u << 18);
+    if (smime_encrypt(&cert, 1, span_str("hello"), &out, &err) == STATUS_OK &&
+        smime_check(buf_span(&out), &cert, 1, PLAINTEXT_LEN, &err) != STATUS_OK) {
+        abort();
+    }
+    buf_free(&out);
+}
+
+static void inspect(struct span der)
+{
+    struct smime_certificate_info info;
+    struct error err;
+    if (smime_certificate_inspect(der, NULL, NULL, NOW, &info, &err) != STATUS_OK) {
+        return;
+    }
+    if ((info.fitness == SMIME_USABLE) != (info.reason[0] == 0) || !info.subject || !info.issuer ||
+        !info.serial) {
+        abort();
+    }
+    if (info.fitness == SMIME_USABLE) {
+        encrypt(der);
+    }
+    smime_certificate_info_free(&info);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size > 0 && data[0] == 'M') {
+        check_edited(data + 1, size - 1);
+        return 0;
+    }
+    if (size > 0 && data[0] == 'C') {
+        check(span_of(data + 1, size - 1));
+        return 0;
+    }
+    struct smime_certificates list;
+    struct error err;
+    inspect(span_of(data, size));
+    if (smime_certificates_split(span_of(data, size), CERTIFICATES_MAX, &list, &err) == STATUS_OK) {
+        for (size_t i = 0; i < list.n; i++) {
+            inspect(buf_span(&list.items[i]));
+        }
+        smime_certificates_free(&list);
+    }
+    return 0;
+}
