@@ -1,7 +1,9 @@
 # Sealgate: plain GNU make. `make help` lists the targets.
 
 BUILD    ?= build
-CC       ?= gcc
+ifeq ($(origin CC),default)
+CC       := gcc
+endif
 PREFIX   ?= /usr/local
 DESTDIR  ?=
 SANITIZER ?=

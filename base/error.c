@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void set_text(struct error *err, const char *format, va_list ap)
+__attribute__((format(printf, 2, 0))) static void set_text(struct error *err, const char *format, va_list ap)
 {
     /* Formatted aside first: an argument may be the old text of ERR. */
     char text[ERROR_TEXT_MAX];

@@ -15,6 +15,8 @@
 #define KEYS_MAX 32 /* per section, with the end mark */
 #define SECTIONS 10
 #define UNKNOWN_MAX 100 /* unknown keys reported in one run */
+/* libConfuse takes the end of the file for a closing brace: this last key is known only at the top level. */
+#define END_KEY "end-of-file"
 
 struct grammar {
     cfg_opt_t sections[SECTIONS][KEYS_MAX];
@@ -34,7 +36,8 @@ int grammar_line(cfg_opt_t *option)
     return text ? atoi(text) : 0;
 }
 
-static void remember_error(cfg_t *section, const char *format, va_list ap)
+__attribute__((format(printf, 2, 0))) static void remember_error(cfg_t *section, const char *format,
+                                                                 va_list ap)
 {
     char text[300];
     int n = snprintf(text, sizeof text, "%d ", section->line);
@@ -105,6 +108,8 @@ enum status grammar_open(struct grammar **grammar_out, struct error *err)
     if (!g)
         return error_set(err, STATUS_TEMPORARY, "out of memory for the configuration");
     size_t n = add_keys(g->top, "");
+    cfg_opt_t end = CFG_STR(END_KEY, NULL, CFGF_NODEFAULT);
+    g->top[n++] = end;
     for (size_t i = 0; i < SECTIONS; i++) {
         add_keys(g->sections[i], sections[i].name);
         add_section(g->top, &n, sections[i].name, g->sections[i], sections[i].flags);
@@ -161,6 +166,10 @@ static bool note_error(cfg_t *tree, char *text, const char *path, struct buf *pr
     }
     const char *name = strchr(why, '\'');
     size_t len = name ? strcspn(name + 1, "'") : 0;
+    if (span_eq(span_of(name + 1, len), span_str(END_KEY))) {
+        buf_printf(problems, "%s:%d: the file ends inside a section: a } is missing\n", path, line - 1);
+        return false;
+    }
     buf_printf(problems, "%s:%d: unknown key \"%.*s\"; see sealgate.conf(5) for the keys of this section\n",
                path, line, (int)len, name ? name + 1 : "");
     return blank_line(text, line);
@@ -170,9 +179,11 @@ enum status grammar_parse(struct grammar *grammar, struct span text, const char 
                           cfg_t **tree_out, struct error *err)
 {
     *tree_out = NULL;
-    char *copy = span_dup(text);
-    if (!copy)
-        return error_set(err, STATUS_INVALID, "%s: holds a NUL byte, or out of memory", path);
+    char *copy = NULL;
+    if (memchr(text.p ? text.p : "", '\0', text.len))
+        return error_set(err, STATUS_INVALID, "%s: holds a NUL byte", path);
+    if (asprintf(&copy, "%.*s\n" END_KEY " = reached\n", (int)text.len, text.p) < 0)
+        return error_set(err, STATUS_TEMPORARY, "%s: out of memory", path);
     enum status st = STATUS_OK;
     for (int tries = 0; tries < UNKNOWN_MAX; tries++) {
         cfg_t *tree = cfg_init(grammar->top, CFGF_NONE);

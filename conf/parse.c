@@ -65,6 +65,9 @@ static void read_key(struct parse *p, cfg_t *section, void *base, const struct c
             texts[i] = cfg_opt_getnstr(option, i);
         set(p, base, key, texts, n, line);
         free(texts);
+    } else if (option && (option->flags & CFGF_RESET)) {
+        /* "key = {}": libConfuse saw the equals sign, but no value came. */
+        complain(p, section_line, key->section, key->name, "must not be empty");
     } else if (key->fallback) {
         set_fallback(p, base, key);
     } else if (key->required) {

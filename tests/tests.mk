@@ -13,9 +13,65 @@ endef
 $(foreach n,$(UNIT_NAMES),$(eval $(call unit_program,$(n))))
 -include $(patsubst %,$(BUILD)/obj/tests/unit/%.d,$(UNIT_NAMES))
 
-.PHONY: unit
 # One folder: make unit UNIT=wire
 UNIT ?=
-UNIT_CHOSEN = $(if $(UNIT),$(filter $(UNIT)/%,$(UNIT_NAMES)),$(UNIT_NAMES))
-unit: $(foreach n,$(UNIT_CHOSEN),$(BUILD)/unit/$(n))
+UNIT_CHOSEN   = $(if $(UNIT),$(filter $(UNIT)/%,$(UNIT_NAMES)),$(UNIT_NAMES))
+UNIT_PROGRAMS = $(foreach n,$(UNIT_CHOSEN),$(BUILD)/unit/$(n))
+.PHONY: unit unit-programs
+unit-programs: $(UNIT_PROGRAMS)
+unit: $(UNIT_PROGRAMS)
 	@tests/lib/run_units.sh $^
+
+# ---- fuzzers: tests/fuzz/NAME_fuzz.c, with tests/fuzz/NAME.dict and tests/fuzz/corpus/NAME/ when there are any ----
+
+FUZZ_NAMES    := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
+FUZZ_PROGRAMS  = $(foreach n,$(FUZZ_NAMES),$(BUILD)/fuzz/$(n))
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(call libs_upto,gateway/jobs)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PACKAGE_LIBS)
+
+.PHONY: fuzz fuzz-build fuzz-programs
+fuzz-programs: $(FUZZ_PROGRAMS)
+fuzz-build: deps
+	@$(MAKE) --no-print-directory -s CC=clang BUILD=$(BUILD)/fuzzing SANITIZER=address,undefined \
+	    CFLAGS=-fsanitize=fuzzer-no-link fuzz-programs
+fuzz: fuzz-build
+	@tests/lib/run_fuzz.sh $(BUILD)/fuzzing/sanitized/fuzz $(TIME)
+
+# ---- fault injection ----
+
+$(BUILD)/killat.so: tests/fault/killat.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -D_GNU_SOURCE -O2 $(WARNINGS) -shared -fPIC -o $@ $< -ldl
+
+# ---- load ----
+
+$(BUILD)/load: $(BUILD)/obj/tests/bench/load.o $(call libs_upto,base)
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PACKAGE_LIBS)
+$(BUILD)/gpgme_rate: $(BUILD)/obj/tests/bench/gpgme_rate.o $(call libs_upto,pgp)
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PACKAGE_LIBS)
+-include $(BUILD)/obj/tests/bench/load.d $(BUILD)/obj/tests/bench/gpgme_rate.d
+
+.PHONY: bench
+bench: deps
+	@$(MAKE) --no-print-directory -s programs $(BUILD)/load $(BUILD)/gpgme_rate
+	@BUILD=$(BUILD) $(PYTHON) tests/bench/bench.py $(BENCH)
+
+# ---- everything ----
+
+# One file or expression: make e2e E2E="tests/e2e/test_rules.py -k bounce"
+E2E ?= tests/e2e
+.PHONY: e2e test kill-campaign
+e2e: deps
+	@$(MAKE) --no-print-directory -s programs
+	BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider $(E2E)
+
+# R1, longer than in make test.
+kill-campaign: deps
+	@$(MAKE) --no-print-directory -s programs $(BUILD)/killat.so
+	BUILD=$(BUILD) KILLS=1000 $(PYTHON) -m pytest -q -p no:cacheprovider tests/fault
+
+test: deps
+	@$(MAKE) --no-print-directory -s programs unit-programs $(BUILD)/killat.so
+	@$(MAKE) --no-print-directory -s fuzz-build
+	@BUILD=$(BUILD) FUZZ_TIME=5 $(PYTHON) tests/lib/run_all.py $(UNIT_PROGRAMS)

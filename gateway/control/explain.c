@@ -1,0 +1,178 @@
+/* sealctl explain: the decision that a message would meet, by the same functions that decide for real. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/call.h"
+#include "gateway/control/verbs.h"
+#include "gateway/jobs/keys_job.h"
+#include "gateway/message/envelope.h"
+
+#define HEADER_MAX 65536
+
+struct explanation {
+    struct session *session;
+    json_t *request;
+    struct keys_lookup lookup; /* the recipients */
+    struct buf header;         /* the given header fields, one line each */
+};
+
+static void explanation_free(struct explanation *e)
+{
+    keys_lookup_free(&e->lookup);
+    buf_free(&e->header);
+    json_decref(e->request);
+    free(e);
+}
+
+static const char *text_of(json_t *request, const char *key)
+{
+    return json_string_value(json_object_get(request, key));
+}
+
+static const char *protect_word(enum policy_protect protect)
+{
+    static const char *const words[] = {"require", "prefer", "never"};
+    return words[protect];
+}
+
+static const char *action_word(enum policy_action action)
+{
+    static const char *const words[] = {"seal", "clear", "hold", "refuse", "bounce", "defer"};
+    return words[action];
+}
+
+static json_t *describe_certificate(const struct certificate *c)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s}", "format", certificate_format_word(c->format),
+                     "fingerprint", c->fingerprint, "source", c->source, "algorithm", c->algorithm, "usable",
+                     c->usable, "reason", c->reason);
+}
+
+static json_t *describe_tls(const struct control_settings *settings, const char *recipient)
+{
+    const char *at = strrchr(recipient, '@');
+    const char *domain = at ? at + 1 : "";
+    bool fixed = strcmp(settings->route, "mx") != 0;
+    struct tls_demand demand =
+        tls_level_decide(&settings->tls, domain, fixed ? settings->route : domain, fixed);
+    return json_pack("{s:s, s:s, s:s}", "level", tls_level_word(demand.level), "why", demand.why, "route",
+                     settings->route);
+}
+
+static json_t *explain_one(struct explanation *e, const char *recipient, const struct keys_answer *answer)
+{
+    const struct control_settings *settings = session_settings(e->session);
+    const char *from = text_of(e->request, "from");
+    const char *subject = text_of(e->request, "subject");
+    char *const froms[] = {(char *)(uintptr_t)from};
+    struct policy_facts facts = {
+        .reverse_path = from,
+        .user = text_of(e->request, "user") ? text_of(e->request, "user") : "",
+        .listener = text_of(e->request, "listener") ? text_of(e->request, "listener") : "",
+        .recipient = recipient,
+        .content_known = true,
+        .subject = subject ? subject : "",
+        .header = buf_span(&e->header),
+        .from = froms,
+        .n_from = 1,
+    };
+    const struct policy_rule *rule = policy_match(settings->policy, &facts);
+    struct policy_decision d;
+    policy_decide(rule, answer->state, &answer->list, &d);
+    json_t *candidates = json_array();
+    for (size_t i = 0; i < answer->list.n; i++)
+        json_array_append_new(candidates, describe_certificate(&answer->list.items[i]));
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "recipient", recipient, "rule", rule->name,
+                     "protect", protect_word(rule->protect), "action", action_word(d.action), "reason",
+                     d.reason, "certificate",
+                     d.certificate ? describe_certificate(d.certificate) : json_null(), "candidates",
+                     candidates, "tls", describe_tls(settings, recipient));
+}
+
+static void on_found(void *arg, enum status status, struct ipc_msg *reply, const struct error *why)
+{
+    struct explanation *e = arg;
+    struct keys_found found = {0};
+    struct error err;
+    if (status == STATUS_OK)
+        status = keys_found_unpack(buf_span(&reply->body), &found, &err);
+    else
+        err = *why;
+    if (status == STATUS_OK && found.n == e->lookup.n) {
+        json_t *recipients = json_array();
+        for (size_t i = 0; i < found.n; i++)
+            json_array_append_new(recipients, explain_one(e, e->lookup.addresses[i], &found.answers[i]));
+        session_answer(e->session, json_pack("{s:b, s:o}", "ok", 1, "recipients", recipients));
+    } else {
+        if (status == STATUS_OK)
+            error_set(&err, STATUS_INTERNAL, "the keystore answered for another number of recipients");
+        error_prefix(&err, "the certificates could not be looked up");
+        session_answer_error(e->session, &err);
+    }
+    keys_found_free(&found);
+    explanation_free(e);
+}
+
+static enum status read_recipients(struct explanation *e, struct error *err)
+{
+    json_t *to = json_object_get(e->request, "to");
+    size_t n = json_array_size(to);
+    if (!text_of(e->request, "from") || n == 0 || n > ENVELOPE_RECIPIENTS_MAX)
+        return error_set(err, STATUS_INVALID, "explain needs from, and to with one or more recipients");
+    e->lookup.addresses = calloc(n, sizeof *e->lookup.addresses);
+    if (!e->lookup.addresses)
+        return error_set(err, STATUS_TEMPORARY, "out of memory for the recipients");
+    for (size_t i = 0; i < n; i++) {
+        const char *address = json_string_value(json_array_get(to, i));
+        char *copy = address ? strdup(address) : NULL;
+        if (!copy)
+            return error_set(err, STATUS_INVALID, "a recipient is no text");
+        e->lookup.addresses[e->lookup.n++] = copy;
+    }
+    return STATUS_OK;
+}
+
+static enum status read_headers(struct explanation *e, struct error *err)
+{
+    size_t i;
+    json_t *field;
+    buf_init(&e->header, HEADER_MAX);
+    json_array_foreach(json_object_get(e->request, "headers"), i, field)
+    {
+        const char *text = json_string_value(field);
+        if (!text || !strchr(text, ':') || strpbrk(text, "\r\n"))
+            return error_set(err, STATUS_INVALID, "a header is not of the form \"Name: value\"");
+        buf_printf(&e->header, "%s\r\n", text);
+    }
+    return buf_check(&e->header, "headers", err);
+}
+
+void explain_do(struct session *session, json_t *request)
+{
+    struct call_limits limits = {.taken_ms = 10000, .total_ms = 30000};
+    struct error err;
+    struct buf body;
+    struct explanation *e = calloc(1, sizeof *e);
+    if (!e) {
+        error_set(&err, STATUS_TEMPORARY, "out of memory for the request");
+        session_answer_error(session, &err);
+        return;
+    }
+    *e = (struct explanation){.session = session, .request = json_incref(request)};
+    buf_init(&body, IPC_BODY_MAX);
+    enum status st = read_headers(e, &err);
+    if (st == STATUS_OK)
+        st = read_recipients(e, &err);
+    if (st == STATUS_OK) {
+        keys_lookup_pack(&body, &e->lookup);
+        st = buf_check(&body, "lookup", &err);
+    }
+    if (st == STATUS_OK && !call_start(session_base(session), session_settings(session)->keys_lookup_service,
+                                       KEYS_LOOKUP, buf_span(&body), NULL, 0, limits, on_found, e, &err))
+        st = err.status;
+    buf_free(&body);
+    if (st != STATUS_OK) {
+        session_answer_error(session, &err);
+        explanation_free(e);
+    }
+}

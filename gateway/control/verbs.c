@@ -1,0 +1,154 @@
+#include "gateway/control/verbs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/jobs/control_job.h"
+
+static const struct call_limits limits = {.taken_ms = 10000, .total_ms = 60000};
+
+/* One verb under way, or two in a row (status; key.add and then held.recheck). */
+struct task {
+    struct session *session;
+    json_t *first; /* the answer of the first role */
+    void (*then)(struct task *task);
+};
+
+static void task_free(struct task *task)
+{
+    json_decref(task->first);
+    free(task);
+}
+
+static bool ask(struct session *session, int service, json_t *request, call_done_fn *done, void *arg)
+{
+    char *text = json_dumps(request, JSON_COMPACT);
+    struct error err;
+    struct call *call = NULL;
+    if (text)
+        call = call_start(session_base(session), service, CONTROL_REQUEST, span_str(text), NULL, 0, limits,
+                          done, arg, &err);
+    else
+        error_set(&err, STATUS_TEMPORARY, "out of memory for the request");
+    free(text);
+    if (!call)
+        session_answer_error(session, &err);
+    return call != NULL;
+}
+
+/* The reply as an object; NULL: ERR says why. */
+static json_t *parse_reply(enum status status, struct ipc_msg *reply, const struct error *why,
+                           struct error *err)
+{
+    if (status != STATUS_OK) {
+        *err = *why;
+        error_prefix(err, "the role that knows did not answer");
+        return NULL;
+    }
+    json_t *object = json_loadb((const char *)reply->body.data, reply->body.len, 0, NULL);
+    if (!object)
+        error_set(err, STATUS_INTERNAL, "a role's reply is no JSON");
+    return object;
+}
+
+static void on_first(void *arg, enum status status, struct ipc_msg *reply, const struct error *why)
+{
+    struct task *task = arg;
+    struct error err;
+    task->first = parse_reply(status, reply, why, &err);
+    if (!task->first) {
+        session_answer_error(task->session, &err);
+        task_free(task);
+        return;
+    }
+    if (task->then && json_is_true(json_object_get(task->first, "ok"))) {
+        task->then(task);
+        return;
+    }
+    session_answer(task->session, json_incref(task->first));
+    task_free(task);
+}
+
+/* ---- status: the supervisor's processes, then the queue's counts ---- */
+
+static void on_queue_status(void *arg, enum status status, struct ipc_msg *reply, const struct error *why)
+{
+    struct task *task = arg;
+    struct error err;
+    json_t *queue = parse_reply(status, reply, why, &err);
+    if (!queue)
+        queue = json_pack("{s:b, s:s}", "ok", 0, "error", err.text);
+    json_object_set_new(task->first, "queue", queue);
+    session_answer(task->session, json_incref(task->first));
+    task_free(task);
+}
+
+static void then_queue_status(struct task *task)
+{
+    json_t *request = json_pack("{s:s}", "verb", "queue.status");
+    if (!ask(task->session, session_settings(task->session)->queue_service, request, on_queue_status, task))
+        task_free(task);
+    json_decref(request);
+}
+
+/* ---- a new certificate may free what was held for it ---- */
+
+static void on_recheck(void *arg, enum status status, struct ipc_msg *reply, const struct error *why)
+{
+    (void)status, (void)reply, (void)why;
+    /* The certificate is stored either way; queue also looks by itself from time to time. */
+    struct task *task = arg;
+    session_answer(task->session, json_incref(task->first));
+    task_free(task);
+}
+
+static void then_recheck(struct task *task)
+{
+    json_t *request = json_pack("{s:s}", "verb", "held.recheck");
+    if (!ask(task->session, session_settings(task->session)->queue_service, request, on_recheck, task))
+        task_free(task);
+    json_decref(request);
+}
+
+static bool starts(const char *s, const char *prefix)
+{
+    return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+void verbs_do(struct session *session, json_t *request)
+{
+    const struct control_settings *settings = session_settings(session);
+    const char *verb = json_string_value(json_object_get(request, "verb"));
+    struct error err;
+    json_t *status_request = NULL;
+    int service;
+    if (strcmp(verb, "explain") == 0) {
+        explain_do(session, request);
+        return;
+    }
+    struct task *task = calloc(1, sizeof *task);
+    if (!task) {
+        error_set(&err, STATUS_TEMPORARY, "out of memory for the request");
+        session_answer_error(session, &err);
+        return;
+    }
+    task->session = session;
+    if (strcmp(verb, "status") == 0) {
+        service = settings->supervisor_service;
+        request = status_request = json_pack("{s:s}", "verb", "supervisor.status");
+        task->then = then_queue_status;
+    } else if (starts(verb, "key.")) {
+        service = settings->keys_control_service;
+        task->then = strcmp(verb, "key.add") == 0 ? then_recheck : NULL;
+    } else if (starts(verb, "queue.") || starts(verb, "held.") || starts(verb, "audit.")) {
+        service = settings->queue_service;
+    } else {
+        error_set(&err, STATUS_INVALID, "there is no verb %s", verb);
+        session_answer_error(session, &err);
+        task_free(task);
+        return;
+    }
+    if (!ask(session, service, request, on_first, task))
+        task_free(task);
+    json_decref(status_request);
+}

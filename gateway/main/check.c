@@ -1,0 +1,124 @@
+#include "gateway/main/check.h"
+
+#include <errno.h>
+#include <openssl/ssl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gateway/auth/users.h"
+#include "gateway/main/policy_conf.h"
+#include "gateway/net/listener.h"
+#include "gateway/net/tls.h"
+#include "smime/smime.h"
+
+static void note(struct buf *problems, const char *path, const char *what, const struct error *err)
+{
+    buf_printf(problems, "%s: %s: %s\n", path, what, err->text);
+}
+
+static void check_server_tls(const struct conf *conf, const char *path, struct buf *problems)
+{
+    struct tls_server_settings settings = {.certificate_path = conf->tls_certificate,
+                                           .key_path = conf->tls_key};
+    struct error err;
+    SSL_CTX *ctx;
+    if (tls_server_context(&settings, &ctx, &err) == STATUS_OK)
+        SSL_CTX_free(ctx);
+    else
+        note(problems, path, "tls", &err);
+}
+
+static void check_client_tls(const struct conf *conf, const char *path, struct buf *problems)
+{
+    struct tls_client_settings settings = {.ca_path = conf->delivery_ca};
+    struct error err;
+    SSL_CTX *ctx;
+    if (tls_client_context(&settings, &ctx, &err) == STATUS_OK)
+        SSL_CTX_free(ctx);
+    else
+        note(problems, path, "delivery ca", &err);
+}
+
+static void check_users(const struct conf *conf, const char *path, struct buf *problems)
+{
+    struct users users;
+    struct error err;
+    if (users_load(conf->auth_users, &users, &err) == STATUS_OK)
+        users_free(&users);
+    else
+        note(problems, path, "auth users", &err);
+}
+
+static void check_roots(const struct conf *conf, const char *path, struct buf *problems)
+{
+    struct smime_trust_settings settings = {.roots_path = conf->keys_roots};
+    struct smime_trust *trust;
+    struct error err;
+    if (!conf->keys_roots)
+        return;
+    if (smime_trust_open(&settings, &trust, &err) == STATUS_OK)
+        smime_trust_close(trust);
+    else
+        note(problems, path, "keys roots", &err);
+}
+
+static void check_rules(const struct conf *conf, const char *path, struct buf *problems)
+{
+    struct policy_settings policy;
+    struct error err;
+    if (policy_from_conf(conf, &policy, &err) == STATUS_OK)
+        free((void *)(uintptr_t)policy.rules);
+    else
+        note(problems, path, "rule", &err);
+}
+
+static void check_listeners(const struct conf *conf, const char *path, struct buf *problems)
+{
+    struct sockaddr_storage address;
+    socklen_t len;
+    struct error err;
+    for (size_t i = 0; i < conf->n_listens; i++)
+        if (socket_address_parse(conf->listens[i].address, &address, &len, &err) != STATUS_OK)
+            note(problems, path, "listen", &err);
+}
+
+/* "mx", or "[host]:port". */
+static void check_route(const struct conf *conf, const char *path, struct buf *problems)
+{
+    const char *route = conf->delivery_route;
+    if (strcmp(route, "mx") == 0)
+        return;
+    const char *end = route[0] == '[' ? strstr(route, "]:") : NULL;
+    long port = end ? strtol(end + 2, NULL, 10) : 0;
+    if (!end || end == route + 1 || port < 1 || port > 65535 ||
+        strspn(end + 2, "0123456789") != strlen(end + 2))
+        buf_printf(problems, "%s: delivery route: \"%s\" is neither mx nor \"[host]:port\"\n", path, route);
+}
+
+static void check_gpg(const struct conf *conf, const char *path, struct buf *problems)
+{
+    if (access(conf->seal_gpg, X_OK) < 0)
+        buf_printf(problems, "%s: seal gpg: cannot run %s: %s; install gnupg\n", path, conf->seal_gpg,
+                   strerror(errno));
+}
+
+enum status check_configuration(struct span text, const char *path, struct conf *conf_out,
+                                struct buf *problems, struct error *err)
+{
+    enum status st = conf_parse(text, path, conf_out, problems, err);
+    if (st != STATUS_OK)
+        return st;
+    check_server_tls(conf_out, path, problems);
+    check_client_tls(conf_out, path, problems);
+    check_users(conf_out, path, problems);
+    check_roots(conf_out, path, problems);
+    check_rules(conf_out, path, problems);
+    check_listeners(conf_out, path, problems);
+    check_route(conf_out, path, problems);
+    check_gpg(conf_out, path, problems);
+    if (problems->len == 0 && !problems->failed)
+        return STATUS_OK;
+    conf_free(conf_out);
+    return error_set(err, STATUS_INVALID, "%s: the configuration has errors", path);
+}

@@ -1,0 +1,76 @@
+#include "gateway/main/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+/* Conf, ports, listeners. */
+#define SPAWN_FDS_MAX 80
+
+/* The descriptors of the child in their final order from ROLE_FD_CONF on; returns their number, 0 when there
+ * are too many. */
+static size_t collect(const struct spawn *s, int fds[SPAWN_FDS_MAX])
+{
+    size_t n = 0;
+    fds[n++] = s->conf_fd;
+    for (unsigned i = 0; i < s->role->n_ports; i++)
+        fds[n++] = s->services->fds[s->role->ports[i].service][s->role->ports[i].end];
+    if (s->role->takes_control_socket)
+        fds[n++] = s->sockets->control;
+    for (size_t i = 0; s->role->takes_listeners && i < s->sockets->n_listeners; i++) {
+        if (n == SPAWN_FDS_MAX)
+            return 0;
+        fds[n++] = s->sockets->listeners[i];
+    }
+    return n;
+}
+
+/* Moves them to 3, 4, 5 …: first all out of the way, then each to its place. */
+static bool place(int fds[SPAWN_FDS_MAX], size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        fds[i] = fcntl(fds[i], F_DUPFD, ROLE_FD_CONF + SPAWN_FDS_MAX);
+        if (fds[i] < 0)
+            return false;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (dup2(fds[i], ROLE_FD_CONF + (int)i) < 0)
+            return false;
+    return close_range((unsigned)(ROLE_FD_CONF + n), ~0u, 0) == 0;
+}
+
+static _Noreturn void run_child(const struct spawn *s, int *fds, size_t n)
+{
+    char index[16];
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    setpgid(0, 0);
+    snprintf(index, sizeof index, "%u", s->index);
+    const char *argv[] = {"sealgate", "--role", s->role->name, index, s->verbose ? "-v" : NULL, NULL};
+    if (place(fds, n))
+        execv("/proc/self/exe", (char *const *)(uintptr_t)argv);
+    _exit(EX_OSERR);
+}
+
+enum status spawn_role(const struct spawn *spawn, pid_t *pid_out, struct error *err)
+{
+    int fds[SPAWN_FDS_MAX];
+    size_t n = collect(spawn, fds);
+    if (n == 0)
+        return error_set(err, STATUS_INVALID, "too many listen sections");
+    pid_t pid = fork();
+    if (pid < 0)
+        return error_errno(err, STATUS_TEMPORARY, errno, "cannot start a process for %s", spawn->role->name);
+    if (pid == 0)
+        run_child(spawn, fds, n);
+    /* Here too, so that the group exists whichever of the two runs first. */
+    setpgid(pid, pid);
+    *pid_out = pid;
+    return STATUS_OK;
+}
