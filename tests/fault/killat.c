@@ -1,0 +1,101 @@
+/*
+ * LD_PRELOAD: kills a role of the gateway at an exact system call (R1). Which one stands in a page that the
+ * test shares with every process (a file named by KILLAT_PAGE, mapped before the role drops its rights), so
+ * that one running gateway can be killed at step after step:
+ *
+ *     armed | role | call | countdown | when | fired
+ *
+ * The role's COUNTDOWNth CALL from now on ends it, before the call is made or after it. Built and used by
+ * tests/fault/test_kill.py alone.
+ */
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+struct page {
+    _Atomic uint32_t armed;
+    _Atomic int32_t countdown;
+    _Atomic uint32_t fired;
+    uint32_t after; /* 0: before the call, 1: after it */
+    char role[16];
+    char call[16];
+};
+
+static struct page *page;
+static char role[16];
+
+__attribute__((constructor)) static void find_out_who_we_are(void)
+{
+    const char *path = getenv("KILLAT_PAGE");
+    char cmdline[256] = "";
+    int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, cmdline, sizeof cmdline - 1) : 0;
+    if (fd >= 0)
+        close(fd);
+    if (!path || n <= 0)
+        return;
+    const char *name = cmdline;
+    const char *base = strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
+    if (strcmp(base, "sealgate") != 0)
+        return;
+    const char *second = name + strlen(name) + 1;
+    if (strcmp(second, "--role") == 0)
+        snprintf(role, sizeof role, "%s", second + strlen(second) + 1);
+    else
+        snprintf(role, sizeof role, "supervisor");
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    void *p = mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    page = p == MAP_FAILED ? NULL : p;
+    close(fd);
+}
+
+/* Is this the call that ends us? */
+static int is_due(const char *call)
+{
+    return page && atomic_load(&page->armed) && strcmp(page->role, role) == 0 &&
+           strcmp(page->call, call) == 0 && atomic_fetch_sub(&page->countdown, 1) == 1;
+}
+
+static void end(void)
+{
+    atomic_store(&page->armed, 0);
+    atomic_store(&page->fired, 1);
+    kill(getpid(), SIGKILL);
+}
+
+#define WRAP(type, name, parameters, arguments)                                                              \
+    type name parameters                                                                                     \
+    {                                                                                                        \
+        type(*real) parameters = (type(*) parameters)dlsym(RTLD_NEXT, #name);                                \
+        int due = is_due(#name);                                                                             \
+        if (due && !page->after)                                                                             \
+            end();                                                                                           \
+        type result = real arguments;                                                                        \
+        if (due)                                                                                             \
+            end();                                                                                           \
+        return result;                                                                                       \
+    }
+
+WRAP(ssize_t, sendmsg, (int fd, const struct msghdr *m, int flags), (fd, m, flags))
+WRAP(ssize_t, recvmsg, (int fd, struct msghdr *m, int flags), (fd, m, flags))
+WRAP(ssize_t, write, (int fd, const void *p, size_t n), (fd, p, n))
+WRAP(ssize_t, read, (int fd, void *p, size_t n), (fd, p, n))
+WRAP(ssize_t, writev, (int fd, const struct iovec *v, int n), (fd, v, n))
+WRAP(ssize_t, readv, (int fd, const struct iovec *v, int n), (fd, v, n))
+WRAP(ssize_t, pwrite64, (int fd, const void *p, size_t n, off64_t at), (fd, p, n, at))
+WRAP(int, fdatasync, (int fd), (fd))
+WRAP(int, fsync, (int fd), (fd))
+WRAP(int, memfd_create, (const char *name, unsigned flags), (name, flags))
+WRAP(int, connect, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n))
+WRAP(int, close, (int fd), (fd))
