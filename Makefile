@@ -12,7 +12,7 @@ PYTHON   ?= /usr/bin/python3
 
 # A sanitised build stands beside the plain one.
 ifneq ($(SANITIZER),)
-BUILD := $(BUILD)/sanitized
+override BUILD := $(BUILD)/sanitized
 endif
 
 # ---- flags ------------------------------------------------------------------------------------

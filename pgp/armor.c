@@ -1,0 +1,194 @@
+#include "pgp/armor.h"
+
+#include "pgp/base64.h"
+#include "pgp/packet.h"
+
+#define MESSAGE_HEAD "-----BEGIN PGP MESSAGE-----"
+#define MESSAGE_TAIL "-----END PGP MESSAGE-----"
+#define CERTIFICATE_HEAD "-----BEGIN PGP PUBLIC KEY BLOCK-----"
+#define CERTIFICATE_TAIL "-----END PGP PUBLIC KEY BLOCK-----"
+#define SECRET_HEAD "-----BEGIN PGP PRIVATE KEY BLOCK-----"
+#define ANY_HEAD "-----BEGIN PGP"
+#define DATA_LINE_LEN 64 /* what every GnuPG writes */
+
+static enum status damaged(struct error *err, const char *what)
+{
+    return error_set(err, STATUS_INVALID, "damaged ASCII armor: %s", what);
+}
+
+static bool equals(struct span line, const char *text)
+{
+    return span_eq(line, span_str(text));
+}
+
+/* The CRC line: "=" and four characters. A data line never begins with "=". */
+static bool is_crc_line(struct span line)
+{
+    return line.len == 5 && line.p[0] == '=';
+}
+
+static enum status check_crc(struct span line, struct span data, struct error *err)
+{
+    struct pgp_base64 decoder;
+    struct buf crc;
+    bool right;
+
+    buf_init(&crc, 8);
+    pgp_base64_start(&decoder, &crc);
+    right = pgp_base64_feed(&decoder, span_of(line.p + 1, 4)) && pgp_base64_end(&decoder) && crc.len == 3 &&
+            pgp_packet_number((const char *)crc.data, 3) == pgp_crc24(data);
+    buf_free(&crc);
+    return right ? STATUS_OK : damaged(err, "the CRC is wrong");
+}
+
+/* ---- our own messages ---- */
+
+/* Takes a line that ends in CRLF; it has no other CR, because then it would match nothing below. */
+static bool take_crlf_line(struct span *rest, struct span *line_out)
+{
+    const char *lf = rest->len ? memchr(rest->p, '\n', rest->len) : NULL;
+
+    if (!lf || lf == rest->p || lf[-1] != '\r')
+        return false;
+    *line_out = span_of(rest->p, (size_t)(lf - 1 - rest->p));
+    rest->len -= (size_t)(lf + 1 - rest->p);
+    rest->p = lf + 1;
+    return true;
+}
+
+static enum status expect_line(struct span *rest, const char *text, const char *what, struct error *err)
+{
+    struct span line;
+
+    return take_crlf_line(rest, &line) && equals(line, text) ? STATUS_OK : damaged(err, what);
+}
+
+/* Decodes the base64 lines up to the CRC line. */
+static enum status decode_full_lines(struct span *rest, struct buf *binary_out, struct span *crc_line_out,
+                                     struct error *err)
+{
+    struct pgp_base64 decoder;
+    bool last = false;
+
+    pgp_base64_start(&decoder, binary_out);
+    for (;;) {
+        struct span line;
+
+        if (!take_crlf_line(rest, &line))
+            return damaged(err, "it ends before the CRC");
+        if (is_crc_line(line)) {
+            *crc_line_out = line;
+            return pgp_base64_end(&decoder) ? STATUS_OK : damaged(err, "the base64 ends inside a group");
+        }
+        if (last || line.len == 0 || line.len > DATA_LINE_LEN)
+            return damaged(err, "a base64 line of a wrong length");
+        last = line.len < DATA_LINE_LEN;
+        if (!pgp_base64_feed(&decoder, line))
+            return damaged(err, "a character that is not base64");
+    }
+}
+
+enum status pgp_armor_decode_message(struct span armored, struct buf *binary_out, struct error *err)
+{
+    struct span rest = armored, crc_line = {0};
+    enum status status;
+
+    status = expect_line(&rest, MESSAGE_HEAD, "it does not begin with " MESSAGE_HEAD, err);
+    if (status == STATUS_OK)
+        status = expect_line(&rest, "", "no empty line behind the first line", err);
+    if (status == STATUS_OK)
+        status = decode_full_lines(&rest, binary_out, &crc_line, err);
+    if (status == STATUS_OK)
+        status = check_crc(crc_line, buf_span(binary_out), err);
+    if (status == STATUS_OK)
+        status = expect_line(&rest, MESSAGE_TAIL, "it does not end with " MESSAGE_TAIL, err);
+    if (status == STATUS_OK && rest.len > 0)
+        status = damaged(err, "bytes behind " MESSAGE_TAIL);
+    return status;
+}
+
+/* ---- files from people ---- */
+
+/* Takes a line with any line end, without the white space at its end; false at the end of the text. */
+static bool take_any_line(struct span *rest, struct span *line_out)
+{
+    const char *lf;
+    size_t len;
+
+    if (rest->len == 0)
+        return false;
+    lf = memchr(rest->p, '\n', rest->len);
+    len = lf ? (size_t)(lf - rest->p) : rest->len;
+    *line_out = span_of(rest->p, len);
+    while (line_out->len > 0 && strchr(" \t\r", line_out->p[line_out->len - 1]) &&
+           line_out->p[line_out->len - 1])
+        line_out->len--;
+    len += lf ? 1 : 0;
+    rest->p += len;
+    rest->len -= len;
+    return true;
+}
+
+/* Armor headers ("Comment: …") up to the empty line (RFC 4880 §6.2). */
+static enum status skip_headers(struct span *rest, struct error *err)
+{
+    struct span line;
+
+    while (take_any_line(rest, &line)) {
+        if (line.len == 0)
+            return STATUS_OK;
+        if (!memchr(line.p, ':', line.len))
+            return damaged(err, "no empty line before the base64");
+    }
+    return damaged(err, "it ends after the first line");
+}
+
+static enum status decode_any_lines(struct span *rest, struct buf *binary_out, struct error *err)
+{
+    size_t start = binary_out->len;
+    struct pgp_base64 decoder;
+    struct span line, crc_line = {0};
+
+    pgp_base64_start(&decoder, binary_out);
+    while (take_any_line(rest, &line)) {
+        if (equals(line, CERTIFICATE_TAIL)) {
+            if (!pgp_base64_end(&decoder))
+                return damaged(err, "the base64 ends inside a group");
+            if (!crc_line.p)
+                return STATUS_OK;
+            return check_crc(crc_line, span_of(binary_out->data + start, binary_out->len - start), err);
+        }
+        if (line.len == 0)
+            continue;
+        if (crc_line.p)
+            return damaged(err, "text behind the CRC");
+        if (is_crc_line(line))
+            crc_line = line;
+        else if (!pgp_base64_feed(&decoder, line))
+            return damaged(err, "a character that is not base64");
+    }
+    return damaged(err, "it does not end with " CERTIFICATE_TAIL);
+}
+
+enum status pgp_armor_next_certificate(struct span *rest, struct buf *binary_out, bool *found_out,
+                                       struct error *err)
+{
+    enum status status;
+    struct span line;
+
+    *found_out = false;
+    while (take_any_line(rest, &line)) {
+        if (equals(line, SECRET_HEAD))
+            return error_set(err, STATUS_INVALID,
+                             "this is a private key: give the public certificate (gpg --export)");
+        if (span_starts(line, ANY_HEAD) && !equals(line, CERTIFICATE_HEAD))
+            return error_set(err, STATUS_INVALID, "this is no OpenPGP certificate but %.*s", (int)line.len,
+                             line.p);
+        if (!equals(line, CERTIFICATE_HEAD))
+            continue;
+        *found_out = true;
+        status = skip_headers(rest, err);
+        return status == STATUS_OK ? decode_any_lines(rest, binary_out, err) : status;
+    }
+    return STATUS_OK;
+}

@@ -1,0 +1,31 @@
+/*
+ * ASCII armor (RFC 4880 §6), read by our own code: GnuPG's reader forgives too much to prove anything
+ * with it.
+ */
+#ifndef SEALGATE_PGP_ARMOR_H
+#define SEALGATE_PGP_ARMOR_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/span.h"
+
+/*
+ * Decodes a message that we made ourselves, and appends the data to BINARY_OUT. Exactly this form and no
+ * other: "-----BEGIN PGP MESSAGE-----", an empty line (no armor headers), base64 in full lines of 64
+ * and a shorter last one, "=" and the CRC24, "-----END PGP MESSAGE-----"; every line ends in CRLF;
+ * nothing before or behind. STATUS_INVALID: any other form, or a CRC that is wrong.
+ */
+MUST_USE enum status pgp_armor_decode_message(struct span armored, struct buf *binary_out, struct error *err);
+
+/*
+ * Finds the next armored block in a file from people and appends its data to BINARY_OUT; *REST goes on
+ * behind it. Text outside of blocks, armor headers, LF or CRLF and any line length are fine; the CRC may
+ * be missing (RFC 9580 §6.1) but not wrong. *FOUND_OUT false: no more blocks. STATUS_INVALID: damaged,
+ * or a block that is no public key block, a private one above all.
+ */
+MUST_USE enum status pgp_armor_next_certificate(struct span *rest, struct buf *binary_out, bool *found_out,
+                                                struct error *err);
+
+#endif

@@ -1,0 +1,83 @@
+#include "pgp/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "pgp/home.h"
+
+#define GPGME_NEEDED "1.18.0"
+
+enum status pgp_engine_error(struct error *err, gpgme_error_t code, const char *what)
+{
+    char text[128];
+
+    gpgme_strerror_r(code, text, sizeof text);
+    return error_set(err, STATUS_TEMPORARY, "%s: %s", what, text);
+}
+
+/* The context for settings->gpg_path and settings->home. Nothing else of this machine's GnuPG is asked. */
+static enum status make_context(const struct pgp_engine_settings *settings, gpgme_ctx_t *ctx_out,
+                                struct error *err)
+{
+    gpgme_ctx_t ctx = NULL;
+    gpgme_engine_info_t info;
+    gpgme_error_t code = gpgme_new(&ctx);
+
+    if (!code)
+        code = gpgme_ctx_set_engine_info(ctx, GPGME_PROTOCOL_OpenPGP, settings->gpg_path, settings->home);
+    if (!code)
+        code = gpgme_set_protocol(ctx, GPGME_PROTOCOL_OpenPGP);
+    /* All status lines come to a callback: a run is judged by them, since GPGME hides the exit code. */
+    if (!code)
+        code = gpgme_set_ctx_flag(ctx, "full-status", "1");
+    if (code) {
+        gpgme_release(ctx);
+        return pgp_engine_error(err, code, settings->gpg_path);
+    }
+    info = gpgme_ctx_get_engine_info(ctx);
+    while (info && info->protocol != GPGME_PROTOCOL_OpenPGP)
+        info = info->next;
+    if (!info || !info->version || strncmp(info->version, "2.", 2) != 0) {
+        gpgme_release(ctx);
+        return error_set(err, STATUS_TEMPORARY, "%s is no GnuPG 2: install the package gpg",
+                         settings->gpg_path);
+    }
+    gpgme_set_armor(ctx, 1);
+    gpgme_set_textmode(ctx, 0);
+    gpgme_set_offline(ctx, 1);
+    *ctx_out = ctx;
+    return STATUS_OK;
+}
+
+enum status pgp_engine_open(const struct pgp_engine_settings *settings, struct pgp_engine **engine_out,
+                            struct error *err)
+{
+    struct pgp_engine *engine;
+    enum status status;
+
+    *engine_out = NULL;
+    /* Before the first use: without it GPGME runs six helper programs and asks for the user's own home. */
+    if (gpgme_set_global_flag("disable-gpgconf", "1") != 0 || !gpgme_check_version(GPGME_NEEDED))
+        return error_set(err, STATUS_INTERNAL, "GPGME is older than " GPGME_NEEDED ": install libgpgme11");
+    status = pgp_home_prepare(settings->home, err);
+    if (status != STATUS_OK)
+        return status;
+    engine = calloc(1, sizeof *engine);
+    if (!engine)
+        return error_set(err, STATUS_TEMPORARY, "cannot start GnuPG: out of memory");
+    status = make_context(settings, &engine->ctx, err);
+    if (status != STATUS_OK) {
+        free(engine);
+        return status;
+    }
+    *engine_out = engine;
+    return STATUS_OK;
+}
+
+void pgp_engine_close(struct pgp_engine *engine)
+{
+    if (!engine)
+        return;
+    gpgme_release(engine->ctx);
+    free(engine);
+}
