@@ -1,0 +1,27 @@
+/*
+ * The keys role: the only writer of the keystore; answers KEYS_LOOKUP and the key verbs of sealctl. Event
+ * loop.
+ *
+ * Verbs (gateway/jobs/control_job.h): key.list; key.expiring {days}; key.show {fingerprint}; key.lookup
+ * {address}; key.add {data: Base64 of a file, source: "local"}; key.remove {fingerprint}. Each answers
+ * {"ok": true, "certificates": [...]}: what was found, added or removed. A certificate is {format,
+ * fingerprint, addresses: [...], name, algorithm, source, usable, reason, added, expires}, times in ISO 8601
+ * or null; key.show gives "data", Base64 of its bytes, too.
+ */
+#ifndef SEALGATE_KEYS_KEYS_H
+#define SEALGATE_KEYS_KEYS_H
+
+#include "base/log.h"
+#include "keystore/keystore.h"
+
+struct keys_settings {
+    const struct log *log;
+    struct keystore_settings keystore;
+    int lookup_service; /* server ends */
+    int control_service;
+};
+
+/* Runs until SIGTERM: 0. Else an exit code of sysexits.h, after a line in the log. */
+int keys_run(const struct keys_settings *settings);
+
+#endif

@@ -1,0 +1,102 @@
+/*
+ * Certificates of both kinds, found by address. One SQLite database, written by the keys role alone.
+ *
+ * Matching: the domain case-insensitive and as A-label (libidn2); the local part case-insensitive unless
+ * configured otherwise; "user+tag@d" falls back to "user@d" when it has no certificate of its own. Fitness is
+ * judged anew at every lookup by the dates stored, so that a certificate expires by itself.
+ */
+#ifndef SEALGATE_KEYSTORE_KEYSTORE_H
+#define SEALGATE_KEYSTORE_KEYSTORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/span.h"
+
+enum certificate_format { CERTIFICATE_OPENPGP = 1, CERTIFICATE_SMIME = 2 };
+
+#define CERTIFICATE_FINGERPRINT_SIZE 65
+#define CERTIFICATE_KEYIDS_MAX 16
+
+/* "openpgp", "smime". Static memory. */
+const char *certificate_format_word(enum certificate_format format);
+
+struct certificate {
+    enum certificate_format format;
+    char fingerprint[CERTIFICATE_FINGERPRINT_SIZE]; /* upper-case hex: OpenPGP primary key, or SHA-256 of DER
+                                                     */
+    char source[24]; /* "local" (the administrator), later "wkd", "dane", … */
+    char algorithm[32];
+    bool usable;
+    char reason[160]; /* why not usable, for people: "expired on 2024-05-01", "revoked"; "" when usable */
+    int64_t added;    /* seconds since 1970 */
+    int64_t expires;  /* seconds since 1970; 0: never */
+    uint64_t keyids[CERTIFICATE_KEYIDS_MAX]; /* OpenPGP: (sub)keys it may be encrypted to */
+    size_t n_keyids;
+    struct buf bytes; /* binary OpenPGP certificate or DER; owned */
+    char *addresses;  /* comma-separated, for people; owned */
+    char *name;       /* first user ID or subject, for people; owned, may be NULL */
+};
+
+struct certificate_list {
+    struct certificate *items; /* owned */
+    size_t n;
+};
+void certificate_list_free(struct certificate_list *list);
+
+struct keystore_settings {
+    const char *path; /* database file */
+    bool local_part_case_sensitive;
+    const char *gpg_path;
+    const char *gpg_home;   /* private home for inspecting certificates */
+    const char *roots_path; /* PEM trust anchors for S/MIME; NULL: what the administrator adds is trusted */
+};
+
+struct keystore;
+
+MUST_USE enum status keystore_open(const struct keystore_settings *settings, struct keystore **ks_out,
+                                   struct error *err);
+void keystore_close(struct keystore *ks);
+
+/*
+ * Adds every certificate in FILE (armored or binary OpenPGP, PEM, DER, PKCS#7), all or none, and lists what
+ * was added (also those not usable now, with the reason). One with the same fingerprint replaces the old
+ * bytes. CA certificates in S/MIME bundles are skipped unless nothing else is there (then STATUS_INVALID). A
+ * certificate without any address is STATUS_INVALID.
+ */
+MUST_USE enum status keystore_add(struct keystore *ks, struct span file, const char *source,
+                                  struct certificate_list *added_out, struct error *err);
+
+/*
+ * Everything that matches ADDRESS, usable ones first, then newest first. An empty list is STATUS_OK: we
+ * looked and there is none. Any failure to look (database, engine) is STATUS_TEMPORARY, never an empty list.
+ * An address that is none is STATUS_INVALID.
+ */
+MUST_USE enum status keystore_lookup(struct keystore *ks, const char *address,
+                                     struct certificate_list *list_out, struct error *err);
+
+/*
+ * All certificates, or those that expire within DAYS (DAYS >= 0; expired ones included), sorted by first
+ * address; without their bytes. They are not inspected anew, only the date is looked at.
+ */
+MUST_USE enum status keystore_list(struct keystore *ks, struct certificate_list *list_out, struct error *err);
+MUST_USE enum status keystore_expiring(struct keystore *ks, int days, struct certificate_list *list_out,
+                                       struct error *err);
+
+/* By full fingerprint, or its last 16 or more hex digits when that is unique. STATUS_NOT_FOUND,
+ * STATUS_INVALID (ambiguous). */
+MUST_USE enum status keystore_show(struct keystore *ks, const char *fingerprint,
+                                   struct certificate_list *one_out, struct error *err);
+MUST_USE enum status keystore_remove(struct keystore *ks, const char *fingerprint, struct error *err);
+
+/*
+ * The canonical form by which addresses are compared: A-label lower-case domain, local part unquoted if it
+ * need not be quoted, lower-case (ASCII letters) unless case-sensitive. Appended to KEY_OUT. STATUS_INVALID
+ * when ADDRESS is no addr-spec.
+ */
+MUST_USE enum status keystore_address_key(const char *address, bool local_part_case_sensitive,
+                                          struct buf *key_out, struct error *err);
+
+#endif
