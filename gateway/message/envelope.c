@@ -1,0 +1,122 @@
+#include "gateway/message/envelope.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_RECIPIENTS 4
+
+void envelope_init(struct envelope *e)
+{
+    *e = (struct envelope){0};
+}
+
+static void recipient_free(struct envelope_recipient *r)
+{
+    free(r->address);
+    free(r->notify);
+    free(r->orcpt);
+}
+
+void envelope_free(struct envelope *e)
+{
+    free(e->reverse_path);
+    free(e->user);
+    free(e->listener);
+    free(e->client_address);
+    free(e->helo);
+    free(e->tls_version);
+    free(e->tls_cipher);
+    for (size_t i = 0; i < e->n_recipients; i++)
+        recipient_free(&e->recipients[i]);
+    free(e->recipients);
+    envelope_init(e);
+}
+
+/* Room for one more: the array doubles whenever the count reaches a power of two. */
+static bool make_room(struct envelope *e)
+{
+    size_t n = e->n_recipients;
+    bool full = n == 0 || (n >= FIRST_RECIPIENTS && (n & (n - 1)) == 0);
+    if (!full)
+        return true;
+    size_t size = n == 0 ? FIRST_RECIPIENTS : 2 * n;
+    struct envelope_recipient *grown = reallocarray(e->recipients, size, sizeof *grown);
+    if (!grown)
+        return false;
+    e->recipients = grown;
+    return true;
+}
+
+enum status envelope_add_recipient(struct envelope *e, const char *address, struct error *err)
+{
+    if (e->n_recipients >= ENVELOPE_RECIPIENTS_MAX)
+        return error_set(err, STATUS_LIMIT, "more than %d recipients: send the rest in another transaction",
+                         ENVELOPE_RECIPIENTS_MAX);
+    char *copy = strdup(address);
+    if (!copy || !make_room(e)) {
+        free(copy);
+        return error_set(err, STATUS_TEMPORARY, "out of memory for a recipient");
+    }
+    e->recipients[e->n_recipients++] = (struct envelope_recipient){.address = copy};
+    return STATUS_OK;
+}
+
+void envelope_pack(struct buf *b, const struct envelope *e)
+{
+    pack_str(b, e->id);
+    pack_i64(b, e->received_ms);
+    pack_str(b, e->reverse_path);
+    pack_str(b, e->user);
+    pack_str(b, e->listener);
+    pack_str(b, e->client_address);
+    pack_str(b, e->helo);
+    pack_str(b, e->tls_version);
+    pack_str(b, e->tls_cipher);
+    pack_u32(b, e->body_8bit);
+    pack_u32(b, e->smtputf8);
+    pack_u32(b, (uint32_t)e->n_recipients);
+    for (size_t i = 0; i < e->n_recipients; i++) {
+        pack_str(b, e->recipients[i].address);
+        pack_str(b, e->recipients[i].notify);
+        pack_str(b, e->recipients[i].orcpt);
+    }
+}
+
+static void unpack_recipients(struct unpack *u, struct envelope *e)
+{
+    uint32_t n = unpack_u32(u);
+    if (n > ENVELOPE_RECIPIENTS_MAX)
+        u->failed = true;
+    if (u->failed || n == 0)
+        return;
+    e->recipients = calloc(n, sizeof *e->recipients);
+    if (!e->recipients) {
+        u->failed = true;
+        return;
+    }
+    for (uint32_t i = 0; i < n && !u->failed; i++) {
+        struct envelope_recipient *r = &e->recipients[e->n_recipients++];
+        r->address = unpack_str(u);
+        r->notify = unpack_str(u);
+        r->orcpt = unpack_str(u);
+        if (!r->address)
+            u->failed = true;
+    }
+}
+
+void envelope_unpack(struct unpack *u, struct envelope *e)
+{
+    envelope_init(e);
+    unpack_str_to(u, e->id, sizeof e->id);
+    e->received_ms = unpack_i64(u);
+    e->reverse_path = unpack_str(u);
+    e->user = unpack_str(u);
+    e->listener = unpack_str(u);
+    e->client_address = unpack_str(u);
+    e->helo = unpack_str(u);
+    e->tls_version = unpack_str(u);
+    e->tls_cipher = unpack_str(u);
+    e->body_8bit = unpack_u32(u) != 0;
+    e->smtputf8 = unpack_u32(u) != 0;
+    unpack_recipients(u, e);
+}

@@ -1,0 +1,49 @@
+/*
+ * The envelope of a message and what is known of its client, as they travel from submission to seal and
+ * queue.
+ */
+#ifndef SEALGATE_MESSAGE_ENVELOPE_H
+#define SEALGATE_MESSAGE_ENVELOPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/id.h"
+#include "base/pack.h"
+
+#define ENVELOPE_RECIPIENTS_MAX 1000
+
+struct envelope_recipient {
+    char *address; /* forward-path as given, without brackets; owned */
+    char *notify;  /* DSN NOTIFY as given, NULL: none (RFC 3461); owned */
+    char *orcpt;   /* owned, may be NULL */
+};
+
+struct envelope {
+    char id[ID_SIZE];
+    int64_t received_ms;  /* wall clock */
+    char *reverse_path;   /* without brackets; "" for <>; owned */
+    char *user;           /* authenticated name; owned */
+    char *listener;       /* as configured, "[::]:465"; owned */
+    char *client_address; /* "192.0.2.1", "2001:db8::1"; owned */
+    char *helo;           /* EHLO argument; owned */
+    char *tls_version;    /* "TLSv1.3"; owned */
+    char *tls_cipher;     /* owned */
+    bool body_8bit;       /* BODY=8BITMIME */
+    bool smtputf8;
+    struct envelope_recipient *recipients; /* owned */
+    size_t n_recipients;
+};
+
+void envelope_init(struct envelope *e);
+void envelope_free(struct envelope *e);
+
+/* Appends a recipient; ADDRESS is copied. STATUS_LIMIT over ENVELOPE_RECIPIENTS_MAX. */
+MUST_USE enum status envelope_add_recipient(struct envelope *e, const char *address, struct error *err);
+
+void envelope_pack(struct buf *b, const struct envelope *e);
+/* Frees nothing in E first; on failure (u->failed, or STATUS from unpack_done later) E is safe to free. */
+void envelope_unpack(struct unpack *u, struct envelope *e);
+
+#endif

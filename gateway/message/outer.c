@@ -1,0 +1,148 @@
+#include "gateway/message/outer.h"
+
+#include <glib.h>
+
+/* ---- Bcc ---- */
+
+static bool is_bcc(struct span name)
+{
+    return span_is(name, "Bcc") || span_is(name, "Resent-Bcc");
+}
+
+/* Letters of what stands before a colon, as a reader would see it who ignores everything odd. */
+static struct span letters_before_colon(struct span line, char *out, size_t size)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < line.len && line.p[i] != ':'; i++) {
+        if (!g_ascii_isalpha(line.p[i]))
+            continue;
+        if (n == size)
+            return span_of(out, 0);
+        out[n++] = line.p[i];
+    }
+    return span_of(out, n);
+}
+
+/*
+ * A line that is no field ("B\x01cc: …", " Bcc: …" as the very first line) may still be one for a lenient
+ * reader, and would then show him who got a blind copy.
+ */
+static bool hides_bcc(struct span raw)
+{
+    while (raw.len > 0) {
+        struct span line = message_line(&raw);
+        char letters[sizeof "ResentBcc" - 1];
+        struct span name = letters_before_colon(line, letters, sizeof letters);
+        if (memchr(line.p, ':', line.len) && (span_is(name, "Bcc") || span_is(name, "ResentBcc")))
+            return true;
+    }
+    return false;
+}
+
+static void append_header_without_bcc(struct span header, struct buf *out)
+{
+    struct header_field field;
+    while (header_next(&header, &field)) {
+        bool blind = field.name.len > 0 ? is_bcc(field.name) : hides_bcc(field.raw);
+        if (!blind)
+            buf_append_span(out, field.raw);
+    }
+}
+
+void inner_entity(const struct message_parts *parts, struct buf *out)
+{
+    append_header_without_bcc(parts->header, out);
+    buf_append_span(out, parts->separator);
+    buf_append_span(out, parts->body);
+}
+
+static bool ends_line(struct span s)
+{
+    return s.len >= 2 && s.p[s.len - 2] == '\r' && s.p[s.len - 1] == '\n';
+}
+
+void clear_message(const struct message_parts *parts, struct span received, struct buf *out)
+{
+    buf_append_span(out, received);
+    append_header_without_bcc(parts->header, out);
+    if (parts->separator.len > 0) {
+        buf_append_span(out, parts->separator);
+    } else {
+        if (out->len > 0 && !ends_line(buf_span(out)))
+            buf_append_str(out, "\r\n");
+        buf_append_str(out, "\r\n");
+    }
+    buf_append_span(out, parts->body);
+}
+
+/* ---- outside of a sealed message ---- */
+
+static bool stands_outside(struct span name)
+{
+    static const char *const names[] = {"From",       "Sender",         "Reply-To",   "To",
+                                        "Cc",         "Date",           "Message-ID", "In-Reply-To",
+                                        "References", "Auto-Submitted", "Subject",    "TLS-Required"};
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        if (span_is(name, names[i]))
+            return true;
+    }
+    return (span_starts(name, "List-") || span_starts(name, "Resent-")) && !is_bcc(name);
+}
+
+/* Every CR is followed by LF, every LF preceded by CR, no NUL. */
+static bool has_whole_lines(struct span raw)
+{
+    for (size_t i = 0; i < raw.len; i++) {
+        if (raw.p[i] == '\0')
+            return false;
+        if (raw.p[i] == '\r' && (i + 1 == raw.len || raw.p[i + 1] != '\n'))
+            return false;
+        if (raw.p[i] == '\n' && (i == 0 || raw.p[i - 1] != '\r'))
+            return false;
+    }
+    return true;
+}
+
+static bool is_ascii(struct span raw)
+{
+    for (size_t i = 0; i < raw.len; i++) {
+        if ((unsigned char)raw.p[i] > 127)
+            return false;
+    }
+    return true;
+}
+
+static enum status check_charset(const struct header_field *field, bool smtputf8, struct error *err)
+{
+    if (is_ascii(field->raw))
+        return STATUS_OK;
+    if (!smtputf8)
+        return error_set(err, STATUS_INVALID,
+                         "the %.*s field holds characters outside ASCII: encode them (RFC 2047), or send "
+                         "with SMTPUTF8",
+                         (int)field->name.len, field->name.p);
+    /* RFC 6532 §3.2 allows UTF-8 in header fields, nothing else. */
+    if (!g_utf8_validate(field->raw.p, (gssize)field->raw.len, NULL))
+        return error_set(err, STATUS_INVALID, "the %.*s field holds bytes that are not UTF-8 (RFC 6532)",
+                         (int)field->name.len, field->name.p);
+    return STATUS_OK;
+}
+
+enum status outer_header(const struct message_parts *parts, struct span received, bool smtputf8,
+                         struct buf *out, struct error *err)
+{
+    buf_append_span(out, received);
+    struct span at = parts->header;
+    struct header_field field;
+    while (header_next(&at, &field)) {
+        if (!stands_outside(field.name) || !has_whole_lines(field.raw))
+            continue;
+        enum status status = check_charset(&field, smtputf8, err);
+        if (status != STATUS_OK)
+            return status;
+        buf_append_span(out, field.raw);
+        if (!ends_line(field.raw))
+            buf_append_str(out, "\r\n");
+    }
+    return buf_check(out, "the outer header", err);
+}

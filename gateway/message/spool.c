@@ -1,0 +1,97 @@
+#include "gateway/message/spool.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+
+#define VERSION 1
+#define NONCE_BYTES 12
+#define TAG_BYTES 16
+#define FRONT_BYTES (1 + NONCE_BYTES)
+
+/* Starts CTX in one direction with the id as associated data. */
+static bool start(EVP_CIPHER_CTX *ctx, const struct spool_key *key, const uint8_t *nonce, const char *id,
+                  bool encrypt)
+{
+    int len;
+    return EVP_CipherInit_ex(ctx, EVP_aes_256_gcm(), NULL, key->bytes, nonce, encrypt) == 1 &&
+           EVP_CipherUpdate(ctx, NULL, &len, (const uint8_t *)id, (int)strlen(id)) == 1;
+}
+
+static bool lock_into(const struct spool_key *key, const char *id, struct span plaintext, uint8_t *out)
+{
+    uint8_t *nonce = out + 1;
+    uint8_t *ciphertext = out + FRONT_BYTES;
+    out[0] = VERSION;
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    int len = 0, last = 0;
+    bool ok =
+        ctx && RAND_bytes(nonce, NONCE_BYTES) == 1 && start(ctx, key, nonce, id, true) &&
+        EVP_EncryptUpdate(ctx, ciphertext, &len, (const uint8_t *)plaintext.p, (int)plaintext.len) == 1 &&
+        EVP_EncryptFinal_ex(ctx, ciphertext + len, &last) == 1 &&
+        (size_t)len + (size_t)last == plaintext.len &&
+        EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, ciphertext + plaintext.len) == 1;
+    EVP_CIPHER_CTX_free(ctx);
+    return ok;
+}
+
+enum status spool_lock(const struct spool_key *key, const char *id, struct span plaintext, struct buf *out,
+                       struct error *err)
+{
+    if (plaintext.len > INT_MAX - SPOOL_OVERHEAD)
+        return error_set(err, STATUS_LIMIT, "spool: a body of %zu bytes is too large", plaintext.len);
+    size_t len = plaintext.len + SPOOL_OVERHEAD;
+    uint8_t *room = buf_reserve(out, len);
+    if (!room)
+        return buf_check(out, "spool: the locked body", err);
+    if (!lock_into(key, id, plaintext, room))
+        return error_set(err, STATUS_INTERNAL, "spool: AES-256-GCM failed for message %s", id);
+    buf_commit(out, len);
+    return STATUS_OK;
+}
+
+static bool unlock_into(const struct spool_key *key, const char *id, const uint8_t *locked, size_t text_len,
+                        uint8_t *out)
+{
+    const uint8_t *nonce = locked + 1;
+    const uint8_t *ciphertext = locked + FRONT_BYTES;
+    uint8_t tag[TAG_BYTES];
+    memcpy(tag, ciphertext + text_len, TAG_BYTES);
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    int len = 0, last = 0;
+    bool ok = ctx && start(ctx, key, nonce, id, false) &&
+              EVP_DecryptUpdate(ctx, out, &len, ciphertext, (int)text_len) == 1 &&
+              EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, tag) == 1 &&
+              EVP_DecryptFinal_ex(ctx, out + len, &last) == 1 && (size_t)len + (size_t)last == text_len;
+    EVP_CIPHER_CTX_free(ctx);
+    return ok;
+}
+
+enum status spool_unlock(const struct spool_key *key, const char *id, struct span locked, struct buf *out,
+                         struct error *err)
+{
+    if (locked.len < SPOOL_OVERHEAD || locked.len > INT_MAX || locked.p[0] != VERSION) {
+        buf_reset(out);
+        return error_set(err, STATUS_INTERNAL,
+                         "spool: the body of message %s is cut or not a locked body (%zu bytes)", id,
+                         locked.len);
+    }
+    size_t len = locked.len - SPOOL_OVERHEAD;
+    uint8_t *room = buf_reserve(out, len);
+    if (!room) {
+        enum status status = buf_check(out, "spool: the unlocked body", err);
+        buf_reset(out);
+        return status;
+    }
+    bool ok = unlock_into(key, id, (const uint8_t *)locked.p, len, room);
+    buf_commit(out, len);
+    if (ok)
+        return STATUS_OK;
+    /* Counted first, so that the reset also wipes what was deciphered before the tag proved wrong. */
+    buf_reset(out);
+    return error_set(err, STATUS_INTERNAL,
+                     "spool: the body of message %s was changed, belongs to another message, or was locked "
+                     "with another spool key",
+                     id);
+}

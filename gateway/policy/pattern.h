@@ -1,0 +1,18 @@
+/* How the entries of a rule's conditions are compared with what a message has. Pure; for policy.c alone. */
+#ifndef SEALGATE_POLICY_PATTERN_H
+#define SEALGATE_POLICY_PATTERN_H
+
+#include <stdbool.h>
+
+/*
+ * PATTERN: "a@b", "@b" (domain), ".b" (domain and subdomains), or a whole name without "@"; with * and ? as
+ * wildcards. Case-insensitive; domains are compared as A-labels (RFC 5890), quoted local parts without
+ * needless quotes. "" matches the null reverse-path alone. VALUE NULL matches nothing.
+ */
+bool pattern_matches(const char *pattern, const char *value);
+
+/* Does TEXT contain NEEDLE, ignoring case and compatibility forms (Unicode NFKC casefold)? Bytes that are no
+ * UTF-8 count as U+FFFD. TEXT NULL contains nothing. */
+bool pattern_in_text(const char *needle, const char *text);
+
+#endif

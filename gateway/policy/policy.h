@@ -1,0 +1,94 @@
+/*
+ * Rules: the first that matches decides, per recipient. Pure functions over a settings struct.
+ *
+ * At RCPT time subject and header are unknown: a rule that asks for them neither matches nor fails, and the
+ * decision is POLICY_UNDECIDED until the content is there.
+ */
+#ifndef SEALGATE_POLICY_POLICY_H
+#define SEALGATE_POLICY_POLICY_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "gateway/message/header.h"
+#include "keystore/keystore.h"
+
+enum policy_protect { PROTECT_REQUIRE, PROTECT_PREFER, PROTECT_NEVER };
+enum policy_missing { MISSING_HOLD, MISSING_REFUSE, MISSING_BOUNCE };
+
+struct policy_rule {
+    const char *name;
+    /* Conditions; NULL or 0 entries: not asked. All that are given must match; within one, any entry.
+       Addresses: "a@b", "@b" (domain), ".b" (domain and subdomains), with * and ? as wildcards;
+       case-insensitive. */
+    const char *const *senders; /* against the reverse-path and, when known, every From address */
+    size_t n_senders;
+    const char *const *recipients;
+    size_t n_recipients;
+    const char *const *users;
+    size_t n_users;
+    const char *const *subjects; /* contained in the decoded subject, ignoring case (Unicode NFKC casefold) */
+    size_t n_subjects;
+    const char *const
+        *headers; /* "Name: text": a field so named contains text (decoded, as subjects); "Name:" exists */
+    size_t n_headers;
+    const char *const *listeners; /* as written in listen "…" */
+    size_t n_listeners;
+    enum policy_protect protect;
+    enum policy_missing on_missing_key;
+    enum certificate_format formats[2]; /* in order of preference */
+    size_t n_formats;                   /* 0: all */
+};
+
+struct policy_settings {
+    const struct policy_rule *rules; /* the last is the default rule and has no conditions */
+    size_t n_rules;
+};
+
+/* What is known. Content is NULL before the end of data. */
+struct policy_facts {
+    const char *reverse_path;
+    const char *user;
+    const char *listener;
+    const char *recipient;
+    bool content_known;
+    const char *subject; /* decoded UTF-8 */
+    struct span header;  /* all fields */
+    char *const *from;   /* From addresses */
+    size_t n_from;
+};
+
+/* The rule that decides, or NULL: undecided before the content is known. Never NULL when content_known: were
+ * there no default rule, it would be one that requires protection. */
+const struct policy_rule *policy_match(const struct policy_settings *settings,
+                                       const struct policy_facts *facts);
+
+enum policy_action {
+    ACTION_SEAL,
+    ACTION_CLEAR, /* only by protect = never, or prefer when we looked and no usable certificate is there */
+    ACTION_HOLD,
+    ACTION_REFUSE, /* 550 for the whole transaction */
+    ACTION_BOUNCE, /* accepted, then a DSN */
+    ACTION_DEFER,  /* the lookup failed: 451 */
+};
+
+/* Outcome of looking for a recipient's certificates. */
+enum lookup_state { LOOKUP_DONE, LOOKUP_FAILED };
+
+struct policy_decision {
+    enum policy_action action;
+    const struct policy_rule *rule;
+    const struct certificate *certificate; /* ACTION_SEAL: one of LIST's; else NULL */
+    char reason[200]; /* for people when nothing is sealed: "none found", "expired on 2024-05-01", "lookup
+                         failed", "rule says never" */
+};
+
+/*
+ * Decides for one recipient. LIST is what the keystore knows (usable first); with LOOKUP_FAILED it is ignored
+ * and the action is ACTION_DEFER unless the rule is PROTECT_NEVER (A33: a failed lookup never sends clear).
+ * Only formats that the rule names count, in its order.
+ */
+void policy_decide(const struct policy_rule *rule, enum lookup_state state,
+                   const struct certificate_list *list, struct policy_decision *decision_out);
+
+#endif
