@@ -1,0 +1,36 @@
+/* submission, seal → keys: which certificates do these addresses have? control → keys: JSON (control_job.h).
+ */
+#ifndef SEALGATE_JOBS_KEYS_JOB_H
+#define SEALGATE_JOBS_KEYS_JOB_H
+
+#include "base/pack.h"
+#include "gateway/policy/policy.h"
+#include "keystore/keystore.h"
+
+enum { KEYS_LOOKUP = 16, KEYS_FOUND = 17 };
+
+struct keys_lookup {
+    char **addresses; /* owned when unpacked; at most ENVELOPE_RECIPIENTS_MAX */
+    size_t n;
+    bool with_bytes; /* seal wants the certificates themselves, submission only the fitness */
+};
+
+struct keys_answer {
+    enum lookup_state state; /* LOOKUP_FAILED: the list is empty and means nothing */
+    char why[200];           /* for LOOKUP_FAILED */
+    struct certificate_list list;
+};
+
+struct keys_found {
+    struct keys_answer *answers; /* one per address, in order; owned */
+    size_t n;
+};
+
+void keys_lookup_pack(struct buf *b, const struct keys_lookup *lookup);
+MUST_USE enum status keys_lookup_unpack(struct span bytes, struct keys_lookup *lookup_out, struct error *err);
+void keys_lookup_free(struct keys_lookup *lookup);
+void keys_found_pack(struct buf *b, const struct keys_found *found, bool with_bytes);
+MUST_USE enum status keys_found_unpack(struct span bytes, struct keys_found *found_out, struct error *err);
+void keys_found_free(struct keys_found *found);
+
+#endif

@@ -1,0 +1,15 @@
+/* What the rules say of each recipient, now that content and certificates are known. */
+#ifndef SEALGATE_SEAL_DECIDE_H
+#define SEALGATE_SEAL_DECIDE_H
+
+#include "gateway/seal/job.h"
+
+/*
+ * Fills job->recipients. A recipient counts as named only when To or Cc hold the address with the same local
+ * part, letter for letter: in doubt it is a Bcc recipient, with a copy of its own (promise 7).
+ * STATUS_TEMPORARY: out of memory; STATUS_INTERNAL: the rules decide nothing.
+ */
+MUST_USE enum status seal_decide(const struct policy_settings *policy, struct seal_job *job,
+                                 struct error *err);
+
+#endif

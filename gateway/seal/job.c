@@ -1,0 +1,58 @@
+#include "gateway/seal/job.h"
+
+#include <stdlib.h>
+
+#include "gateway/seal/content.h"
+#include "gateway/seal/decide.h"
+#include "gateway/seal/lookup.h"
+
+enum status seal_job_read(const struct seal *seal, struct seal_job *job, enum submit_outcome *outcome_out,
+                          struct error *err)
+{
+    const struct seal_settings *settings = seal->settings;
+    enum status st = seal_content_check(job->message, &settings->prescan, outcome_out, err);
+    if (st != STATUS_OK)
+        return st;
+    *outcome_out = SUBMIT_LATER;
+    message_split(job->message, &job->parts);
+    st = message_inspect(job->message, &job->facts, err);
+    if (st == STATUS_OK)
+        st = seal_lookup(settings, &job->envelope, &job->found, err);
+    if (st == STATUS_OK)
+        st = seal_decide(settings->policy, job, err);
+    return st;
+}
+
+void seal_job_free(struct seal_job *job)
+{
+    free(job->recipients);
+    keys_found_free(&job->found);
+    message_facts_free(&job->facts);
+    envelope_free(&job->envelope);
+}
+
+static const struct plan_recipient *find_action(const struct seal_job *job, enum policy_action action)
+{
+    for (size_t i = 0; i < job->envelope.n_recipients; i++)
+        if (job->recipients[i].decision.action == action)
+            return &job->recipients[i];
+    return NULL;
+}
+
+enum status seal_job_verdict(const struct seal_job *job, enum submit_outcome *outcome_out, struct error *err)
+{
+    const struct plan_recipient *r = find_action(job, ACTION_REFUSE);
+    if (r) {
+        *outcome_out = SUBMIT_REFUSED_POLICY;
+        return error_set(err, STATUS_DENIED, "no usable OpenPGP or S/MIME certificate for <%s>: %s",
+                         r->address, r->decision.reason);
+    }
+    r = find_action(job, ACTION_DEFER);
+    if (r) {
+        *outcome_out = SUBMIT_LATER_LOOKUP;
+        return error_set(err, STATUS_TEMPORARY,
+                         "cannot look up the certificates of <%s> now: %s; try again later", r->address,
+                         r->decision.reason);
+    }
+    return STATUS_OK;
+}

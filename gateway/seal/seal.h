@@ -1,0 +1,40 @@
+/*
+ * The seal role: a worker that turns one submitted message into sealed copies (or a refusal) and hands them
+ * to queue. Holds the message, certificates and the spool key; no network, no database.
+ */
+#ifndef SEALGATE_SEAL_SEAL_H
+#define SEALGATE_SEAL_SEAL_H
+
+#include "base/call.h"
+#include "base/log.h"
+#include "gateway/message/prescan.h"
+#include "gateway/message/spool.h"
+#include "gateway/policy/policy.h"
+
+struct seal_settings {
+    const struct log *log;
+    const char *hostname;
+    const struct policy_settings *policy;
+    struct prescan_limits prescan;
+    size_t message_max;
+    struct spool_key spool_key;
+    const char *gpg_path;
+    const char *gpg_home;   /* private folder of this worker, made if missing */
+    const char *roots_path; /* S/MIME trust anchors or NULL */
+    int keys_service;
+    int queue_service;
+    int64_t keys_ms; /* budget of a lookup */
+    struct worker_settings worker;
+};
+
+/*
+ * Starts the engines, seals and checks a probe in each format (throwaway keys made at start would be slow:
+ * the probe certificates are built in, their secret keys thrown away), then takes jobs. A probe that fails:
+ * says so and returns EX_SOFTWARE (70) without taking a job.
+ */
+int seal_run(const struct seal_settings *settings);
+
+/* The probe alone, for `sealgate -n` and tests. */
+MUST_USE enum status seal_probe(const struct seal_settings *settings, struct error *err);
+
+#endif

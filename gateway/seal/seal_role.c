@@ -1,0 +1,69 @@
+#include <sys/time.h>
+#include <sysexits.h>
+
+#include "gateway/jobs/queue_job.h"
+#include "gateway/seal/job.h"
+
+enum status seal_open(const struct seal_settings *settings, struct seal *seal_out, struct error *err)
+{
+    const struct pgp_engine_settings pgp = {.gpg_path = settings->gpg_path, .home = settings->gpg_home};
+    *seal_out = (struct seal){.settings = settings};
+    enum status st = pgp_engine_open(&pgp, &seal_out->engine, err);
+    if (st != STATUS_OK)
+        return st;
+    st = seal_certfiles_open(settings->gpg_home, &seal_out->certfiles, err);
+    if (st != STATUS_OK)
+        seal_close(seal_out);
+    return st;
+}
+
+void seal_close(struct seal *seal)
+{
+    pgp_engine_close(seal->engine);
+    seal->engine = NULL;
+}
+
+/* A gpg that hangs must not hang the start either: SIGALRM ends the process, as it does in a job. */
+static void set_alarm(int64_t ms)
+{
+    struct itimerval it = {.it_value = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000}};
+    setitimer(ITIMER_REAL, &it, NULL);
+}
+
+static void on_job(void *arg, struct request *request)
+{
+    const struct seal *seal = arg;
+    struct error err;
+    switch (request->msg.type) {
+    case SUBMIT_MESSAGE:
+        seal_submit(seal, request);
+        return;
+    case QUEUE_RELEASE:
+        seal_release(seal, request);
+        return;
+    default:
+        /* The caller sees its reply descriptor close. */
+        error_set(&err, STATUS_INTERNAL, "a request of type %u is not for seal", (unsigned)request->msg.type);
+        log_error(seal->settings->log, LOG_LEVEL_ERROR, "request-unknown", NULL, &err);
+    }
+}
+
+int seal_run(const struct seal_settings *settings)
+{
+    struct seal seal;
+    struct error err;
+    set_alarm(settings->worker.deadline_ms);
+    enum status st = seal_open(settings, &seal, &err);
+    if (st == STATUS_OK)
+        st = seal_probe_with(&seal, &err);
+    set_alarm(0);
+    if (st != STATUS_OK) {
+        log_error(settings->log, LOG_LEVEL_ERROR, "probe-failed", settings->gpg_path, &err);
+        seal_close(&seal);
+        return EX_SOFTWARE;
+    }
+    message_inspect_start();
+    int code = worker_run(&settings->worker, on_job, &seal);
+    seal_close(&seal);
+    return code;
+}

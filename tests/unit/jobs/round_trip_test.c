@@ -1,0 +1,730 @@
+/* Every body that roles exchange: what is packed comes out again; cut, lengthened or damaged it is refused.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka wants the four above before it. */
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/jobs/auth_job.h"
+#include "gateway/jobs/keys_job.h"
+#include "gateway/jobs/queue_job.h"
+#include "gateway/jobs/submit_job.h"
+
+#define ID "06i1a2b3c4d5e6f7g8h9"
+
+static char *copy(const char *s)
+{
+    char *t = strdup(s);
+    assert_non_null(t);
+    return t;
+}
+
+/* ---- envelope ---- */
+
+static void fill_envelope(struct envelope *e)
+{
+    struct error err;
+    envelope_init(e);
+    memcpy(e->id, ID, ID_SIZE);
+    e->received_ms = -1234567890123;
+    e->reverse_path = copy("");
+    e->user = copy("alice");
+    e->listener = copy("[::]:465");
+    e->client_address = copy("2001:db8::1");
+    e->helo = copy("client.example.org");
+    e->tls_version = copy("TLSv1.3");
+    e->tls_cipher = copy("TLS_AES_256_GCM_SHA384");
+    e->body_8bit = true;
+    assert_int_equal(envelope_add_recipient(e, "bob@example.com", &err), STATUS_OK);
+    assert_int_equal(envelope_add_recipient(e, "carol@example.net", &err), STATUS_OK);
+    e->recipients[1].notify = copy("SUCCESS,FAILURE");
+    e->recipients[1].orcpt = copy("rfc822;carol@example.net");
+}
+
+static void see_envelope(const struct envelope *e)
+{
+    assert_string_equal(e->id, ID);
+    assert_int_equal(e->received_ms, -1234567890123);
+    assert_string_equal(e->reverse_path, "");
+    assert_string_equal(e->user, "alice");
+    assert_string_equal(e->listener, "[::]:465");
+    assert_string_equal(e->client_address, "2001:db8::1");
+    assert_string_equal(e->helo, "client.example.org");
+    assert_string_equal(e->tls_version, "TLSv1.3");
+    assert_string_equal(e->tls_cipher, "TLS_AES_256_GCM_SHA384");
+    assert_true(e->body_8bit);
+    assert_false(e->smtputf8);
+    assert_int_equal(e->n_recipients, 2);
+    assert_string_equal(e->recipients[0].address, "bob@example.com");
+    assert_null(e->recipients[0].notify);
+    assert_null(e->recipients[0].orcpt);
+    assert_string_equal(e->recipients[1].address, "carol@example.net");
+    assert_string_equal(e->recipients[1].notify, "SUCCESS,FAILURE");
+    assert_string_equal(e->recipients[1].orcpt, "rfc822;carol@example.net");
+}
+
+/* ---- one pair of functions per body: pack an example; unpack, look at it, free it ---- */
+
+typedef void pack_fn(struct buf *b);
+typedef enum status unpack_fn(struct span bytes, struct error *err);
+
+static void pack_submit_reply(struct buf *b)
+{
+    struct submit_reply reply = {.outcome = SUBMIT_REFUSED_LOOP, .text = "too many hops"};
+    submit_reply_pack(b, &reply);
+}
+
+static enum status unpack_submit_reply(struct span bytes, struct error *err)
+{
+    struct submit_reply reply;
+    enum status st = submit_reply_unpack(bytes, &reply, err);
+    assert_true(st == STATUS_OK || reply.outcome == SUBMIT_LATER);
+    if (st == STATUS_OK) {
+        assert_int_equal(reply.outcome, SUBMIT_REFUSED_LOOP);
+        assert_string_equal(reply.text, "too many hops");
+    }
+    return st;
+}
+
+static void pack_auth_check(struct buf *b)
+{
+    struct auth_check check = {.user = "alice", .password = "s3cret \xc3\xa4", .client_address = "192.0.2.1"};
+    auth_check_pack(b, &check);
+}
+
+static enum status unpack_auth_check(struct span bytes, struct error *err)
+{
+    static const struct auth_check wiped = {0};
+    struct auth_check check;
+    enum status st = auth_check_unpack(bytes, &check, err);
+    if (st == STATUS_OK) {
+        assert_string_equal(check.user, "alice");
+        assert_string_equal(check.password, "s3cret \xc3\xa4");
+        assert_string_equal(check.client_address, "192.0.2.1");
+        auth_check_wipe(&check);
+    }
+    assert_memory_equal(&check, &wiped, sizeof check);
+    return st;
+}
+
+static void pack_auth_result(struct buf *b)
+{
+    struct auth_result result = {.verdict = AUTH_OK, .user = "Alice"};
+    auth_result_pack(b, &result);
+}
+
+static enum status unpack_auth_result(struct span bytes, struct error *err)
+{
+    struct auth_result result;
+    enum status st = auth_result_unpack(bytes, &result, err);
+    assert_int_equal(result.verdict, st == STATUS_OK ? AUTH_OK : AUTH_UNAVAILABLE);
+    assert_string_equal(result.user, st == STATUS_OK ? "Alice" : "");
+    return st;
+}
+
+static void pack_keys_lookup(struct buf *b)
+{
+    char one[] = "bob@example.com", two[] = "carol@example.net";
+    char *addresses[] = {one, two};
+    struct keys_lookup lookup = {.addresses = addresses, .n = 2, .with_bytes = true};
+    keys_lookup_pack(b, &lookup);
+}
+
+static enum status unpack_keys_lookup(struct span bytes, struct error *err)
+{
+    struct keys_lookup lookup;
+    enum status st = keys_lookup_unpack(bytes, &lookup, err);
+    if (st == STATUS_OK) {
+        assert_true(lookup.with_bytes);
+        assert_int_equal(lookup.n, 2);
+        assert_string_equal(lookup.addresses[0], "bob@example.com");
+        assert_string_equal(lookup.addresses[1], "carol@example.net");
+        keys_lookup_free(&lookup);
+    }
+    assert_null(lookup.addresses);
+    return st;
+}
+
+static void pack_keys_found(struct buf *b)
+{
+    static const char der[] = "0\x82\0bytes";
+    char addresses[] = "bob@example.com", name[] = "Bob";
+    struct certificate certificates[2] = {
+        {.format = CERTIFICATE_OPENPGP,
+         .fingerprint = "0123456789ABCDEF0123456789ABCDEF01234567",
+         .source = "local",
+         .algorithm = "cv25519",
+         .usable = true,
+         .added = 1700000000,
+         .expires = 1900000000,
+         .keyids = {0xfeedfacecafebeef, 1},
+         .n_keyids = 2,
+         .addresses = addresses,
+         .name = name},
+        {.format = CERTIFICATE_SMIME, .fingerprint = "AB", .reason = "expired on 2024-05-01"},
+    };
+    struct keys_answer answers[3] = {{.state = LOOKUP_DONE, .list = {.items = certificates, .n = 2}},
+                                     {.state = LOOKUP_FAILED, .why = "database is locked"},
+                                     {.state = LOOKUP_DONE}};
+    struct keys_found found = {.answers = answers, .n = 3};
+    buf_init(&certificates[0].bytes, 100);
+    buf_init(&certificates[1].bytes, 100);
+    buf_append(&certificates[0].bytes, der, sizeof der);
+    keys_found_pack(b, &found, true);
+    buf_free(&certificates[0].bytes);
+}
+
+static void see_certificates(const struct certificate_list *list)
+{
+    const struct certificate *c = list->items;
+    assert_int_equal(list->n, 2);
+    assert_int_equal(c[0].format, CERTIFICATE_OPENPGP);
+    assert_string_equal(c[0].fingerprint, "0123456789ABCDEF0123456789ABCDEF01234567");
+    assert_string_equal(c[0].source, "local");
+    assert_string_equal(c[0].algorithm, "cv25519");
+    assert_true(c[0].usable);
+    assert_int_equal(c[0].added, 1700000000);
+    assert_int_equal(c[0].expires, 1900000000);
+    assert_int_equal(c[0].n_keyids, 2);
+    assert_true(c[0].keyids[0] == 0xfeedfacecafebeef && c[0].keyids[1] == 1);
+    assert_true(span_eq(buf_span(&c[0].bytes), span_of("0\x82\0bytes", 9)));
+    assert_string_equal(c[0].addresses, "bob@example.com");
+    assert_string_equal(c[0].name, "Bob");
+    assert_int_equal(c[1].format, CERTIFICATE_SMIME);
+    assert_false(c[1].usable);
+    assert_string_equal(c[1].reason, "expired on 2024-05-01");
+    assert_int_equal(c[1].bytes.len, 0);
+    assert_null(c[1].addresses);
+    assert_null(c[1].name);
+}
+
+static enum status unpack_keys_found(struct span bytes, struct error *err)
+{
+    struct keys_found found;
+    enum status st = keys_found_unpack(bytes, &found, err);
+    if (st == STATUS_OK) {
+        assert_int_equal(found.n, 3);
+        assert_int_equal(found.answers[0].state, LOOKUP_DONE);
+        see_certificates(&found.answers[0].list);
+        assert_int_equal(found.answers[1].state, LOOKUP_FAILED);
+        assert_string_equal(found.answers[1].why, "database is locked");
+        assert_int_equal(found.answers[1].list.n, 0);
+        assert_int_equal(found.answers[2].state, LOOKUP_DONE);
+        assert_int_equal(found.answers[2].list.n, 0);
+        keys_found_free(&found);
+    }
+    assert_null(found.answers);
+    return st;
+}
+
+static struct queue_store example_store(void)
+{
+    struct queue_store store = {.reply = {.outcome = SUBMIT_QUEUED, .text = ID " queued"}, .n_copies = 2};
+    fill_envelope(&store.envelope);
+    store.cipher = copy("AES256");
+    store.copies = calloc(2, sizeof *store.copies);
+    assert_non_null(store.copies);
+    store.copies[0] = (struct store_copy){.state = COPY_QUEUED,
+                                          .format = FORMAT_SMIME,
+                                          .body_at = 7,
+                                          .body_len = 1ull << 40,
+                                          .n_recipients = 1};
+    store.copies[1] = (struct store_copy){.state = COPY_HELD,
+                                          .format = FORMAT_CLEAR,
+                                          .locked = true,
+                                          .header_at = 3,
+                                          .header_len = 5,
+                                          .n_recipients = 1};
+    for (size_t i = 0; i < 2; i++) {
+        store.copies[i].recipients = calloc(1, sizeof *store.copies[i].recipients);
+        assert_non_null(store.copies[i].recipients);
+        store.copies[i].recipients[0].address = copy(i ? "carol@example.net" : "bob@example.com");
+    }
+    struct copy_recipient *r = store.copies[0].recipients;
+    r->rule = copy("default");
+    r->reason = copy("none found");
+    r->fingerprint = copy("ABCD");
+    r->source = copy("local");
+    r->notify = copy("NEVER");
+    r->orcpt = copy("rfc822;b");
+    return store;
+}
+
+static void see_store(const struct queue_store *store)
+{
+    see_envelope(&store->envelope);
+    assert_string_equal(store->cipher, "AES256");
+    assert_int_equal(store->reply.outcome, SUBMIT_QUEUED);
+    assert_string_equal(store->reply.text, ID " queued");
+    assert_int_equal(store->n_copies, 2);
+    const struct store_copy *c = store->copies;
+    assert_int_equal(c[0].state, COPY_QUEUED);
+    assert_int_equal(c[0].format, FORMAT_SMIME);
+    assert_false(c[0].locked);
+    assert_int_equal(c[0].body_at, 7);
+    assert_int_equal(c[0].body_len, 1ull << 40);
+    assert_int_equal(c[0].header_len, 0);
+    assert_int_equal(c[1].state, COPY_HELD);
+    assert_int_equal(c[1].format, FORMAT_CLEAR);
+    assert_true(c[1].locked);
+    assert_int_equal(c[1].header_at, 3);
+    assert_int_equal(c[1].header_len, 5);
+    const struct copy_recipient *r = c[0].recipients;
+    assert_string_equal(r->address, "bob@example.com");
+    assert_string_equal(r->rule, "default");
+    assert_string_equal(r->reason, "none found");
+    assert_string_equal(r->fingerprint, "ABCD");
+    assert_string_equal(r->source, "local");
+    assert_string_equal(r->notify, "NEVER");
+    assert_string_equal(r->orcpt, "rfc822;b");
+    r = c[1].recipients;
+    assert_string_equal(r->address, "carol@example.net");
+    assert_true(!r->rule && !r->reason && !r->fingerprint && !r->source && !r->notify && !r->orcpt);
+}
+
+static void pack_queue_store(struct buf *b)
+{
+    struct queue_store store = example_store();
+    queue_store_pack(b, &store);
+    queue_store_free(&store);
+}
+
+static enum status unpack_queue_store(struct span bytes, struct error *err)
+{
+    struct queue_store store;
+    enum status st = queue_store_unpack(bytes, &store, err);
+    if (st == STATUS_OK) {
+        see_store(&store);
+        queue_store_free(&store);
+    }
+    assert_null(store.copies);
+    return st;
+}
+
+static void pack_queue_release(struct buf *b)
+{
+    struct queue_release release = {.copy_id = INT64_MAX};
+    fill_envelope(&release.envelope);
+    queue_release_pack(b, &release);
+    queue_release_free(&release);
+}
+
+static enum status unpack_queue_release(struct span bytes, struct error *err)
+{
+    struct queue_release release;
+    enum status st = queue_release_unpack(bytes, &release, err);
+    if (st == STATUS_OK) {
+        see_envelope(&release.envelope);
+        assert_int_equal(release.copy_id, INT64_MAX);
+        queue_release_free(&release);
+    }
+    assert_null(release.envelope.recipients);
+    return st;
+}
+
+static void pack_released_sealed(struct buf *b)
+{
+    struct queue_released released = {.sealed = true, .store = example_store()};
+    queue_released_pack(b, &released);
+    queue_released_free(&released);
+}
+
+static enum status unpack_released_sealed(struct span bytes, struct error *err)
+{
+    struct queue_released released;
+    enum status st = queue_released_unpack(bytes, &released, err);
+    if (st == STATUS_OK) {
+        assert_true(released.sealed);
+        see_store(&released.store);
+        queue_released_free(&released);
+    }
+    assert_false(released.sealed);
+    return st;
+}
+
+static void pack_released_held(struct buf *b)
+{
+    struct queue_released released = {.why = "none found"};
+    queue_released_pack(b, &released);
+}
+
+static enum status unpack_released_held(struct span bytes, struct error *err)
+{
+    struct queue_released released;
+    enum status st = queue_released_unpack(bytes, &released, err);
+    assert_false(released.sealed);
+    if (st == STATUS_OK) {
+        assert_string_equal(released.why, "none found");
+        queue_released_free(&released);
+    }
+    return st;
+}
+
+static void pack_queue_refused(struct buf *b)
+{
+    struct queue_refused refused = {
+        .recipient = copy("bob@example.com"), .rule = copy("default"), .reply = copy("550 5.7.1 no")};
+    fill_envelope(&refused.envelope);
+    queue_refused_pack(b, &refused);
+    queue_refused_free(&refused);
+}
+
+static enum status unpack_queue_refused(struct span bytes, struct error *err)
+{
+    struct queue_refused refused;
+    enum status st = queue_refused_unpack(bytes, &refused, err);
+    if (st == STATUS_OK) {
+        see_envelope(&refused.envelope);
+        assert_string_equal(refused.recipient, "bob@example.com");
+        assert_string_equal(refused.rule, "default");
+        assert_string_equal(refused.reply, "550 5.7.1 no");
+        queue_refused_free(&refused);
+    }
+    assert_null(refused.recipient);
+    return st;
+}
+
+static void pack_queue_attach(struct buf *b)
+{
+    struct queue_attach attach = {.instance = ID, .window = 40};
+    queue_attach_pack(b, &attach);
+}
+
+static enum status unpack_queue_attach(struct span bytes, struct error *err)
+{
+    struct queue_attach attach;
+    enum status st = queue_attach_unpack(bytes, &attach, err);
+    assert_string_equal(attach.instance, st == STATUS_OK ? ID : "");
+    assert_int_equal(attach.window, st == STATUS_OK ? 40 : 0);
+    return st;
+}
+
+static void pack_queue_lease(struct buf *b)
+{
+    char bob[] = "bob@example.com", why[] = "none found", never[] = "NEVER", orcpt[] = "rfc822;b",
+         from[] = "";
+    struct lease_recipient recipients[2] = {
+        {.id = 11, .address = bob, .reason = why, .notify = never, .orcpt = orcpt, .attempts = 3},
+        {.id = 12, .address = bob}};
+    struct queue_lease lease = {.copy_id = 9,
+                                .message_id = ID,
+                                .state = COPY_RETURN,
+                                .format = FORMAT_CLEAR,
+                                .locked = true,
+                                .smtputf8 = true,
+                                .received_ms = 1,
+                                .expires_ms = 2,
+                                .reverse_path = from,
+                                .recipients = recipients,
+                                .n_recipients = 2};
+    buf_init(&lease.dsn_header, 100);
+    buf_append_str(&lease.dsn_header, "Subject: x\r\n");
+    queue_lease_pack(b, &lease);
+    buf_free(&lease.dsn_header);
+}
+
+static void see_lease(const struct queue_lease *lease)
+{
+    assert_int_equal(lease->copy_id, 9);
+    assert_string_equal(lease->message_id, ID);
+    assert_int_equal(lease->state, COPY_RETURN);
+    assert_int_equal(lease->format, FORMAT_CLEAR);
+    assert_true(lease->locked && lease->smtputf8 && !lease->body_8bit);
+    assert_int_equal(lease->received_ms, 1);
+    assert_int_equal(lease->expires_ms, 2);
+    assert_string_equal(lease->reverse_path, "");
+    assert_true(span_eq(buf_span(&lease->dsn_header), span_str("Subject: x\r\n")));
+    assert_int_equal(lease->n_recipients, 2);
+    const struct lease_recipient *r = lease->recipients;
+    assert_int_equal(r[0].id, 11);
+    assert_string_equal(r[0].address, "bob@example.com");
+    assert_string_equal(r[0].reason, "none found");
+    assert_string_equal(r[0].notify, "NEVER");
+    assert_string_equal(r[0].orcpt, "rfc822;b");
+    assert_int_equal(r[0].attempts, 3);
+    assert_int_equal(r[1].id, 12);
+    assert_true(!r[1].reason && !r[1].notify && !r[1].orcpt && r[1].attempts == 0);
+}
+
+static enum status unpack_queue_lease(struct span bytes, struct error *err)
+{
+    struct queue_lease lease;
+    enum status st = queue_lease_unpack(bytes, &lease, err);
+    if (st == STATUS_OK) {
+        see_lease(&lease);
+        queue_lease_free(&lease);
+    }
+    assert_null(lease.recipients);
+    return st;
+}
+
+static void pack_queue_outcome(struct buf *b)
+{
+    char reply[] = "250 ok", host[] = "mx.example.com", version[] = "TLSv1.3", cipher[] = "AES",
+         peer[] = "verified", from[] = "alice@example.org";
+    struct outcome_recipient recipients[2] = {{.id = 5,
+                                               .outcome = OUTCOME_DELIVERED,
+                                               .reply = reply,
+                                               .host = host,
+                                               .tls_version = version,
+                                               .tls_cipher = cipher,
+                                               .tls_peer = peer},
+                                              {.id = 6, .outcome = OUTCOME_BOUNCED}};
+    struct queue_outcome outcome = {.copy_id = 9,
+                                    .recipients = recipients,
+                                    .n_recipients = 2,
+                                    .has_dsn = true,
+                                    .dsn_id = ID,
+                                    .dsn_recipient = from};
+    queue_outcome_pack(b, &outcome);
+}
+
+static void see_outcome(const struct queue_outcome *outcome)
+{
+    assert_int_equal(outcome->copy_id, 9);
+    assert_true(outcome->has_dsn);
+    assert_string_equal(outcome->dsn_id, ID);
+    assert_string_equal(outcome->dsn_recipient, "alice@example.org");
+    assert_int_equal(outcome->n_recipients, 2);
+    const struct outcome_recipient *r = outcome->recipients;
+    assert_int_equal(r[0].id, 5);
+    assert_int_equal(r[0].outcome, OUTCOME_DELIVERED);
+    assert_string_equal(r[0].reply, "250 ok");
+    assert_string_equal(r[0].host, "mx.example.com");
+    assert_string_equal(r[0].tls_version, "TLSv1.3");
+    assert_string_equal(r[0].tls_cipher, "AES");
+    assert_string_equal(r[0].tls_peer, "verified");
+    assert_int_equal(r[1].outcome, OUTCOME_BOUNCED);
+    assert_true(!r[1].reply && !r[1].host && !r[1].tls_version && !r[1].tls_cipher && !r[1].tls_peer);
+}
+
+static enum status unpack_queue_outcome(struct span bytes, struct error *err)
+{
+    struct queue_outcome outcome;
+    enum status st = queue_outcome_unpack(bytes, &outcome, err);
+    if (st == STATUS_OK) {
+        see_outcome(&outcome);
+        queue_outcome_free(&outcome);
+    }
+    assert_null(outcome.recipients);
+    assert_null(outcome.dsn_recipient);
+    return st;
+}
+
+static const struct body {
+    const char *name;
+    pack_fn *pack;
+    unpack_fn *unpack;
+} bodies[] = {
+    {"submit_reply", pack_submit_reply, unpack_submit_reply},
+    {"auth_check", pack_auth_check, unpack_auth_check},
+    {"auth_result", pack_auth_result, unpack_auth_result},
+    {"keys_lookup", pack_keys_lookup, unpack_keys_lookup},
+    {"keys_found", pack_keys_found, unpack_keys_found},
+    {"queue_store", pack_queue_store, unpack_queue_store},
+    {"queue_release", pack_queue_release, unpack_queue_release},
+    {"queue_released, sealed", pack_released_sealed, unpack_released_sealed},
+    {"queue_released, held", pack_released_held, unpack_released_held},
+    {"queue_refused", pack_queue_refused, unpack_queue_refused},
+    {"queue_attach", pack_queue_attach, unpack_queue_attach},
+    {"queue_lease", pack_queue_lease, unpack_queue_lease},
+    {"queue_outcome", pack_queue_outcome, unpack_queue_outcome},
+};
+
+#define N_BODIES (sizeof bodies / sizeof *bodies)
+
+static void pack_example(const struct body *body, struct buf *b)
+{
+    buf_init(b, 1u << 20);
+    body->pack(b);
+    assert_false(b->failed);
+}
+
+static void comes_out_as_it_went_in(void **state)
+{
+    (void)state;
+    for (const struct body *body = bodies; body < bodies + N_BODIES; body++) {
+        struct buf b;
+        struct error err;
+        pack_example(body, &b);
+        if (body->unpack(buf_span(&b), &err) != STATUS_OK)
+            fail_msg("%s: %s", body->name, err.text);
+        buf_free(&b);
+    }
+}
+
+/* Each length is in memory of its own, so that AddressSanitizer sees a read past the end. */
+static enum status unpack_alone(const struct body *body, struct span bytes)
+{
+    struct error err;
+    char *alone = malloc(bytes.len + 1);
+    assert_non_null(alone);
+    char *end_aligned = alone + 1;
+    if (bytes.len > 0)
+        memcpy(end_aligned, bytes.p, bytes.len);
+    enum status st = body->unpack(span_of(end_aligned, bytes.len), &err);
+    free(alone);
+    return st;
+}
+
+static void cut_at_every_length_is_refused(void **state)
+{
+    (void)state;
+    for (const struct body *body = bodies; body < bodies + N_BODIES; body++) {
+        struct buf b;
+        pack_example(body, &b);
+        for (size_t len = 0; len < b.len; len++)
+            if (unpack_alone(body, span_of(b.data, len)) == STATUS_OK)
+                fail_msg("%s: %zu of %zu bytes were taken", body->name, len, b.len);
+        buf_append_char(&b, 'x');
+        if (unpack_alone(body, buf_span(&b)) == STATUS_OK)
+            fail_msg("%s: a byte left over was taken", body->name);
+        buf_free(&b);
+    }
+}
+
+/* Counts and lengths of 4 billion at every place: refused (or, inside a string, not seen), at once. */
+static void huge_numbers_are_refused(void **state)
+{
+    (void)state;
+    struct queue_store store;
+    struct keys_found found;
+    struct queue_lease lease;
+    struct error err;
+    struct buf b;
+    pack_example(&bodies[5], &b);
+    for (size_t at = 0; at + 4 <= b.len; at++) {
+        struct buf damaged;
+        buf_init(&damaged, b.len);
+        buf_append_span(&damaged, buf_span(&b));
+        memset(damaged.data + at, 0xfe, 4);
+        if (queue_store_unpack(buf_span(&damaged), &store, &err) == STATUS_OK)
+            queue_store_free(&store);
+        if (keys_found_unpack(buf_span(&damaged), &found, &err) == STATUS_OK)
+            keys_found_free(&found);
+        if (queue_lease_unpack(buf_span(&damaged), &lease, &err) == STATUS_OK)
+            queue_lease_free(&lease);
+        buf_free(&damaged);
+    }
+    buf_free(&b);
+}
+
+static void enum_out_of_range_is_refused(void **state)
+{
+    (void)state;
+    static const uint32_t wrong[] = {0, SUBMIT_LATER_DISK + 1, UINT32_MAX};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct submit_reply reply = {.outcome = wrong[i]}, out;
+        struct auth_result result = {.verdict = wrong[i]}, result_out;
+        struct error err;
+        struct buf b;
+        buf_init(&b, 1000);
+        submit_reply_pack(&b, &reply);
+        assert_int_equal(submit_reply_unpack(buf_span(&b), &out, &err), STATUS_INTERNAL);
+        assert_int_equal(out.outcome, SUBMIT_LATER);
+        buf_reset(&b);
+        auth_result_pack(&b, &result);
+        assert_int_equal(auth_result_unpack(buf_span(&b), &result_out, &err), STATUS_INTERNAL);
+        assert_int_equal(result_out.verdict, AUTH_UNAVAILABLE);
+        buf_free(&b);
+    }
+}
+
+/* A33: "lookup failed" with certificates beside it would let somebody take the one for the other. */
+static void a33_failed_lookup_with_a_list_is_refused(void **state)
+{
+    (void)state;
+    struct certificate certificate = {.format = CERTIFICATE_OPENPGP, .usable = true};
+    struct keys_answer answer = {.state = LOOKUP_FAILED, .list = {.items = &certificate, .n = 1}};
+    struct keys_found found = {.answers = &answer, .n = 1}, out;
+    struct error err;
+    struct buf b;
+    buf_init(&b, 1000);
+    keys_found_pack(&b, &found, true);
+    assert_int_equal(keys_found_unpack(buf_span(&b), &out, &err), STATUS_INTERNAL);
+    assert_null(out.answers);
+    buf_free(&b);
+}
+
+static void bytes_are_left_out_when_not_asked_for(void **state)
+{
+    (void)state;
+    struct certificate certificate = {.format = CERTIFICATE_SMIME, .usable = true};
+    struct keys_answer answer = {.state = LOOKUP_DONE, .list = {.items = &certificate, .n = 1}};
+    struct keys_found found = {.answers = &answer, .n = 1}, out;
+    struct error err;
+    struct buf b;
+    buf_init(&certificate.bytes, 100);
+    buf_append_str(&certificate.bytes, "bytes");
+    buf_init(&b, 1000);
+    keys_found_pack(&b, &found, false);
+    assert_int_equal(keys_found_unpack(buf_span(&b), &out, &err), STATUS_OK);
+    assert_int_equal(out.answers[0].list.items[0].bytes.len, 0);
+    assert_true(out.answers[0].list.items[0].usable);
+    keys_found_free(&out);
+    buf_free(&certificate.bytes);
+    buf_free(&b);
+}
+
+/* A place in the memory file whose end does not fit a number would pass a check of "at + len <= size". */
+static void place_that_overflows_is_refused(void **state)
+{
+    (void)state;
+    struct queue_store store = example_store(), out;
+    struct error err;
+    struct buf b;
+    buf_init(&b, 100000);
+    store.copies[1].body_at = UINT64_MAX - 3;
+    store.copies[1].body_len = 8;
+    queue_store_pack(&b, &store);
+    assert_int_equal(queue_store_unpack(buf_span(&b), &out, &err), STATUS_INTERNAL);
+    queue_store_free(&store);
+    buf_free(&b);
+}
+
+/* A24: an instance or queue id becomes part of names and queries. */
+static void a24_ids_of_another_form_are_refused(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"", "../../../../etc/pass", "06i1a2b3c4d5e6f7g8hz", "06i1"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct queue_attach attach = {.window = 1}, out;
+        struct error err;
+        struct buf b;
+        buf_init(&b, 1000);
+        memcpy(attach.instance, wrong[i], strlen(wrong[i]));
+        queue_attach_pack(&b, &attach);
+        assert_int_equal(queue_attach_unpack(buf_span(&b), &out, &err), STATUS_INTERNAL);
+        buf_free(&b);
+    }
+}
+
+static void formats_have_words(void **state)
+{
+    (void)state;
+    assert_string_equal(copy_format_word(FORMAT_CLEAR), "clear");
+    assert_string_equal(copy_format_word(FORMAT_OPENPGP), "openpgp");
+    assert_string_equal(copy_format_word(FORMAT_SMIME), "smime");
+    assert_string_equal(copy_format_word(0), "unknown");
+    assert_string_equal(copy_format_word(4), "unknown");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(comes_out_as_it_went_in),
+        cmocka_unit_test(cut_at_every_length_is_refused),
+        cmocka_unit_test(huge_numbers_are_refused),
+        cmocka_unit_test(enum_out_of_range_is_refused),
+        cmocka_unit_test(a33_failed_lookup_with_a_list_is_refused),
+        cmocka_unit_test(bytes_are_left_out_when_not_asked_for),
+        cmocka_unit_test(place_that_overflows_is_refused),
+        cmocka_unit_test(a24_ids_of_another_form_are_refused),
+        cmocka_unit_test(formats_have_words),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
