@@ -1,0 +1,236 @@
+/* Verbs by which the administrator moves recipients (doc/queue.md "Transitions"). */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "gateway/queue/audit.h"
+#include "gateway/queue/lease.h"
+#include "gateway/queue/rows.h"
+#include "gateway/queue/schema.h"
+#include "gateway/queue/verbs.h"
+
+/* A verb that moves the recipients of one message. */
+struct move {
+    const char *which;  /* SELECT of recipient ids and copy ids by message id ?1 */
+    const char *how;    /* UPDATE of recipient ?1 at the time ?2 */
+    const char *event;  /* audit; NULL: none */
+    const char *reason; /* audit; NULL: the recipient's */
+    const char *done;   /* name of the count in the reply */
+    const char *none;   /* error when none could be moved */
+};
+
+#define RECIPIENTS_OF                                                                                        \
+    "SELECT r.id FROM recipient r JOIN copy c ON c.id = r.copy_id WHERE c.message_id = ?1 AND "
+
+static enum status recipients_of(struct sql *sql, const char *text, const char *id, struct row_ids *ids_out,
+                                 struct error *err)
+{
+    struct sql_stmt *stmt;
+    bool row = false;
+    *ids_out = (struct row_ids){0};
+    enum status st = sql_prepare(sql, text, &stmt, err);
+    if (st != STATUS_OK)
+        return st;
+    sql_bind_str(stmt, 1, id);
+    for (st = sql_step(stmt, &row, err); st == STATUS_OK && row; st = sql_step(stmt, &row, err)) {
+        st = rows_add(ids_out, sql_col_int(stmt, 0), err);
+        if (st != STATUS_OK)
+            break;
+    }
+    sql_reset(stmt);
+    return st;
+}
+
+static enum status move_one(struct sql *sql, const struct move *move, int64_t recipient_id, int64_t now_ms,
+                            struct error *err)
+{
+    const struct audit_row extra = {.text = {[AUDIT_REASON] = move->reason}};
+    const int64_t values[] = {recipient_id, now_ms};
+    int64_t copy_id = 0;
+    enum status st = rows_run(sql, move->how, values, 2, err);
+    if (st == STATUS_OK && move->event)
+        st = audit_recipient(sql, now_ms, recipient_id, move->event, &extra, err);
+    if (st == STATUS_OK)
+        st = rows_ask(sql, "SELECT copy_id FROM recipient WHERE id = ?1", values, 1, &copy_id, err);
+    /* A copy without recipients that wait for a key needs no recheck; one that is damaged still expires. */
+    if (st == STATUS_OK)
+        st = rows_run(
+            sql,
+            "UPDATE copy SET recheck_ms = NULL WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM recipient "
+            "WHERE copy_id = ?1 AND hold = '" HOLD_KEY "')",
+            &copy_id, 1, err);
+    return st == STATUS_OK ? lease_settle(sql, copy_id, err) : st;
+}
+
+static enum status none_moved(struct sql *sql, const struct move *move, const char *id, struct error *err)
+{
+    struct row_ids open;
+    struct row_ids leased = {0};
+    enum status st = recipients_of(sql, RECIPIENTS_OF "r.id > 0", id, &open, err);
+    if (st == STATUS_OK)
+        st = recipients_of(sql, RECIPIENTS_OF "r.state = '" STATE_LEASED "'", id, &leased, err);
+    if (st == STATUS_OK && open.n == 0)
+        st = error_set(err, STATUS_NOT_FOUND, "message %s is not in the queue", id);
+    else if (st == STATUS_OK && leased.n > 0)
+        st = error_set(err, STATUS_BUSY, "message %s is in delivery right now; try again in a minute", id);
+    else if (st == STATUS_OK)
+        st = error_set(err, STATUS_INVALID, "message %s %s", id, move->none);
+    free(open.ids);
+    free(leased.ids);
+    return st;
+}
+
+static enum status run_move(struct queue *queue, const json_t *args, const struct move *move, int64_t now_ms,
+                            json_t **reply_out, struct error *err)
+{
+    struct row_ids ids = {0};
+    struct row_ids leased = {0};
+    const char *id;
+    enum status st = args_id(args, &id, err);
+    if (st != STATUS_OK)
+        return st;
+    st = recipients_of(queue->sql, RECIPIENTS_OF "r.state = '" STATE_LEASED "'", id, &leased, err);
+    if (st == STATUS_OK)
+        st = recipients_of(queue->sql, move->which, id, &ids, err);
+    if (st == STATUS_OK && ids.n == 0)
+        st = none_moved(queue->sql, move, id, err);
+    for (size_t i = 0; st == STATUS_OK && i < ids.n; i++)
+        st = move_one(queue->sql, move, ids.ids[i], now_ms, err);
+    *reply_out = json_pack("{s:s, s:I, s:I}", "id", id, move->done, (json_int_t)ids.n, "in_delivery",
+                           (json_int_t)leased.n);
+    free(ids.ids);
+    free(leased.ids);
+    return st;
+}
+
+enum status verb_queue_hold(struct queue *queue, const json_t *args, int64_t now_ms, json_t **reply_out,
+                            struct error *err)
+{
+    static const struct move move = {.which = RECIPIENTS_OF "r.next_ms IS NOT NULL ORDER BY r.id",
+                                     .how = "UPDATE recipient SET state = '" STATE_HELD
+                                            "', hold = '" HOLD_ADMINISTRATOR
+                                            "', next_ms = NULL WHERE id = ?1 AND ?2 > 0",
+                                     .event = "held",
+                                     .reason = "held by the administrator",
+                                     .done = "held",
+                                     .none = "has nothing to hold: it is held already, or over"};
+    return run_move(queue, args, &move, now_ms, reply_out, err);
+}
+
+enum status verb_queue_release(struct queue *queue, const json_t *args, int64_t now_ms, json_t **reply_out,
+                               struct error *err)
+{
+    static const struct move move = {
+        .which = RECIPIENTS_OF "r.hold = '" HOLD_ADMINISTRATOR "' ORDER BY r.id",
+        .how = "UPDATE recipient SET state = CASE WHEN attempts > 0 THEN '" STATE_DEFERRED
+               "' ELSE '" STATE_QUEUED "' END, hold = NULL, next_ms = ?2 WHERE id = ?1",
+        .event = "released",
+        .reason = "released by the administrator",
+        .done = "released",
+        .none =
+            "is not held by the administrator; what waits for a key is released by `held release`, what is "
+            "damaged only by `held return`"};
+    return run_move(queue, args, &move, now_ms, reply_out, err);
+}
+
+enum status verb_queue_remove(struct queue *queue, const json_t *args, int64_t now_ms, json_t **reply_out,
+                              struct error *err)
+{
+    static const struct move move = {.which = RECIPIENTS_OF
+                                     "r.state IN ('queued', 'deferred', 'held') ORDER BY r.id",
+                                     .how = "UPDATE recipient SET state = '" STATE_REMOVED
+                                            "', hold = NULL, next_ms = NULL WHERE id = ?1 AND ?2 > 0",
+                                     .event = "removed",
+                                     .reason = "removed by the administrator",
+                                     .done = "removed",
+                                     .none = "has nothing to remove: it is over"};
+    return run_move(queue, args, &move, now_ms, reply_out, err);
+}
+
+enum status verb_held_return(struct queue *queue, const json_t *args, int64_t now_ms, json_t **reply_out,
+                             struct error *err)
+{
+    static const struct move move = {.which = RECIPIENTS_OF "r.state = '" STATE_HELD "' ORDER BY r.id",
+                                     .how = "UPDATE recipient SET state = '" STATE_QUEUED
+                                            "', hold = NULL, to_return = 1, next_ms = ?2 WHERE id = ?1",
+                                     .done = "returning",
+                                     .none = "is not held"};
+    return run_move(queue, args, &move, now_ms, reply_out, err);
+}
+
+/* ---- without a message ---- */
+
+enum status verb_queue_retry(struct queue *queue, const json_t *args, int64_t now_ms, json_t **reply_out,
+                             struct error *err)
+{
+    struct sql_stmt *stmt;
+    const char *id = NULL;
+    bool all = json_is_true(json_object_get(args, "all"));
+    enum status st = all ? STATUS_OK : args_id(args, &id, err);
+    if (st == STATUS_OK)
+        st = sql_prepare(queue->sql,
+                         all ? "UPDATE recipient SET next_ms = ?1 WHERE next_ms > ?1"
+                             : "UPDATE recipient SET next_ms = ?1 WHERE next_ms > ?1 AND copy_id IN "
+                               "(SELECT id FROM copy WHERE message_id = ?2)",
+                         &stmt, err);
+    if (st != STATUS_OK)
+        return st;
+    sql_bind_int(stmt, 1, now_ms);
+    if (!all)
+        sql_bind_str(stmt, 2, id);
+    st = sql_run(stmt, err);
+    *reply_out =
+        json_pack("{s:I}", "recipients", (json_int_t)(st == STATUS_OK ? sql_changes(queue->sql) : 0));
+    return st;
+}
+
+/* A certificate for ADDRESS also serves its +tag forms (keystore/keystore.h). NULL serves all. */
+static bool serves(const char *address, const char *recipient)
+{
+    const char *at = address ? strrchr(address, '@') : NULL;
+    const char *recipient_at = strrchr(recipient, '@');
+
+    if (!address)
+        return true;
+    if (!at || !recipient_at || strcasecmp(at, recipient_at) != 0)
+        return false;
+    size_t len = (size_t)(at - address);
+    return strncasecmp(address, recipient, len) == 0 &&
+           (recipient + len == recipient_at || recipient[len] == '+');
+}
+
+static enum status served_copies(struct sql *sql, const char *address, struct row_ids *ids, struct error *err)
+{
+    struct sql_stmt *stmt;
+    bool row = false;
+    enum status st =
+        sql_prepare(sql, "SELECT copy_id, address FROM recipient WHERE hold = '" HOLD_KEY "'", &stmt, err);
+    if (st != STATUS_OK)
+        return st;
+    for (st = sql_step(stmt, &row, err); st == STATUS_OK && row; st = sql_step(stmt, &row, err)) {
+        const char *recipient = sql_col_str(stmt, 1);
+        if (recipient && serves(address, recipient))
+            st = rows_add(ids, sql_col_int(stmt, 0), err);
+        if (st != STATUS_OK)
+            break;
+    }
+    sql_reset(stmt);
+    return st;
+}
+
+enum status verb_held_recheck(struct queue *queue, const json_t *args, int64_t now_ms, json_t **reply_out,
+                              struct error *err)
+{
+    struct row_ids ids = {0};
+    const json_t *address = json_object_get(args, "address");
+    if (address && !json_is_string(address))
+        return error_set(err, STATUS_INVALID, "\"address\" must be a mailbox, or left out for all");
+    enum status st = served_copies(queue->sql, json_string_value(address), &ids, err);
+    for (size_t i = 0; st == STATUS_OK && i < ids.n; i++) {
+        const int64_t values[] = {ids.ids[i], now_ms};
+        st = rows_run(queue->sql, "UPDATE copy SET recheck_ms = ?2 WHERE id = ?1", values, 2, err);
+    }
+    *reply_out = json_pack("{s:I}", "recipients", (json_int_t)ids.n);
+    free(ids.ids);
+    return st;
+}

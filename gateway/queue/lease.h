@@ -1,0 +1,45 @@
+/* Leases as rows (doc/queue.md "Leases"). All but lease_load inside a transaction. */
+#ifndef SEALGATE_QUEUE_LEASE_H
+#define SEALGATE_QUEUE_LEASE_H
+
+#include "base/sql.h"
+#include "gateway/jobs/queue_job.h"
+#include "gateway/queue/rows.h"
+
+/* Bodies out on lease at a time; a larger one goes alone. */
+#define LEASE_BYTES_MAX ((int64_t)256 << 20)
+
+/*
+ * Leases due copies to INSTANCE, longest due first, until WINDOW copies or LEASE_BYTES_MAX are out. Appends
+ * their ids to IDS.
+ */
+MUST_USE enum status lease_claim(struct sql *sql, const char *instance, int64_t window, int64_t now_ms,
+                                 struct row_ids *ids, struct error *err);
+
+/* The next due time of anything that waits, after NOW_MS; 0: nothing waits. */
+MUST_USE enum status lease_next_due(struct sql *sql, int64_t now_ms, int64_t *next_ms_out, struct error *err);
+
+/* The copies that INSTANCE holds on lease. */
+MUST_USE enum status lease_kept(struct sql *sql, const char *instance, struct row_ids *ids_out,
+                                struct error *err);
+
+/*
+ * Reads what a leased copy's lease says, and its body into a new memory file (the caller closes it); an empty
+ * one for a copy that is to be returned and whose header is stored apart or whose body is damaged.
+ * STATUS_NOT_FOUND: it is not on lease any more. STATUS_INTERNAL: its body is damaged. On STATUS_OK free with
+ * queue_lease_free.
+ */
+MUST_USE enum status lease_load(struct sql *sql, int64_t copy_id, struct queue_lease *lease_out, int *fd_out,
+                                struct error *err);
+
+/* Ends the lease of a copy: its leased recipients are due at AT_MS. No attempt is counted. */
+MUST_USE enum status lease_end(struct sql *sql, int64_t copy_id, int64_t at_ms, struct error *err);
+
+/* Ends all leases of INSTANCE, or with EXCEPT those of all others. */
+MUST_USE enum status lease_end_of(struct sql *sql, const char *instance, bool except, int64_t at_ms,
+                                  struct error *err);
+
+/* When none of the copy's recipients is leased any more, the copy is not either; then cleans. */
+MUST_USE enum status lease_settle(struct sql *sql, int64_t copy_id, struct error *err);
+
+#endif

@@ -1,0 +1,25 @@
+/* The queue role: the only writer of queue database and audit trail. Event loop; never sees plaintext or
+ * network. */
+#ifndef SEALGATE_QUEUE_QUEUE_H
+#define SEALGATE_QUEUE_QUEUE_H
+
+#include "base/log.h"
+
+struct queue_settings {
+    const struct log *log;
+    const char *path;       /* database file */
+    int64_t first_retry_ms; /* default 5 min; doubles up to last_retry_ms */
+    int64_t last_retry_ms;  /* default 4 h */
+    int64_t lifetime_ms;    /* default 5 days: then a temporary failure bounces */
+    int64_t hold_ms;        /* default 7 days: then a held copy is returned */
+    int64_t recheck_ms;     /* default 15 min: a held copy is tried again (its key may have come) */
+    int store_service;      /* server end: from seal, passed requests */
+    int refused_service;    /* server end: from submission */
+    int delivery_service;   /* server end: from delivery, QUEUE_ATTACH */
+    int control_service;    /* server end: from control */
+    int seal_service;       /* client end, for QUEUE_RELEASE */
+};
+
+int queue_run(const struct queue_settings *settings);
+
+#endif

@@ -1,0 +1,17 @@
+/* When a deferred recipient is due again. */
+#ifndef SEALGATE_QUEUE_SCHEDULE_H
+#define SEALGATE_QUEUE_SCHEDULE_H
+
+#include "gateway/queue/queue.h"
+
+/*
+ * The next due time after ATTEMPTS (1: the first one failed): first_retry_ms doubled each time up to
+ * last_retry_ms, ±10 % by CHANCE (0 … 65535). The last attempt is at EXPIRES_MS.
+ */
+int64_t schedule_next(const struct queue_settings *settings, int64_t attempts, int64_t now_ms,
+                      int64_t expires_ms, uint16_t chance);
+
+/* A number for CHANCE. */
+uint16_t schedule_chance(void);
+
+#endif

@@ -1,0 +1,26 @@
+/* Tables of the queue database, and the words that stand in them. doc/queue.md says what the states mean. */
+#ifndef SEALGATE_QUEUE_SCHEMA_H
+#define SEALGATE_QUEUE_SCHEMA_H
+
+/* For sql_open. */
+extern const char *const queue_schema[];
+
+/* recipient.state */
+#define STATE_QUEUED "queued"
+#define STATE_LEASED "leased"
+#define STATE_DEFERRED "deferred"
+#define STATE_HELD "held"
+#define STATE_DELIVERED "delivered"
+#define STATE_BOUNCED "bounced"
+#define STATE_RETURNED "returned"
+#define STATE_REMOVED "removed"
+
+/* recipient.hold, set exactly when the state is held */
+#define HOLD_KEY "key"
+#define HOLD_ADMINISTRATOR "administrator"
+#define HOLD_DAMAGED "damaged"
+
+/* Inside SQL texts: states from which a recipient never moves again. */
+#define SQL_FINAL_STATES "('delivered', 'bounced', 'returned', 'removed')"
+
+#endif

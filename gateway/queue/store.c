@@ -1,0 +1,175 @@
+#include "gateway/queue/store.h"
+
+#include "gateway/queue/audit.h"
+#include "gateway/queue/body.h"
+#include "gateway/queue/schema.h"
+
+/* What the rows of one message have in common. */
+struct insertion {
+    struct sql *sql;
+    const struct queue_settings *settings;
+    const struct queue_store *store;
+    struct span bodies;
+    int64_t now_ms;
+    int64_t hold_until_ms;
+    bool released; /* its recipients were accepted before */
+};
+
+static enum status insert_message(struct sql *sql, const struct envelope *e, struct error *err)
+{
+    struct sql_stmt *stmt;
+    enum status st = sql_prepare(sql,
+                                 "INSERT INTO message (id, received_ms, reverse_path, user_name, listener, "
+                                 "client_address, helo, tls_version, tls_cipher, body_8bit, smtputf8) "
+                                 "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                                 &stmt, err);
+    if (st != STATUS_OK)
+        return st;
+    sql_bind_str(stmt, 1, e->id);
+    sql_bind_int(stmt, 2, e->received_ms);
+    sql_bind_str(stmt, 3, e->reverse_path);
+    sql_bind_str(stmt, 4, e->user);
+    sql_bind_str(stmt, 5, e->listener);
+    sql_bind_str(stmt, 6, e->client_address);
+    sql_bind_str(stmt, 7, e->helo);
+    sql_bind_str(stmt, 8, e->tls_version);
+    sql_bind_str(stmt, 9, e->tls_cipher);
+    sql_bind_int(stmt, 10, e->body_8bit);
+    sql_bind_int(stmt, 11, e->smtputf8);
+    return sql_run(stmt, err);
+}
+
+static void bind_hold(struct sql_stmt *stmt, const struct insertion *in, const struct store_copy *copy)
+{
+    if (copy->state == COPY_HELD) {
+        sql_bind_int(stmt, 9, in->now_ms + in->settings->recheck_ms);
+        sql_bind_int(stmt, 10, in->hold_until_ms);
+    }
+}
+
+static enum status insert_copy_row(const struct insertion *in, const struct store_copy *copy,
+                                   struct span body, struct error *err)
+{
+    char hash[DIGEST_HEX_SIZE];
+    struct sql_stmt *stmt;
+    enum status st = body_hash(body, hash, err);
+    if (st == STATUS_OK)
+        st = sql_prepare(in->sql,
+                         "INSERT INTO copy (message_id, format, locked, cipher, body_len, body_hash, header, "
+                         "expires_ms, recheck_ms, hold_until_ms) "
+                         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                         &stmt, err);
+    if (st != STATUS_OK)
+        return st;
+    sql_bind_str(stmt, 1, in->store->envelope.id);
+    sql_bind_int(stmt, 2, copy->format);
+    sql_bind_int(stmt, 3, copy->locked);
+    sql_bind_str(stmt, 4, copy->format == FORMAT_CLEAR ? NULL : in->store->cipher);
+    sql_bind_int(stmt, 5, (int64_t)body.len);
+    sql_bind_str(stmt, 6, hash);
+    if (copy->header_len > 0)
+        sql_bind_blob(stmt, 7, span_of(in->bodies.p + copy->header_at, copy->header_len));
+    sql_bind_int(stmt, 8, in->now_ms + in->settings->lifetime_ms);
+    bind_hold(stmt, in, copy);
+    return sql_run(stmt, err);
+}
+
+static enum status insert_recipient_row(const struct insertion *in, int64_t copy_id, enum copy_state state,
+                                        const struct copy_recipient *r, struct error *err)
+{
+    struct sql_stmt *stmt;
+    enum status st =
+        sql_prepare(in->sql,
+                    "INSERT INTO recipient (copy_id, address, state, to_return, hold, next_ms, rule, reason, "
+                    "fingerprint, source, notify, orcpt) "
+                    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                    &stmt, err);
+    if (st != STATUS_OK)
+        return st;
+    bool held = state == COPY_HELD;
+    sql_bind_int(stmt, 1, copy_id);
+    sql_bind_str(stmt, 2, r->address);
+    sql_bind_str(stmt, 3, held ? STATE_HELD : STATE_QUEUED);
+    sql_bind_int(stmt, 4, state == COPY_RETURN);
+    sql_bind_str(stmt, 5, held ? HOLD_KEY : NULL);
+    if (!held)
+        sql_bind_int(stmt, 6, in->now_ms);
+    sql_bind_str(stmt, 7, r->rule);
+    sql_bind_str(stmt, 8, r->reason);
+    sql_bind_str(stmt, 9, r->fingerprint);
+    sql_bind_str(stmt, 10, r->source);
+    sql_bind_str(stmt, 11, r->notify);
+    sql_bind_str(stmt, 12, r->orcpt);
+    return sql_run(stmt, err);
+}
+
+static enum status tell(const struct insertion *in, const struct store_copy *copy, int64_t recipient_id,
+                        struct error *err)
+{
+    enum status st = STATUS_OK;
+
+    if (!in->released)
+        st = audit_recipient(in->sql, in->now_ms, recipient_id, "accepted", NULL, err);
+    else if (copy->state != COPY_HELD)
+        st = audit_recipient(in->sql, in->now_ms, recipient_id, "released", NULL, err);
+    if (st == STATUS_OK && copy->format != FORMAT_CLEAR)
+        st = audit_recipient(in->sql, in->now_ms, recipient_id, "sealed", NULL, err);
+    if (st == STATUS_OK && copy->state == COPY_HELD && !in->released)
+        st = audit_recipient(in->sql, in->now_ms, recipient_id, "held", NULL, err);
+    return st;
+}
+
+static enum status insert_copy(const struct insertion *in, const struct store_copy *copy, struct error *err)
+{
+    struct span body = span_of(in->bodies.p + copy->body_at, copy->body_len);
+    enum status st = insert_copy_row(in, copy, body, err);
+    if (st != STATUS_OK)
+        return st;
+    int64_t copy_id = sql_inserted(in->sql);
+    st = body_insert(in->sql, copy_id, body, err);
+    for (size_t i = 0; st == STATUS_OK && i < copy->n_recipients; i++) {
+        st = insert_recipient_row(in, copy_id, copy->state, &copy->recipients[i], err);
+        if (st == STATUS_OK)
+            st = tell(in, copy, sql_inserted(in->sql), err);
+    }
+    return st;
+}
+
+static enum status insert_copies(const struct insertion *in, struct error *err)
+{
+    enum status st = STATUS_OK;
+
+    for (size_t i = 0; st == STATUS_OK && i < in->store->n_copies; i++)
+        st = insert_copy(in, &in->store->copies[i], err);
+    return st;
+}
+
+enum status store_insert(struct sql *sql, const struct queue_settings *settings,
+                         const struct queue_store *store, struct span bodies, int64_t now_ms,
+                         struct error *err)
+{
+    struct insertion in = {.sql = sql,
+                           .settings = settings,
+                           .store = store,
+                           .bodies = bodies,
+                           .now_ms = now_ms,
+                           .hold_until_ms = now_ms + settings->hold_ms};
+    enum status st = store_check(store, bodies, err);
+    if (st == STATUS_OK)
+        st = insert_message(sql, &store->envelope, err);
+    return st == STATUS_OK ? insert_copies(&in, err) : st;
+}
+
+enum status store_released(struct sql *sql, const struct queue_settings *settings,
+                           const struct queue_store *store, struct span bodies, int64_t now_ms,
+                           int64_t hold_until_ms, struct error *err)
+{
+    struct insertion in = {.sql = sql,
+                           .settings = settings,
+                           .store = store,
+                           .bodies = bodies,
+                           .now_ms = now_ms,
+                           .hold_until_ms = hold_until_ms,
+                           .released = true};
+    return insert_copies(&in, err);
+}
