@@ -1,0 +1,115 @@
+#include "gateway/net/dns_answer.h"
+
+#include <arpa/nameser.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool dns_is_host_name(const char *name)
+{
+    size_t len = strlen(name);
+    return len > 0 && len < 254 && name[0] != '.' &&
+           strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") == len;
+}
+
+/* Keeps the most preferred when there are too many. */
+static void add_mx(struct resolver_answer *answer, const struct resolver_mx *mx)
+{
+    if (answer->n_mx < RESOLVER_MX_MAX) {
+        answer->mx[answer->n_mx++] = *mx;
+        return;
+    }
+    size_t worst = 0;
+    for (size_t i = 1; i < answer->n_mx; i++)
+        if (answer->mx[i].preference > answer->mx[worst].preference)
+            worst = i;
+    if (mx->preference < answer->mx[worst].preference)
+        answer->mx[worst] = *mx;
+}
+
+static bool read_mx(const ns_msg *msg, const ns_rr *rr, struct resolver_mx *mx)
+{
+    if (ns_rr_rdlen(*rr) < 3)
+        return false;
+    char name[NS_MAXDNAME];
+    mx->preference = (uint16_t)ns_get16(ns_rr_rdata(*rr));
+    if (ns_name_uncompress(ns_msg_base(*msg), ns_msg_end(*msg), ns_rr_rdata(*rr) + 2, name, sizeof name) < 0)
+        return false;
+    if (strcmp(name, ".") == 0)
+        name[0] = '\0'; /* null MX, RFC 7505 */
+    else if (!dns_is_host_name(name))
+        return false;
+    memcpy(mx->host, name, strlen(name) + 1);
+    return true;
+}
+
+enum status dns_answer_mx(struct span packet, struct resolver_answer *answer, struct error *err)
+{
+    ns_msg msg;
+    unsigned unusable = 0;
+    if (ns_initparse((const unsigned char *)packet.p, (int)packet.len, &msg) < 0)
+        return error_set(err, STATUS_INVALID, "damaged DNS answer");
+    for (int i = 0; i < ns_msg_count(msg, ns_s_an); i++) {
+        ns_rr rr;
+        struct resolver_mx mx;
+        if (ns_parserr(&msg, ns_s_an, i, &rr) < 0)
+            return error_set(err, STATUS_INVALID, "damaged DNS answer");
+        if (ns_rr_type(rr) != ns_t_mx)
+            continue;
+        if (read_mx(&msg, &rr, &mx))
+            add_mx(answer, &mx);
+        else
+            unusable++;
+    }
+    if (answer->n_mx == 0 && unusable > 0)
+        return error_set(err, STATUS_INVALID, "no MX record holds a host name");
+    dns_mx_order(answer->mx, answer->n_mx);
+    return STATUS_OK;
+}
+
+static bool read_address(const ns_rr *rr, int family, struct sockaddr_storage *ss)
+{
+    memset(ss, 0, sizeof *ss);
+    ss->ss_family = (sa_family_t)family;
+    if (family == AF_INET && ns_rr_type(*rr) == ns_t_a && ns_rr_rdlen(*rr) == 4)
+        memcpy(&((struct sockaddr_in *)ss)->sin_addr, ns_rr_rdata(*rr), 4);
+    else if (family == AF_INET6 && ns_rr_type(*rr) == ns_t_aaaa && ns_rr_rdlen(*rr) == 16)
+        memcpy(&((struct sockaddr_in6 *)ss)->sin6_addr, ns_rr_rdata(*rr), 16);
+    else
+        return false;
+    return true;
+}
+
+enum status dns_answer_addresses(struct span packet, int family, struct resolver_answer *answer,
+                                 struct error *err)
+{
+    ns_msg msg;
+    if (ns_initparse((const unsigned char *)packet.p, (int)packet.len, &msg) < 0)
+        return error_set(err, STATUS_INVALID, "damaged DNS answer");
+    for (int i = 0; i < ns_msg_count(msg, ns_s_an) && answer->n_addresses < RESOLVER_ADDRESSES_MAX; i++) {
+        ns_rr rr;
+        if (ns_parserr(&msg, ns_s_an, i, &rr) < 0)
+            return error_set(err, STATUS_INVALID, "damaged DNS answer");
+        if (read_address(&rr, family, &answer->addresses[answer->n_addresses]))
+            answer->n_addresses++;
+    }
+    return STATUS_OK;
+}
+
+static int by_preference(const void *a, const void *b)
+{
+    return (int)((const struct resolver_mx *)a)->preference -
+           (int)((const struct resolver_mx *)b)->preference;
+}
+
+void dns_mx_order(struct resolver_mx *mx, size_t n)
+{
+    /* Fisher-Yates, so that the order among equals is chance whatever the sort does. */
+    for (size_t i = n; i > 1; i--) {
+        size_t j = arc4random_uniform((uint32_t)i);
+        struct resolver_mx swap = mx[i - 1];
+        mx[i - 1] = mx[j];
+        mx[j] = swap;
+    }
+    qsort(mx, n, sizeof *mx, by_preference);
+}

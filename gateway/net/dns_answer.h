@@ -1,0 +1,23 @@
+/* What a DNS packet says, read with the C library's ns_* functions. No I/O. */
+#ifndef SEALGATE_NET_DNS_ANSWER_H
+#define SEALGATE_NET_DNS_ANSWER_H
+
+#include "base/span.h"
+#include "gateway/net/resolver.h"
+
+/*
+ * Each takes the records of the answer section into ANSWER, at most as many as fit (the most preferred MX),
+ * and returns how many usable ones the packet had. STATUS_INVALID: the packet is damaged, or it holds only
+ * records that cannot be used (an MX whose name is no host name): never to be taken for "none".
+ */
+MUST_USE enum status dns_answer_mx(struct span packet, struct resolver_answer *answer, struct error *err);
+MUST_USE enum status dns_answer_addresses(struct span packet, int family, struct resolver_answer *answer,
+                                          struct error *err);
+
+/* Letters, digits, "-", "_" and "." only: fit for logs, TLS names and configuration (A9). */
+bool dns_is_host_name(const char *name);
+
+/* Sorts by preference and shuffles within one (RFC 5321 §5.1). */
+void dns_mx_order(struct resolver_mx *mx, size_t n);
+
+#endif

@@ -1,0 +1,35 @@
+/* TLS contexts, made before rights are dropped (they read private keys and trust anchors). */
+#ifndef SEALGATE_NET_TLS_H
+#define SEALGATE_NET_TLS_H
+
+#include <openssl/types.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+struct tls_server_settings {
+    const char *certificate_path; /* PEM, leaf first, chain behind it */
+    const char *key_path;         /* PEM; readable by others: STATUS_DENIED (A26) */
+};
+
+/* TLS 1.2 and 1.3, own cipher order, no compression, no renegotiation. Free with SSL_CTX_free. */
+MUST_USE enum status tls_server_context(const struct tls_server_settings *settings, SSL_CTX **ctx_out,
+                                        struct error *err);
+
+struct tls_client_settings {
+    const char *ca_path; /* PEM bundle of trust anchors; NULL: the system's (/etc/ssl/certs) */
+};
+
+/* Verification is chosen per connection (delivery/tls_level). Free with SSL_CTX_free. */
+MUST_USE enum status tls_client_context(const struct tls_client_settings *settings, SSL_CTX **ctx_out,
+                                        struct error *err);
+
+/*
+ * A file with a secret must be a regular file, owned by root or the effective user, mode without any right
+ * for group and others (A26). STATUS_DENIED says owner, mode and the chmod that mends it.
+ */
+MUST_USE enum status secret_file_check(const char *path, struct error *err);
+/* The same for one that user READER will read. */
+MUST_USE enum status secret_file_check_for(const char *path, uid_t reader, struct error *err);
+
+#endif

@@ -1,0 +1,25 @@
+/* Domains and address literals (RFC 5321 §4.1.2, §4.1.3). */
+#ifndef SEALGATE_WIRE_DOMAIN_H
+#define SEALGATE_WIRE_DOMAIN_H
+
+#include <stdbool.h>
+
+#include "base/span.h"
+
+#define DOMAIN_MAX 255      /* bytes, RFC 5321 §4.5.3.1.2 */
+#define DOMAIN_LABEL_MAX 63 /* bytes, RFC 1035 §2.3.4 */
+
+/* Domain: labels of letters, digits and inner hyphens, without a dot at the end. */
+bool domain_is_valid(struct span domain);
+
+/* "[192.0.2.1]" or "[IPv6:2001:db8::1]". Other literals have no meaning to us and are false. */
+bool domain_is_address_literal(struct span literal);
+
+/*
+ * What a client may call itself in EHLO: either of the above, and, because mail programs pass on the names
+ * of the computers they run on, also labels with underscores or a dot at the end. Nothing else may reach
+ * a trace field (A9).
+ */
+bool domain_is_client_name(struct span name);
+
+#endif

@@ -1,0 +1,25 @@
+/* What a server said it can do (RFC 5321 §4.1.1.1). */
+#ifndef SEALGATE_WIRE_EHLO_H
+#define SEALGATE_WIRE_EHLO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/span.h"
+
+struct ehlo {
+    bool starttls;     /* RFC 3207 */
+    bool pipelining;   /* RFC 2920 */
+    bool eightbitmime; /* RFC 6152 */
+    bool smtputf8;     /* RFC 6531 */
+    bool size;         /* RFC 1870 */
+    uint64_t size_max; /* bytes; 0: no limit said */
+    bool dsn;          /* RFC 3461 */
+    bool requiretls;   /* RFC 8689 */
+};
+
+/* LINES: the texts of the reply to EHLO, each with a LF behind it (reply_parser's text); the first only
+ * greets. Unknown and damaged lines are passed over. */
+void ehlo_parse(struct span lines, struct ehlo *ehlo_out);
+
+#endif

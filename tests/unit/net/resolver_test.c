@@ -1,0 +1,341 @@
+#include "tests/unit/net/fixture.h"
+
+#include <arpa/nameser.h>
+#include <resolv.h>
+#include <strings.h>
+
+#include "gateway/net/dns_answer.h"
+#include "gateway/net/resolver.h"
+
+#define ROOT_KEY "/usr/share/dns/root.key"
+
+/* ---- a tiny DNS server on our loop: answers by name ---- */
+
+struct record {
+    const char *name;
+    int type;
+    int rcode;
+    bool silent;
+    const char *const *data; /* "10 mx.example.org" for MX, addresses else; NULL-terminated */
+};
+
+static const struct record records[] = {
+    {"example.org", ns_t_mx, 0, false,
+     (const char *const[]){"20 b.example.org", "10 a.example.org", "20 c.example.org", NULL}},
+    {"null.example", ns_t_mx, 0, false, (const char *const[]){"0 .", NULL}},
+    {"none.example", ns_t_mx, 0, false, NULL},
+    {"odd.example", ns_t_mx, 0, false, (const char *const[]){"10 a\\032b.example", NULL}},
+    {"broken.example", ns_t_mx, ns_r_servfail, false, NULL},
+    {"refused.example", ns_t_mx, ns_r_refused, false, NULL},
+    {"a.example.org", ns_t_a, 0, false, (const char *const[]){"192.0.2.1", "192.0.2.2", NULL}},
+    {"a.example.org", ns_t_aaaa, 0, false, (const char *const[]){"2001:db8::1", NULL}},
+    {"four.example.org", ns_t_a, 0, false, (const char *const[]){"192.0.2.4", NULL}},
+    {"four.example.org", ns_t_aaaa, ns_r_servfail, false, NULL},
+    {"half.example.org", ns_t_a, 0, false, NULL},
+    {"half.example.org", ns_t_aaaa, ns_r_servfail, false, NULL},
+    {"bare.example.org", ns_t_a, 0, false, NULL},
+    {"bare.example.org", ns_t_aaaa, 0, false, NULL},
+    {"silent.example", ns_t_mx, 0, true, NULL},
+};
+
+static const struct record *find_record(const char *name, int type)
+{
+    for (size_t i = 0; i < sizeof records / sizeof records[0]; i++)
+        if (strcasecmp(records[i].name, name) == 0 && records[i].type == type)
+            return &records[i];
+    return NULL;
+}
+
+/* Behind the question of PACKET; returns the new length. */
+static size_t put_record(unsigned char *packet, size_t at, int type, const char *text)
+{
+    unsigned char *p = packet + at;
+    static const unsigned char head[] = {0xc0, 12, 0, 0, 0, 1, 0, 0, 0, 60, 0, 0};
+    memcpy(p, head, sizeof head);
+    p[3] = (unsigned char)type;
+    int len;
+    if (type == ns_t_mx) {
+        p[12] = 0;
+        p[13] = (unsigned char)atoi(text);
+        len = 2 + ns_name_compress(strchr(text, ' ') + 1, p + 14, 255, NULL, NULL);
+    } else {
+        inet_pton(type == ns_t_a ? AF_INET : AF_INET6, text, p + 12);
+        len = type == ns_t_a ? 4 : 16;
+    }
+    p[11] = (unsigned char)len;
+    return at + 12 + (size_t)len;
+}
+
+static void on_query(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what, (void)arg;
+    unsigned char packet[1500] = {0};
+    struct sockaddr_in from;
+    socklen_t from_len = sizeof from;
+    ssize_t n = recvfrom(fd, packet, 512, 0, (struct sockaddr *)&from, &from_len);
+    ns_msg msg;
+    ns_rr question;
+    if (n < 0 || ns_initparse(packet, (int)n, &msg) < 0 || ns_parserr(&msg, ns_s_qd, 0, &question) < 0)
+        return;
+    const struct record *record = find_record(ns_rr_name(question), ns_rr_type(question));
+    if (record && record->silent)
+        return;
+    const unsigned char *end = packet + 12;
+    ns_name_skip(&end, packet + n);
+    size_t len = (size_t)(end - packet) + 4;
+    packet[2] = 0x81;
+    packet[3] = (unsigned char)(0x80 | (record ? record->rcode : ns_r_nxdomain));
+    packet[7] = packet[9] = packet[11] = 0;
+    for (const char *const *d = record ? record->data : NULL; d && *d; d++, packet[7]++)
+        len = put_record(packet, len, record->type, *d);
+    sendto(fd, packet, len, 0, (struct sockaddr *)&from, from_len);
+}
+
+static struct {
+    struct event_base *base;
+    int fd;
+    struct event *event;
+    char server[32];
+} dns;
+
+struct got {
+    bool done;
+    int calls;
+    struct resolver_answer answer;
+};
+
+static void on_done(void *arg, const struct resolver_answer *answer)
+{
+    struct got *got = arg;
+    got->calls++;
+    got->done = true;
+    got->answer = *answer;
+}
+
+static struct resolver *open_resolver(const char *anchor, const char *hosts)
+{
+    struct resolver *resolver;
+    struct error err;
+    const char *servers[] = {dns.server};
+    struct resolver_settings settings = {servers, 1, anchor, hosts};
+    assert_int_equal(resolver_open(dns.base, &settings, &resolver, &err), STATUS_OK);
+    return resolver;
+}
+
+static struct resolver_answer *ask(struct resolver *resolver, bool mx, const char *name, struct got *got)
+{
+    struct error err;
+    *got = (struct got){0};
+    assert_non_null((mx ? resolver_mx : resolver_addresses)(resolver, name, on_done, got, &err));
+    assert_false(got->done); /* never from inside the call */
+    fixture_run(dns.base, &got->done);
+    assert_int_equal(got->calls, 1);
+    return &got->answer;
+}
+
+static void mx_on_our_loop(void **state)
+{
+    (void)state;
+    struct resolver *resolver = open_resolver(NULL, NULL);
+    struct got got;
+    struct resolver_answer *answer = ask(resolver, true, "example.org", &got);
+    assert_int_equal(answer->state, RESOLVER_FOUND);
+    assert_int_equal(answer->n_mx, 3);
+    assert_string_equal(answer->mx[0].host, "a.example.org");
+    assert_int_equal(answer->mx[0].preference, 10);
+    assert_int_equal(answer->mx[1].preference, 20);
+    assert_false(answer->secure);
+    /* From the cache: the callback of libunbound comes at once, ours does not. */
+    answer = ask(resolver, true, "example.org", &got);
+    assert_int_equal(answer->n_mx, 3);
+    resolver_close(resolver);
+}
+
+static void a33_only_an_answer_is_none(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        bool mx;
+        enum resolver_state want;
+        bool nxdomain;
+    } cases[] = {
+        {"null.example", true, RESOLVER_FOUND, false},
+        {"none.example", true, RESOLVER_NONE, false},
+        {"missing.example", true, RESOLVER_NONE, true},
+        {"broken.example", true, RESOLVER_FAILED, false},
+        {"refused.example", true, RESOLVER_FAILED, false},
+        {"odd.example", true, RESOLVER_FAILED, false},
+        {"half.example.org", false, RESOLVER_FAILED, false},
+        {"bare.example.org", false, RESOLVER_NONE, false},
+        {"four.example.org", false, RESOLVER_FOUND, false},
+        {"missing.example", false, RESOLVER_NONE, true},
+        {"not a..name", true, RESOLVER_FAILED, false},
+    };
+    struct resolver *resolver = open_resolver(NULL, NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct got got;
+        struct resolver_answer *answer = ask(resolver, cases[i].mx, cases[i].name, &got);
+        if (answer->state != cases[i].want)
+            print_message("%s: %s\n", cases[i].name, answer->why);
+        assert_int_equal(answer->state, cases[i].want);
+        assert_int_equal(answer->nxdomain, cases[i].nxdomain);
+        assert_true((answer->state == RESOLVER_FAILED) == (answer->why[0] != '\0'));
+        if (strcmp(cases[i].name, "null.example") == 0) {
+            assert_int_equal(answer->n_mx, 1);
+            assert_string_equal(answer->mx[0].host, "");
+        }
+    }
+    resolver_close(resolver);
+}
+
+static void addresses_of_both_families_in_turn(void **state)
+{
+    (void)state;
+    struct resolver *resolver = open_resolver(NULL, NULL);
+    struct got got;
+    struct resolver_answer *answer = ask(resolver, false, "a.example.org", &got);
+    assert_int_equal(answer->n_addresses, 3);
+    assert_int_equal(answer->addresses[0].ss_family, AF_INET6);
+    assert_int_equal(answer->addresses[1].ss_family, AF_INET);
+    assert_int_equal(answer->addresses[2].ss_family, AF_INET);
+    resolver_close(resolver);
+}
+
+static void hosts_file_is_used(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/sgdnsXXXXXX", path[64];
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/hosts", dir);
+    FILE *f = fopen(path, "w");
+    fputs("127.0.0.9 relay.example.org\n", f);
+    fclose(f);
+    struct resolver *resolver = open_resolver(NULL, path);
+    struct got got;
+    struct resolver_answer *answer = ask(resolver, false, "relay.example.org", &got);
+    assert_int_equal(answer->state, RESOLVER_FOUND);
+    assert_int_equal(((struct sockaddr_in *)&answer->addresses[0])->sin_addr.s_addr, inet_addr("127.0.0.9"));
+    resolver_close(resolver);
+    fixture_remove(dir);
+}
+
+static void a33_unsigned_under_an_anchor_is_a_failure(void **state)
+{
+    (void)state;
+    if (access(ROOT_KEY, R_OK) != 0)
+        skip(); /* package dns-root-data */
+    struct resolver *resolver = open_resolver(ROOT_KEY, NULL);
+    struct got got;
+    assert_int_equal(ask(resolver, true, "example.org", &got)->state, RESOLVER_FAILED);
+    assert_int_equal(ask(resolver, true, "missing.example", &got)->state, RESOLVER_FAILED);
+    resolver_close(resolver);
+}
+
+static void a33_missing_anchor_is_a_failure(void **state)
+{
+    (void)state;
+    struct resolver *resolver;
+    struct error err;
+    const char *servers[] = {dns.server};
+    struct resolver_settings settings = {servers, 1, "/nonexistent/root.key", NULL};
+    if (resolver_open(dns.base, &settings, &resolver, &err) != STATUS_OK)
+        return;
+    struct got got;
+    assert_int_equal(ask(resolver, true, "example.org", &got)->state, RESOLVER_FAILED);
+    resolver_close(resolver);
+}
+
+static void cancelled_queries_stay_quiet(void **state)
+{
+    (void)state;
+    struct resolver *resolver = open_resolver(NULL, NULL);
+    struct error err;
+    struct got got = {0}, other = {0};
+    /* One whose answer comes later, one never answered, one left to resolver_close. */
+    resolver_cancel(resolver_mx(resolver, "example.org", on_done, &got, &err));
+    resolver_cancel(resolver_mx(resolver, "silent.example", on_done, &got, &err));
+    assert_non_null(resolver_mx(resolver, "silent.example", on_done, &got, &err));
+    ask(resolver, true, "none.example", &other);
+    assert_int_equal(got.calls, 0);
+    resolver_close(resolver);
+    event_base_loop(dns.base, EVLOOP_NONBLOCK);
+    assert_int_equal(got.calls, 0);
+}
+
+static void damaged_packets_are_refused(void **state)
+{
+    (void)state;
+    unsigned char packet[512] = {0, 1, 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0, 1, 'x', 0, 0, ns_t_mx, 0, 1};
+    size_t len = put_record(packet, 19, ns_t_mx, "10 mx.example.org");
+    packet[7] = 1;
+    struct error err;
+    struct resolver_answer answer = {0};
+    assert_int_equal(dns_answer_mx(span_of(packet, len), &answer, &err), STATUS_OK);
+    assert_int_equal(answer.n_mx, 1);
+    for (size_t cut = 0; cut < len; cut++) {
+        unsigned char *exact = malloc(cut ? cut : 1);
+        memcpy(exact, packet, cut);
+        answer = (struct resolver_answer){0};
+        assert_int_equal(dns_answer_mx(span_of(exact, cut), &answer, &err), STATUS_INVALID);
+        free(exact);
+    }
+}
+
+static void too_many_mx_keep_the_best(void **state)
+{
+    (void)state;
+    unsigned char packet[4000] = {0, 1, 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0, 1, 'x', 0, 0, ns_t_mx, 0, 1};
+    size_t len = 19;
+    char text[64];
+    for (int i = 60; i > 0; i--, packet[7]++) {
+        snprintf(text, sizeof text, "%d mx%d.example.org", i, i);
+        len = put_record(packet, len, ns_t_mx, text);
+    }
+    struct error err;
+    struct resolver_answer answer = {0};
+    assert_int_equal(dns_answer_mx(span_of(packet, len), &answer, &err), STATUS_OK);
+    assert_int_equal(answer.n_mx, RESOLVER_MX_MAX);
+    for (int i = 0; i < RESOLVER_MX_MAX; i++)
+        assert_int_equal(answer.mx[i].preference, i + 1);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof sin;
+    dns.base = event_base_new();
+    dns.fd = socket(AF_INET, SOCK_DGRAM, 0);
+    assert_int_equal(bind(dns.fd, (struct sockaddr *)&sin, sizeof sin), 0);
+    getsockname(dns.fd, (struct sockaddr *)&sin, &len);
+    snprintf(dns.server, sizeof dns.server, "127.0.0.1@%d", ntohs(sin.sin_port));
+    dns.event = event_new(dns.base, dns.fd, EV_READ | EV_PERSIST, on_query, NULL);
+    event_add(dns.event, NULL);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    event_free(dns.event);
+    close(dns.fd);
+    event_base_free(dns.base);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mx_on_our_loop),
+        cmocka_unit_test(a33_only_an_answer_is_none),
+        cmocka_unit_test(addresses_of_both_families_in_turn),
+        cmocka_unit_test(hosts_file_is_used),
+        cmocka_unit_test(a33_unsigned_under_an_anchor_is_a_failure),
+        cmocka_unit_test(a33_missing_anchor_is_a_failure),
+        cmocka_unit_test(cancelled_queries_stay_quiet),
+        cmocka_unit_test(damaged_packets_are_refused),
+        cmocka_unit_test(too_many_mx_keep_the_best),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
