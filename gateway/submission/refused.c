@@ -1,0 +1,89 @@
+#include "gateway/submission/refused.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "gateway/jobs/queue_job.h"
+#include "gateway/submission/session.h"
+
+#define BODY_MAX 16384
+#define TAKEN_MS 10000
+#define TOTAL_MS 20000
+
+struct refused_call {
+    struct refused_call *next, *previous;
+    struct server_state *server;
+    struct call *call;
+};
+
+static void unlink_from(struct refused_call *r)
+{
+    if (r->next)
+        r->next->previous = r->previous;
+    if (r->previous)
+        r->previous->next = r->next;
+    else
+        r->server->refused = r->next;
+}
+
+static void on_recorded(void *arg, enum status status, struct ipc_msg *reply, const struct error *err)
+{
+    (void)reply;
+    struct refused_call *r = arg;
+    struct server_state *server = r->server;
+    if (status != STATUS_OK)
+        log_error(server->settings->log, LOG_LEVEL_ERROR, "audit-failed", "a refused recipient", err);
+    unlink_from(r);
+    free(r);
+    server_check_empty(server);
+}
+
+static void pack(struct buf *body, struct session *s, const char *recipient, const char *rule,
+                 const char *reply)
+{
+    /* Borrowed strings: packed, not freed. */
+    struct queue_refused refused = {.envelope = s->transaction.envelope,
+                                    .recipient = (char *)(uintptr_t)recipient,
+                                    .rule = (char *)(uintptr_t)rule,
+                                    .reply = (char *)(uintptr_t)reply};
+    refused.envelope.recipients = NULL;
+    refused.envelope.n_recipients = 0;
+    queue_refused_pack(body, &refused);
+}
+
+void refused_record(struct session *s, const char *recipient, const char *rule, const char *reply)
+{
+    struct server_state *server = s->server;
+    struct call_limits limits = {.taken_ms = TAKEN_MS, .total_ms = TOTAL_MS};
+    struct error err = {0};
+    struct buf body;
+    struct refused_call *r = calloc(1, sizeof *r);
+    buf_init(&body, BODY_MAX);
+    pack(&body, s, recipient, rule, reply);
+    if (!r)
+        error_set(&err, STATUS_TEMPORARY, "out of memory");
+    else if (buf_check(&body, "audit record", &err) == STATUS_OK)
+        r->call = call_start(server->base, server->settings->queue_service, QUEUE_REFUSED, buf_span(&body),
+                             NULL, 0, limits, on_recorded, r, &err);
+    buf_free(&body);
+    if (!r || !r->call) {
+        session_log_error(s, LOG_LEVEL_ERROR, "audit-failed", &err);
+        free(r);
+        return;
+    }
+    r->server = server;
+    r->next = server->refused;
+    if (r->next)
+        r->next->previous = r;
+    server->refused = r;
+}
+
+void refused_cancel_all(struct server_state *server)
+{
+    while (server->refused) {
+        struct refused_call *r = server->refused;
+        call_cancel(r->call);
+        unlink_from(r);
+        free(r);
+    }
+}

@@ -1,0 +1,295 @@
+/* The life of a session: accepted, opened, waited for, ended. */
+#include "gateway/submission/session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "gateway/submission/sasl.h"
+#include "gateway/wire/reply.h"
+
+#define INPUT_MAX 65536  /* more than the longest line, and enough for a fast message */
+#define OUTPUT_MAX 98304 /* what UNSENT_MAX lets through, and the longest reply */
+
+/* A message may take a second longer for each so many bytes: 10 minutes and 54 for 50 MB. */
+#define DATA_BYTES_PER_SECOND 16384
+
+static const struct submission_limits *limits(const struct session *s)
+{
+    return &s->server->settings->limits;
+}
+
+void session_set_deadline(struct session *s, int64_t ms)
+{
+    if (!s->user) {
+        int64_t left = s->auth_by - clock_mono_ms();
+        if (left < 1)
+            left = 1;
+        if (ms == 0 || left < ms)
+            ms = left;
+    }
+    conn_deadline(s->conn, ms);
+}
+
+static int64_t data_time_left(const struct session *s)
+{
+    int64_t allowance = (int64_t)(s->data.size / DATA_BYTES_PER_SECOND) * 1000;
+    if (s->data.failed != STATUS_OK)
+        allowance = 0;
+    int64_t left = s->data_since + limits(s)->data_ms + allowance - clock_mono_ms();
+    return left > 0 ? left : 1;
+}
+
+static void update_deadline(struct session *s)
+{
+    if (s->call)
+        session_set_deadline(s, 0); /* the call has limits of its own */
+    else if (s->phase == SESSION_DATA)
+        session_set_deadline(s, data_time_left(s));
+    else if (s->rearm && s->phase != SESSION_HANDSHAKE)
+        session_set_deadline(s, limits(s)->command_ms);
+    s->rearm = false;
+}
+
+static void link_in(struct session *s)
+{
+    s->next = s->server->sessions;
+    if (s->next)
+        s->next->previous = s;
+    s->server->sessions = s;
+}
+
+static void unlink_from(struct session *s)
+{
+    if (s->next)
+        s->next->previous = s->previous;
+    if (s->previous)
+        s->previous->next = s->next;
+    else
+        s->server->sessions = s->next;
+}
+
+/* The connection is closed, or handed over to its closing. */
+static void session_free(struct session *s)
+{
+    struct server_state *server = s->server;
+    session_forget(s);
+    unlink_from(s);
+    limits_leave(&server->limits, &s->client);
+    buf_free(&s->out);
+    free(s);
+    server_check_empty(server);
+}
+
+void session_forget(struct session *s)
+{
+    /* RFC 5321 §4.1.1.10: a transaction whose client is gone is cancelled; nobody can be told otherwise. */
+    if (s->call)
+        call_cancel(s->call);
+    s->call = NULL;
+    session_end_transaction(s);
+    sasl_free(s->sasl);
+    s->sasl = NULL;
+    free(s->asked);
+    free(s->helo);
+    free(s->user);
+    s->asked = s->helo = s->user = NULL;
+    s->esmtp = false;
+    s->line = (struct line_reader){0};
+}
+
+void session_close(struct session *s)
+{
+    s->phase = SESSION_OVER;
+}
+
+void session_end_with(struct session *s, enum reply_id id)
+{
+    session_reply(s, id);
+    session_close(s);
+}
+
+static bool has_nothing_in_hand(const struct session *s)
+{
+    return !s->call && !s->transaction.open && s->phase != SESSION_OVER;
+}
+
+void session_settle(struct session *s)
+{
+    struct log_line line;
+    if (s->server->draining && has_nothing_in_hand(s)) {
+        if (s->phase != SESSION_HANDSHAKE)
+            session_reply(s, REPLY_SHUTTING_DOWN);
+        session_close(s);
+    }
+    if (s->out.failed) /* out of memory: a reply is missing, so that the next would be taken for it */
+        session_close(s);
+    s->unsent += s->out.len;
+    conn_write(s->conn, buf_span(&s->out));
+    buf_reset(&s->out);
+    if (s->phase != SESSION_OVER) {
+        update_deadline(s);
+        return;
+    }
+    session_log(s, &line, LOG_LEVEL_INFO, "disconnected");
+    log_end(&line);
+    conn_close(s->conn);
+    session_free(s);
+}
+
+static void greet(struct session *s)
+{
+    char text[300];
+    snprintf(text, sizeof text, "%s %s", s->server->settings->hostname, reply_entry(REPLY_GREETING)->text);
+    s->phase = SESSION_COMMAND;
+    session_reply_text(s, REPLY_GREETING, text);
+}
+
+/* TLS is up. */
+static void on_open(void *arg, struct conn *conn)
+{
+    struct session *s = arg;
+    struct log_line line;
+    session_forget(s);
+    s->unsent = 0;
+    session_log(s, &line, LOG_LEVEL_INFO, "tls");
+    log_str(&line, "version", conn_tls_version(conn));
+    log_str(&line, "cipher", conn_tls_cipher(conn));
+    log_end(&line);
+    s->phase = SESSION_COMMAND;
+    s->rearm = true;
+    if (s->listener->implicit_tls)
+        greet(s);
+    session_run(s);
+}
+
+static void on_data(void *arg, struct conn *conn)
+{
+    (void)conn;
+    session_run(arg);
+}
+
+static void on_drained(void *arg, struct conn *conn)
+{
+    (void)conn;
+    struct session *s = arg;
+    s->unsent = 0;
+    session_run(s);
+}
+
+static const char *const phase_word[] = {"handshake", "command", "auth", "data", "over"};
+
+static void on_deadline(void *arg, struct conn *conn)
+{
+    struct session *s = arg;
+    struct log_line line;
+    session_log(s, &line, LOG_LEVEL_NOTICE, "timeout");
+    log_str(&line, "in", phase_word[s->phase]);
+    log_end(&line);
+    if (s->phase == SESSION_HANDSHAKE) {
+        conn_abort(conn);
+        session_free(s);
+        return;
+    }
+    session_end_with(s, REPLY_TIMEOUT);
+    session_settle(s);
+}
+
+static void on_end(void *arg, struct conn *conn, const struct error *why)
+{
+    (void)conn;
+    struct session *s = arg;
+    bool in_hand = s->transaction.open || s->call;
+    session_log_error(s, in_hand ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO,
+                      in_hand ? "client-gone" : "disconnected", why);
+    session_free(s);
+}
+
+static const struct conn_handler handler = {.on_open = on_open,
+                                            .on_data = on_data,
+                                            .on_drained = on_drained,
+                                            .on_deadline = on_deadline,
+                                            .on_end = on_end};
+
+/* Before there is a session. In clear the client can be told why; TLS is not worth its cost then. */
+static void turn_away(struct server_state *server, const struct submission_listener *listener, int fd,
+                      const char *why)
+{
+    struct log_line line;
+    log_start(&line, server->settings->log, LOG_LEVEL_WARNING, "turned-away");
+    log_str(&line, "listener", listener->name);
+    log_str(&line, "why", why);
+    log_end(&line);
+    if (!listener->implicit_tls) {
+        const struct reply_entry *entry = reply_entry(REPLY_TOO_MANY_SESSIONS);
+        struct buf out;
+        buf_init(&out, REPLY_LINE_MAX);
+        reply_format(&out, entry->code, entry->enhanced, entry->text);
+        (void)send(fd, out.data, out.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        buf_free(&out);
+    }
+    close(fd);
+}
+
+static struct session *session_new(struct server_state *server, const struct submission_listener *listener)
+{
+    struct session *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    s->server = server;
+    s->listener = listener;
+    s->phase = SESSION_HANDSHAKE;
+    s->auth_by = clock_mono_ms() + server->settings->limits.before_auth_ms;
+    id_make(s->id);
+    buf_init(&s->out, OUTPUT_MAX);
+    data_init(&s->data);
+    envelope_init(&s->transaction.envelope);
+    return s;
+}
+
+/* The session is counted and linked in. */
+static void begin(struct session *s)
+{
+    struct log_line line;
+    session_log(s, &line, LOG_LEVEL_INFO, "connected");
+    log_str(&line, "listener", s->listener->name);
+    log_end(&line);
+    if (s->listener->implicit_tls)
+        session_set_deadline(s, limits(s)->handshake_ms);
+    else
+        greet(s);
+    session_settle(s);
+}
+
+void session_accept(struct server_state *server, const struct submission_listener *listener, int fd)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof address;
+    struct error err = {0};
+    (void)getpeername(fd, (struct sockaddr *)&address, &len);
+    struct client_key key = limits_key(&address);
+    if (!limits_enter(&server->limits, &key)) {
+        turn_away(server, listener, fd, "too many sessions");
+        return;
+    }
+    struct session *s = session_new(server, listener);
+    if (!s) {
+        limits_leave(&server->limits, &key);
+        turn_away(server, listener, fd, "out of memory");
+        return;
+    }
+    s->client = key;
+    s->conn = conn_accepted(server->base, fd, listener->implicit_tls ? server->settings->tls : NULL, &handler,
+                            s, (struct conn_limits){.input_max = INPUT_MAX, .output_max = OUTPUT_MAX}, &err);
+    if (!s->conn) {
+        log_error(server->settings->log, LOG_LEVEL_WARNING, "turned-away", listener->name, &err);
+        limits_leave(&server->limits, &key);
+        free(s);
+        return;
+    }
+    link_in(s);
+    begin(s);
+}

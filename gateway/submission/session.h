@@ -1,0 +1,112 @@
+/*
+ * One SMTP session: its state, and what the verbs may do with it.
+ *
+ * Input is taken line by line in order. A verb either answers at once, or starts a call to another role:
+ * then the session takes no more input until the call is done, so that replies never change their order.
+ * A session is freed only by session_settle; a verb that ends it sets its phase (session_close).
+ */
+#ifndef SEALGATE_SUBMISSION_SESSION_H
+#define SEALGATE_SUBMISSION_SESSION_H
+
+#include "base/call.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "gateway/net/conn.h"
+#include "gateway/submission/data.h"
+#include "gateway/submission/replies.h"
+#include "gateway/submission/server.h"
+#include "gateway/submission/transaction.h"
+#include "gateway/wire/line.h"
+
+struct sasl;
+struct verb;
+
+enum session_phase {
+    SESSION_HANDSHAKE, /* TLS is being set up: nothing may be read or written */
+    SESSION_COMMAND,
+    SESSION_SASL, /* the next line is a response of the exchange in hand */
+    SESSION_DATA,
+    SESSION_OVER, /* to be closed and freed by session_settle */
+};
+
+struct session {
+    struct server_state *server;
+    struct session *next, *previous;
+    const struct submission_listener *listener;
+    struct client_key client;
+    struct conn *conn;
+    char id[ID_SIZE]; /* names the session in log lines */
+    enum session_phase phase;
+
+    struct line_reader line;
+    const struct verb *verb; /* being carried out; NULL between commands */
+    struct buf out;          /* replies of this turn: one write each turn */
+    size_t unsent;           /* bytes written since the connection was last drained */
+    int64_t auth_by;         /* until then AUTH must have succeeded (monotonic ms) */
+    int64_t data_since;      /* when DATA began */
+    bool rearm;              /* a command ended: the next one has its whole time */
+
+    char *helo; /* EHLO or HELO argument; NULL: none since the connection or TLS began; owned */
+    bool esmtp; /* it was EHLO */
+    char *user; /* authenticated; owned */
+    struct sasl *sasl;
+    char sasl_mechanism[16];
+    struct transaction transaction;
+    struct data data;
+
+    struct call *call; /* to another role; no input is taken until it is done */
+    char *asked;       /* recipient whose certificates are looked up; owned */
+    const struct policy_rule *asked_rule;
+
+    unsigned bad_commands, auth_failures, transactions;
+};
+
+/* ---- session.c: life ---- */
+
+/* Takes over an accepted socket. */
+void session_accept(struct server_state *server, const struct submission_listener *listener, int fd);
+
+/* To be called last by whatever the loop calls: sends replies, sets the deadline, or closes and frees. */
+void session_settle(struct session *s);
+
+/* Ends the session once its replies are sent. */
+void session_close(struct session *s);
+
+/* Ends the session now, with the reply for it. */
+void session_end_with(struct session *s, enum reply_id id);
+
+/* Sets the one deadline that stands, milliseconds from now, but never later than the one for AUTH; 0: no
+ * other. */
+void session_set_deadline(struct session *s, int64_t ms);
+
+/* Forgets all that was learned before TLS (RFC 3207 §4.2). */
+void session_forget(struct session *s);
+
+/* ---- session_reply.c: words ---- */
+
+void session_reply(struct session *s, enum reply_id id);
+/* With words of its own in place of the table's; printable ASCII is made of it. */
+void session_reply_text(struct session *s, enum reply_id id, const char *text);
+
+/* A log line with what names session, client and message; more fields may follow, then log_end. */
+void session_log(struct session *s, struct log_line *line, enum log_level level, const char *event);
+/* A log line with an error. */
+void session_log_error(struct session *s, enum log_level level, const char *event, const struct error *err);
+
+/* ---- session_input.c: from bytes to verbs ---- */
+
+/* Takes what input there is, as far as it may be taken; then settles (the session may be gone). */
+void session_run(struct session *s);
+
+/* ---- session_data.c, submit.c: the message ---- */
+
+/* Begins to receive a message; answers. */
+void session_begin_data(struct session *s);
+/* Takes a piece of the message. False: no input left. */
+bool session_take_data(struct session *s);
+/* Ends the transaction: forgets envelope and message. */
+void session_end_transaction(struct session *s);
+/* Hands the whole message to seal. */
+void submit_start(struct session *s);
+
+#endif

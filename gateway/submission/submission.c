@@ -1,0 +1,158 @@
+/* The process: listeners, signals, and the drain at its end. */
+#include "gateway/submission/submission.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+#include "gateway/net/listener.h"
+#include "gateway/submission/refused.h"
+#include "gateway/submission/sasl.h"
+#include "gateway/submission/session.h"
+
+struct port {
+    struct server_state *server;
+    const struct submission_listener *settings;
+    struct listener *listener;
+};
+
+struct process {
+    struct server_state server;
+    struct port *ports;
+    struct event *term;
+    struct event *drain_end;
+};
+
+static void on_accept(void *arg, int fd)
+{
+    struct port *port = arg;
+    session_accept(port->server, port->settings, fd);
+}
+
+static void stop_listening(struct process *process)
+{
+    for (size_t i = 0; i < process->server.settings->n_listeners; i++) {
+        if (process->ports[i].listener)
+            listener_stop(process->ports[i].listener);
+        process->ports[i].listener = NULL;
+    }
+}
+
+/* With its own events gone, the loop ends by itself as soon as the last connection has sent its last words.
+ */
+static void on_empty(struct server_state *server)
+{
+    struct process *process = server->owner;
+    event_del(process->term);
+    event_del(process->drain_end);
+    signal(SIGTERM, SIG_IGN); /* a second one must not cut the last words short */
+}
+
+void server_check_empty(struct server_state *server)
+{
+    if (server->draining && !server->sessions && !server->refused)
+        server->on_empty(server);
+}
+
+static void on_drain_end(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct process *process = arg;
+    struct session *next;
+    refused_cancel_all(&process->server);
+    for (struct session *s = process->server.sessions; s; s = next) {
+        next = s->next;
+        session_end_with(s, REPLY_SHUTTING_DOWN);
+        session_settle(s);
+    }
+    server_check_empty(&process->server);
+}
+
+static void on_term(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct process *process = arg;
+    int64_t ms = process->server.settings->limits.drain_ms;
+    struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
+    struct session *next;
+    if (process->server.draining)
+        return;
+    process->server.draining = true;
+    stop_listening(process);
+    event_add(process->drain_end, &tv);
+    for (struct session *s = process->server.sessions; s; s = next) {
+        next = s->next;
+        session_settle(s);
+    }
+    server_check_empty(&process->server);
+}
+
+static enum status listen_all(struct process *process, struct error *err)
+{
+    const struct submission_settings *settings = process->server.settings;
+    process->ports = calloc(settings->n_listeners ? settings->n_listeners : 1, sizeof *process->ports);
+    if (!process->ports)
+        return error_set(err, STATUS_TEMPORARY, "out of memory for listeners");
+    for (size_t i = 0; i < settings->n_listeners; i++) {
+        struct port *port = &process->ports[i];
+        *port = (struct port){.server = &process->server, .settings = &settings->listeners[i]};
+        port->listener = listener_start(process->server.base, port->settings->fd, on_accept, port, err);
+        if (!port->listener)
+            return err->status;
+    }
+    return STATUS_OK;
+}
+
+static enum status start(struct process *process, struct error *err)
+{
+    struct server_state *server = &process->server;
+    const struct submission_limits *limits = &server->settings->limits;
+    server->base = event_base_new();
+    if (!server->base)
+        return error_set(err, STATUS_TEMPORARY, "cannot make an event loop");
+    enum status st = sasl_library_open(&server->sasl_library, err);
+    if (st != STATUS_OK)
+        return st;
+    st = limits_init(&server->limits, limits->sessions_max, limits->sessions_per_client_max, err);
+    if (st != STATUS_OK)
+        return st;
+    process->term = evsignal_new(server->base, SIGTERM, on_term, process);
+    process->drain_end = event_new(server->base, -1, 0, on_drain_end, process);
+    if (!process->term || !process->drain_end || event_add(process->term, NULL) < 0)
+        return error_set(err, STATUS_TEMPORARY, "out of memory for the event loop");
+    return listen_all(process, err);
+}
+
+static void stop(struct process *process)
+{
+    struct server_state *server = &process->server;
+    if (process->ports)
+        stop_listening(process);
+    free(process->ports);
+    if (process->term)
+        event_free(process->term);
+    if (process->drain_end)
+        event_free(process->drain_end);
+    limits_free(&server->limits);
+    if (server->sasl_library)
+        sasl_library_close(server->sasl_library);
+    if (server->base)
+        event_base_free(server->base);
+}
+
+int submission_run(const struct submission_settings *settings)
+{
+    struct process process = {.server = {.settings = settings, .on_empty = on_empty}};
+    struct error err = {0};
+    process.server.owner = &process;
+    int code = EX_OK;
+    if (start(&process, &err) != STATUS_OK) {
+        log_error(settings->log, LOG_LEVEL_ERROR, "cannot-start", "submission", &err);
+        code = EX_OSERR;
+    } else if (event_base_dispatch(process.server.base) < 0) {
+        code = EX_SOFTWARE;
+    }
+    stop(&process);
+    return code;
+}

@@ -1,0 +1,60 @@
+/*
+ * The submission role: an SMTP server (RFC 6409) that does nothing before TLS. Event loop; holds client
+ * sockets and the TLS key.
+ */
+#ifndef SEALGATE_SUBMISSION_SUBMISSION_H
+#define SEALGATE_SUBMISSION_SUBMISSION_H
+
+#include <openssl/types.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "gateway/policy/policy.h"
+
+struct submission_listener {
+    const char *name; /* as configured: "[::]:465" */
+    int fd;           /* bound and listening; owned by the process */
+    bool implicit_tls;
+};
+
+struct submission_limits {
+    size_t message_max;               /* bytes, announced as SIZE; default 50 MB (52428800) */
+    size_t in_hand_max;               /* bytes of all messages being received or sealed, per process; over it
+                                         452 4.3.1; 0: no limit */
+    unsigned recipients_max;          /* per transaction, default 1000 */
+    unsigned sessions_max;            /* per process, default 1000 */
+    unsigned sessions_per_client_max; /* per client address, default 50 */
+    unsigned transactions_max;        /* per session, default 1000 */
+    unsigned bad_commands_max;        /* then 421 and close, default 20 */
+    unsigned auth_failures_max;       /* per session, then 421 and close, default 3 */
+    int64_t handshake_ms;             /* default 30 s */
+    int64_t command_ms;     /* from reply to the whole next command, default 5 min (RFC 5321 §4.5.3.2.7) */
+    int64_t data_ms;        /* for a whole message, default 10 min + size allowance is up to the module */
+    int64_t before_auth_ms; /* from connect to AUTH success, default 2 min */
+    int64_t keys_ms;        /* budget for a certificate lookup at RCPT, default 5 s */
+    int64_t auth_ms;        /* default 10 s */
+    int64_t busy_ms;        /* until a seal worker takes the message, default 20 s */
+    int64_t seal_ms;        /* until the reply after the end of data, default 120 s */
+    int64_t drain_ms;       /* after SIGTERM, default 30 s */
+};
+
+struct submission_settings {
+    const struct log *log;
+    const char *hostname;
+    const struct submission_listener *listeners;
+    size_t n_listeners;
+    SSL_CTX *tls;
+    const struct policy_settings *policy;
+    struct submission_limits limits;
+    int auth_service; /* client ends of the services */
+    int seal_service;
+    int keys_service;
+    int queue_service; /* QUEUE_REFUSED only */
+};
+
+/* Runs until SIGTERM and the drain that follows (no new connections, transactions in hand end, the rest gets
+ * 421). Returns the exit code. */
+int submission_run(const struct submission_settings *settings);
+
+#endif

@@ -1,0 +1,42 @@
+#include "gateway/submission/transaction.h"
+
+#include <string.h>
+
+enum status transaction_begin(struct transaction *transaction, struct span reverse_path,
+                              const struct transaction_client *client, struct error *err)
+{
+    struct envelope *e = &transaction->envelope;
+    envelope_init(e);
+    id_make(e->id);
+    e->reverse_path = span_dup(reverse_path);
+    e->user = strdup(client->user);
+    e->listener = strdup(client->listener);
+    e->client_address = strdup(client->address);
+    e->helo = strdup(client->helo);
+    e->tls_version = strdup(client->tls_version);
+    e->tls_cipher = strdup(client->tls_cipher);
+    transaction->open = e->reverse_path && e->user && e->listener && e->client_address && e->helo &&
+                        e->tls_version && e->tls_cipher;
+    if (transaction->open)
+        return STATUS_OK;
+    envelope_free(e);
+    envelope_init(e);
+    return error_set(err, STATUS_TEMPORARY, "out of memory for a transaction");
+}
+
+enum status transaction_add_recipient(struct transaction *transaction, const char *address, struct error *err)
+{
+    struct envelope *e = &transaction->envelope;
+    for (size_t i = 0; i < e->n_recipients; i++)
+        if (strcmp(e->recipients[i].address, address) == 0)
+            return STATUS_OK;
+    return envelope_add_recipient(e, address, err);
+}
+
+void transaction_reset(struct transaction *transaction)
+{
+    if (transaction->open)
+        envelope_free(&transaction->envelope);
+    transaction->open = false;
+    envelope_init(&transaction->envelope);
+}

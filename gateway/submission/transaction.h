@@ -1,0 +1,31 @@
+/* A mail transaction: from MAIL to the reply after the end of data (RFC 5321 §3.3). */
+#ifndef SEALGATE_SUBMISSION_TRANSACTION_H
+#define SEALGATE_SUBMISSION_TRANSACTION_H
+
+#include <stdbool.h>
+
+#include "base/span.h"
+#include "gateway/message/envelope.h"
+
+struct transaction {
+    bool open;
+    struct envelope envelope; /* its id names the message in every log line from MAIL on */
+};
+
+/* What the session knows of its client; strings stay the caller's. */
+struct transaction_client {
+    const char *user, *listener, *address, *helo, *tls_version, *tls_cipher;
+};
+
+/* Opens it with a fresh id. STATUS_TEMPORARY: out of memory; it stays closed. */
+MUST_USE enum status transaction_begin(struct transaction *transaction, struct span reverse_path,
+                                       const struct transaction_client *client, struct error *err);
+
+/* Adds a recipient; the same address twice is one recipient. STATUS_LIMIT: ENVELOPE_RECIPIENTS_MAX. */
+MUST_USE enum status transaction_add_recipient(struct transaction *transaction, const char *address,
+                                               struct error *err);
+
+/* Forgets everything (RSET, EHLO, STARTTLS, or its end). */
+void transaction_reset(struct transaction *transaction);
+
+#endif

@@ -1,0 +1,52 @@
+/* The verb table: which commands there are, and when each is allowed. */
+#ifndef SEALGATE_SUBMISSION_VERBS_H
+#define SEALGATE_SUBMISSION_VERBS_H
+
+#include "base/span.h"
+#include "gateway/submission/replies.h"
+
+struct session;
+
+enum verb_flags {
+    VERB_BEFORE_TLS = 1,          /* without it 530 (RFC 3207 §4) */
+    VERB_BEFORE_HELLO = 2,        /* without it 503 until EHLO or HELO */
+    VERB_BEFORE_AUTH = 4,         /* without it 530 (RFC 4954 §6) */
+    VERB_OUTSIDE_TRANSACTION = 8, /* 503 between MAIL and the end of data */
+    VERB_INSIDE_TRANSACTION = 16, /* 503 without MAIL */
+    VERB_LAST_IN_GROUP = 32,      /* input behind it: 554 and close (RFC 2920 §3.1) */
+    VERB_WITHOUT_ARGUMENTS = 64,  /* arguments: 501 */
+};
+
+struct verb {
+    const char *name;
+    void (*run)(struct session *s, struct span args);
+    unsigned flags;
+};
+
+/* NULL: unknown. */
+const struct verb *verb_find(struct span name);
+
+/* May the verb run now? False: *REFUSAL_OUT says why not. */
+bool verb_is_allowed(const struct verb *verb, const struct session *s, bool has_args,
+                     enum reply_id *refusal_out);
+
+/* One file each: cmd_ehlo.c, … */
+void cmd_ehlo(struct session *s, struct span args);
+void cmd_helo(struct session *s, struct span args);
+void cmd_starttls(struct session *s, struct span args);
+void cmd_auth(struct session *s, struct span args);
+void cmd_mail(struct session *s, struct span args);
+void cmd_rcpt(struct session *s, struct span args);
+void cmd_data(struct session *s, struct span args);
+void cmd_rset(struct session *s, struct span args);
+void cmd_noop(struct session *s, struct span args);
+void cmd_vrfy(struct session *s, struct span args);
+void cmd_help(struct session *s, struct span args);
+void cmd_quit(struct session *s, struct span args);
+
+/* A line that goes on with the AUTH exchange in hand. */
+void cmd_auth_response(struct session *s, struct span response);
+/* Ends the exchange with a reply. */
+void cmd_auth_end(struct session *s, enum reply_id id);
+
+#endif

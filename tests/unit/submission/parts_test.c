@@ -1,0 +1,162 @@
+/* Parts without a connection: limits, data, the table of replies. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "base/memfile.h"
+#include "gateway/submission/data.h"
+#include "gateway/submission/limits.h"
+#include "gateway/submission/replies.h"
+
+static struct client_key key_of(const char *address)
+{
+    struct sockaddr_storage ss = {0};
+    struct sockaddr_in *v4 = (void *)&ss;
+    struct sockaddr_in6 *v6 = (void *)&ss;
+    if (inet_pton(AF_INET, address, &v4->sin_addr) == 1) {
+        ss.ss_family = AF_INET;
+    } else {
+        memset(&ss, 0, sizeof ss);
+        assert_int_equal(inet_pton(AF_INET6, address, &v6->sin6_addr), 1);
+        ss.ss_family = AF_INET6;
+    }
+    return limits_key(&ss);
+}
+
+static void test_A17_clients(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *a, *b;
+        bool same;
+    } cases[] = {
+        {"192.0.2.1", "192.0.2.1", true},
+        {"192.0.2.1", "192.0.2.2", false},
+        {"192.0.2.1", "::ffff:192.0.2.1", true},
+        {"2001:db8::1", "2001:db8::2", true},
+        {"2001:db8:0:1::1", "2001:db8:0:2::1", false},
+        {"::1", "192.0.2.1", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct client_key a = key_of(cases[i].a), b = key_of(cases[i].b);
+        assert_int_equal(memcmp(&a, &b, sizeof a) == 0, cases[i].same);
+    }
+}
+
+static void test_A17_limits(void **state)
+{
+    (void)state;
+    struct limits limits;
+    struct error err = {0};
+    struct client_key a = key_of("192.0.2.1"), b = key_of("192.0.2.2"), c = key_of("192.0.2.3");
+    assert_int_equal(limits_init(&limits, 3, 2, &err), STATUS_OK);
+    assert_true(limits_enter(&limits, &a));
+    assert_true(limits_enter(&limits, &a));
+    assert_false(limits_enter(&limits, &a));
+    assert_true(limits_enter(&limits, &b));
+    assert_false(limits_enter(&limits, &c));
+    limits_leave(&limits, &a);
+    assert_true(limits_enter(&limits, &c));
+    limits_leave(&limits, &a);
+    limits_leave(&limits, &b);
+    limits_leave(&limits, &c);
+    assert_int_equal(limits.sessions, 0);
+    assert_int_equal(limits.n_clients, 0);
+    assert_true(limits_enter(&limits, &a));
+    limits_free(&limits);
+}
+
+static void feed_all(struct data *data, const char *text)
+{
+    struct span in = span_str(text);
+    while (in.len > 0) {
+        size_t used = data_feed(data, in);
+        assert_true(used > 0);
+        in = span_of(in.p + used, in.len - used);
+    }
+}
+
+static void test_data(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum status status;
+        const char *kept;
+    } cases[] = {
+        {"a\r\n..b\r\n.\r\n", STATUS_OK, "a\r\n.b\r\n"},      {".\r\n", STATUS_OK, ""},
+        {"123456789\r\n.\r\n", STATUS_LIMIT, NULL},           {"a\nb\r\n.\r\n", STATUS_INVALID, NULL},
+        {"123456789\r\na\nb\r\n.\r\n", STATUS_INVALID, NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct data data;
+        struct error err = {0};
+        struct span kept;
+        assert_int_equal(data_begin(&data, 8, &err), STATUS_OK);
+        feed_all(&data, cases[i].text);
+        assert_true(data_is_whole(&data));
+        assert_int_equal(data_finish(&data, &err), cases[i].status);
+        if (cases[i].kept) {
+            assert_int_equal(memfile_map(data.fd, 100, &kept, &err), STATUS_OK);
+            assert_int_equal(kept.len, strlen(cases[i].kept));
+            assert_int_equal(data.kept, kept.len);
+            if (kept.len > 0)
+                assert_memory_equal(kept.p, cases[i].kept, kept.len);
+            memfile_unmap(kept);
+        } else {
+            assert_int_equal(data.kept, 0);
+        }
+        data_end(&data);
+        assert_int_equal(data.fd, -1);
+    }
+}
+
+/* RFC 3463: the class of the enhanced code is the first digit of the code; RFC 2034 §4: none with 3yz. */
+static void test_the_table_of_replies(void **state)
+{
+    (void)state;
+    for (int id = REPLY_GREETING; id <= REPLY_SHUTTING_DOWN; id++) {
+        const struct reply_entry *e = reply_entry(id);
+        assert_true(e->code >= 200 && e->code < 600);
+        assert_non_null(e->text);
+        for (const char *p = e->text; *p; p++)
+            assert_true((*p >= ' ' && *p < 0x7f) || *p == '\n');
+        if (e->code / 100 == 3 || id == REPLY_GREETING || id == REPLY_HELO)
+            assert_null(e->enhanced);
+        else
+            assert_int_equal(e->enhanced[0] - '0', e->code / 100);
+        if (e->is_bad_command)
+            assert_true(e->code >= 500);
+    }
+}
+
+/* Fail closed: only "queued" is a 250. */
+static void test_A33_only_queued_is_250(void **state)
+{
+    (void)state;
+    for (int outcome = -1; outcome < 100; outcome++) {
+        int code = reply_entry(reply_for_submit((enum submit_outcome)outcome))->code;
+        assert_int_equal(code < 400, outcome == SUBMIT_QUEUED);
+    }
+    for (int st = STATUS_INVALID; st <= STATUS_INTERNAL; st++)
+        assert_int_equal(reply_entry(reply_for_call((enum status)st))->code, 451);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_A17_clients),
+        cmocka_unit_test(test_A17_limits),
+        cmocka_unit_test(test_data),
+        cmocka_unit_test(test_the_table_of_replies),
+        cmocka_unit_test(test_A33_only_queued_is_250),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

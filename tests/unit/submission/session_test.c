@@ -1,0 +1,376 @@
+/* Sessions: before TLS, STARTTLS, greetings, limits, timers, the drain. */
+#include "tests/unit/submission/fixture.h"
+
+static void test_A4_A5_before_tls_only_four_verbs_work(void **state)
+{
+    (void)state;
+    struct fixture *f = start();
+    struct client *c = client_open(f, 1);
+    static const char *const refused[] = {
+        "HELO client.example.org",
+        "AUTH PLAIN",
+        "AUTH LOGIN",
+        AUTH_ALICE,
+        "MAIL FROM:<a@example.org>",
+        "RCPT TO:<b@example.com>",
+        "DATA",
+        "RSET",
+        "HELP",
+        "VRFY alice",
+        "AUTH",
+    };
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        say(c, refused[i], "530 5.7.0 ");
+        assert_non_null(strstr(c->reply, "SSL/TLS (port 465) or STARTTLS (port 587)"));
+    }
+    say(c, "NOOP", "250 2.0.0");
+    say(c, "EHLO client.example.org", "250-mail.example.org\r\n");
+    assert_non_null(strstr(c->reply, "STARTTLS\r\n"));
+    assert_null(strstr(c->reply, "AUTH"));
+    say(c, AUTH_ALICE, "530 5.7.0 ");
+    quit(c);
+    assert_int_equal(roles_calls(f, SERVICE_AUTH), 0);
+    char *log;
+    finish(f, &log);
+    assert_null(strstr(log, "AGFsaWNl"));
+    free(log);
+}
+
+static void test_ehlo_over_tls(void **state)
+{
+    (void)state;
+    struct fixture *f = start();
+    struct client *c = client_open(f, 0);
+    say(c, "EHLO client.example.org", "250-mail.example.org\r\n");
+    assert_string_equal(c->reply, "250-mail.example.org\r\n250-PIPELINING\r\n250-SIZE 100000\r\n"
+                                  "250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 AUTH PLAIN LOGIN\r\n");
+    say(c, "HELO client.example.org", "250 mail.example.org\r\n");
+    say(c, AUTH_ALICE, "503 5.5.1"); /* AUTH belongs to EHLO */
+    say(c, "ehlo [192.0.2.1]", "250-");
+    say(c, AUTH_ALICE, "235 2.7.0");
+    say(c, "EHLO client.example.org", "250-");
+    assert_null(strstr(c->reply, "AUTH"));
+    say(c, AUTH_ALICE, "503 5.5.1");
+    quit(c);
+    finish(f, NULL);
+}
+
+static void test_A9_hello_names(void **state)
+{
+    (void)state;
+    struct fixture *f = start();
+    struct client *c = client_open(f, 0);
+    static const char *const bad[] = {"EHLO",     "EHLO a b", "EHLO a(b)", "EHLO b\xc3\xbc.example",
+                                      "HELO <a>", "HELO",     "EHLO [a]"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        say(c, bad[i], "501 5.5.4");
+    say(c, "MAIL FROM:<a@example.org>", "503 5.5.1");
+    quit(c);
+    finish(f, NULL);
+}
+
+static struct client *client_starttls(struct fixture *f)
+{
+    struct client *c = client_open(f, 1);
+    say(c, "EHLO clear.example.org", "250-");
+    say(c, "STARTTLS", "220 2.0.0");
+    client_tls(c);
+    return c;
+}
+
+static void test_A4_starttls_forgets_everything(void **state)
+{
+    (void)state;
+    struct fixture *f = start();
+    struct client *c = client_starttls(f);
+    say(c, AUTH_ALICE, "503 5.5.1 Send EHLO first");
+    say(c, "MAIL FROM:<a@example.org>", "503 5.5.1 Send EHLO first");
+    say(c, "EHLO client.example.org", "250-");
+    assert_null(strstr(c->reply, "STARTTLS"));
+    assert_non_null(strstr(c->reply, "AUTH PLAIN LOGIN"));
+    say(c, "STARTTLS", "503 5.5.1");
+    say(c, AUTH_ALICE, "235 2.7.0");
+    say(c, "STARTTLS", "503 5.5.1");
+    quit(c);
+    c = client_open(f, 0);
+    say(c, "EHLO client.example.org", "250-");
+    say(c, "STARTTLS", "503 5.5.1");
+    quit(c);
+    c = client_open(f, 1);
+    say(c, "STARTTLS now", "501 5.5.4");
+    quit(c);
+    finish(f, NULL);
+}
+
+static void test_A3_bytes_behind_starttls(void **state)
+{
+    (void)state;
+    static const char *const behind[] = {"STARTTLS\r\nEHLO x\r\n",
+                                         "STARTTLS\r\nMAIL FROM:<a@example.org>\r\n", "STARTTLS\r\nx",
+                                         "EHLO a\r\nSTARTTLS\r\n"};
+    struct fixture *f = start();
+    for (size_t i = 0; i < sizeof behind / sizeof *behind; i++) {
+        struct client *c = client_open(f, 1);
+        put_str(c, behind[i]);
+        expect(c, "554 5.5.1");
+        expect_end(c);
+        client_close(c);
+    }
+    char *log;
+    finish(f, &log);
+    size_t logged = 0;
+    for (const char *p = log; (p = strstr(p, "pipelined-behind")); p++)
+        logged++;
+    assert_int_equal(logged, sizeof behind / sizeof *behind);
+    free(log);
+}
+
+/* Clear text where the handshake should begin is never read as a command. */
+static void test_A3_clear_text_instead_of_a_handshake(void **state)
+{
+    (void)state;
+    struct fixture *f = start();
+    struct client *c = client_open(f, 1);
+    say(c, "STARTTLS", "220 2.0.0");
+    put_str(c, "EHLO client.example.org\r\nMAIL FROM:<a@example.org>\r\n");
+    while (get_more(c)) /* perhaps a TLS alert */
+        assert_null(strstr(c->in, "250"));
+    client_close(c);
+    c = calloc(1, sizeof *c);
+    c->f = f;
+    c->fd = connect_to(f->ports[0]);
+    put_str(c, "EHLO client.example.org\r\n");
+    while (get_more(c))
+        assert_null(strstr(c->in, "250"));
+    client_close(c);
+    finish(f, NULL);
+}
+
+static void test_A1_bare_line_ends_in_commands(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"NOOP\n", "NOOP\r NOOP\r\n", "\n", "NOOP\r\r\n",
+                                      "EHLO x\nMAIL FROM:<a@example.org>\r\n"};
+    struct fixture *f = start();
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct client *c = client_open(f, 0);
+        put_str(c, bad[i]);
+        expect(c, "500 5.5.2");
+        expect_end(c);
+        client_close(c);
+    }
+    finish(f, NULL);
+}
+
+static void test_lines_that_are_no_commands(void **state)
+{
+    (void)state;
+    struct fixture *f = start();
+    struct client *c = client_open(f, 0);
+    char line[3000];
+    memset(line, 'x', sizeof line - 1);
+    line[sizeof line - 1] = '\0';
+    say(c, "", "500 5.5.2");
+    say(c, "FOO", "500 5.5.1");
+    say(c, "GET / HTTP/1.1", "500 5.5.1");
+    say(c, " NOOP", "500 5.5.2");
+    say(c, "NOOP\x01", "500 5.5.2");
+    say(c, line, "500 5.5.2 Command line too long");
+    assert_true(put(c, "NO\0OP\r\n", 7));
+    expect(c, "500 5.5.2");
+    say(c, "NOOP with words", "250 2.0.0");
+    say(c, "HELP me", "214-2.0.0");
+    say(c, "RSET x", "501 5.5.4");
+    say(c, "QUIT x", "501 5.5.4");
+    quit(c);
+    finish(f, NULL);
+}
+
+static void test_too_many_bad_commands(void **state)
+{
+    (void)state;
+    struct submission_limits limits = test_limits();
+    limits.bad_commands_max = 5;
+    struct fixture *f = start_with(limits);
+    struct client *c = client_open(f, 0);
+    for (int i = 0; i < 4; i++)
+        say(c, "FOO", "500");
+    say(c, "NOOP", "250");
+    say(c, "FOO", "500");
+    expect(c, "421 4.7.0");
+    expect_end(c);
+    client_close(c);
+    finish(f, NULL);
+}
+
+static void test_A17_an_endless_line_is_closed(void **state)
+{
+    (void)state;
+    struct fixture *f = start();
+    struct client *c = client_open(f, 0);
+    char piece[4096];
+    memset(piece, 'a', sizeof piece);
+    for (int i = 0; i < 100 && put(c, piece, sizeof piece); i++)
+        ;
+    expect(c, "500 5.5.2");
+    client_close(c);
+    finish(f, NULL);
+}
+
+/* A client that sends commands and reads no replies is not listened to any more, and costs no memory. */
+static void test_A17_a_client_that_does_not_read(void **state)
+{
+    (void)state;
+    struct submission_limits limits = test_limits();
+    struct fixture *f = start_with(limits);
+    struct client *c = client_login(f);
+    char piece[6000];
+    struct timeval patience = {.tv_sec = 1};
+    for (size_t i = 0; i + 6 <= sizeof piece; i += 6)
+        memcpy(piece + i, "NOOP\r\n", 6);
+    setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    size_t sent = 0;
+    while (sent < (64u << 20) && put(c, piece, sizeof piece))
+        sent += sizeof piece;
+    assert_true(sent < (64u << 20));
+    /* The others are served. */
+    struct client *other = client_login(f);
+    quit(other);
+    client_close(c);
+    finish(f, NULL);
+}
+
+static void test_A18_timers(void **state)
+{
+    (void)state;
+    struct submission_limits limits = test_limits();
+    limits.handshake_ms = 300;
+    limits.command_ms = 400;
+    limits.before_auth_ms = 1000;
+    limits.data_ms = 500;
+    struct fixture *f = start_with(limits);
+    /* The handshake: closed without a word. */
+    int fd = connect_to(f->ports[0]);
+    char byte;
+    assert_int_equal(recv(fd, &byte, 1, 0), 0);
+    close(fd);
+    /* A command, byte by byte, does not extend its time. */
+    struct client *c = client_open(f, 1);
+    for (int i = 0; i < 100 && put(c, "N", 1); i++)
+        poll(NULL, 0, 20);
+    expect(c, "421 4.4.2");
+    client_close(c);
+    /* Nor do many commands extend the time to AUTH. */
+    c = client_open(f, 0);
+    for (int i = 0; i < 200; i++) {
+        if (!put(c, "NOOP\r\n", 6) || strncmp(get_reply(c), "250", 3) != 0)
+            break;
+        poll(NULL, 0, 20);
+    }
+    assert_true(strncmp(c->reply, "421 4.4.2", 9) == 0);
+    client_close(c);
+    /* A message. */
+    c = client_login(f);
+    say(c, "MAIL FROM:<a@example.org>", "250");
+    say(c, "RCPT TO:<b@example.com>", "250");
+    say(c, "DATA", "354");
+    for (int i = 0; i < 100 && put(c, "x", 1); i++)
+        poll(NULL, 0, 20);
+    expect(c, "421 4.4.2");
+    client_close(c);
+    assert_int_equal(roles_calls(f, SERVICE_SEAL), 0);
+    finish(f, NULL);
+}
+
+static void test_A17_sessions_per_client(void **state)
+{
+    (void)state;
+    struct submission_limits limits = test_limits();
+    limits.sessions_per_client_max = 2;
+    struct fixture *f = start_with(limits);
+    struct client *a = client_open(f, 1), *b = client_open(f, 0);
+    struct client c = {.f = f, .fd = connect_to(f->ports[1])};
+    expect(&c, "421 4.7.0");
+    expect_end(&c);
+    close(c.fd);
+    /* Over TLS it is closed before the handshake. */
+    int fd = connect_to(f->ports[0]);
+    char byte;
+    assert_true(recv(fd, &byte, 1, 0) <= 0);
+    close(fd);
+    quit(b);
+    /* The place is free as soon as the session has ended. */
+    b = client_open(f, 1);
+    quit(a);
+    quit(b);
+    finish(f, NULL);
+}
+
+static void test_drain(void **state)
+{
+    (void)state;
+    struct fixture *f = start();
+    struct client *idle = client_open(f, 0), *clear = client_open(f, 1), *busy = client_login(f);
+    int handshake = connect_to(f->ports[0]);
+    say(busy, "MAIL FROM:<a@example.org>", "250");
+    kill(f->pid, SIGTERM);
+    expect(idle, "421 4.3.2");
+    expect_end(idle);
+    expect(clear, "421 4.3.2");
+    expect_end(clear);
+    /* The transaction in hand may end. */
+    say(busy, "RCPT TO:<b@example.com>", "250");
+    say(busy, "DATA", "354");
+    say(busy, "Subject: x\r\n\r\ny\r\n.", "250 2.0.0");
+    expect(busy, "421 4.3.2");
+    expect_end(busy);
+    client_close(idle);
+    client_close(clear);
+    client_close(busy);
+    close(handshake);
+    finish(f, NULL);
+}
+
+static void test_the_drain_has_an_end(void **state)
+{
+    (void)state;
+    struct submission_limits limits = test_limits();
+    limits.drain_ms = 300;
+    struct fixture *f = start_with(limits);
+    struct client *waiting = client_login(f), *idle = client_login(f);
+    roles_set(f, SERVICE_SEAL, MANNER_HANGS);
+    say(waiting, "MAIL FROM:<a@example.org>", "250");
+    say(waiting, "RCPT TO:<b@example.com>", "250");
+    say(waiting, "DATA", "354");
+    put_str(waiting, "Subject: x\r\n\r\ny\r\n.\r\n");
+    say(idle, "MAIL FROM:<a@example.org>", "250");
+    roles_await(f, SERVICE_SEAL, 1);
+    kill(f->pid, SIGTERM);
+    expect(idle, "421 4.3.2");
+    expect(waiting, "421 4.3.2");
+    client_close(waiting);
+    client_close(idle);
+    finish(f, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_A4_A5_before_tls_only_four_verbs_work),
+        cmocka_unit_test(test_ehlo_over_tls),
+        cmocka_unit_test(test_A9_hello_names),
+        cmocka_unit_test(test_A4_starttls_forgets_everything),
+        cmocka_unit_test(test_A3_bytes_behind_starttls),
+        cmocka_unit_test(test_A3_clear_text_instead_of_a_handshake),
+        cmocka_unit_test(test_A1_bare_line_ends_in_commands),
+        cmocka_unit_test(test_lines_that_are_no_commands),
+        cmocka_unit_test(test_too_many_bad_commands),
+        cmocka_unit_test(test_A17_an_endless_line_is_closed),
+        cmocka_unit_test(test_A17_a_client_that_does_not_read),
+        cmocka_unit_test(test_A18_timers),
+        cmocka_unit_test(test_A17_sessions_per_client),
+        cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_the_drain_has_an_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
