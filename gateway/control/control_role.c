@@ -14,7 +14,7 @@ struct control {
 static void on_accept(void *arg, int fd)
 {
     struct control *c = arg;
-    session_start(c->base, c->settings, fd);
+    control_session_start(c->base, c->settings, fd);
 }
 
 /* Nothing to drain: a sealctl whose answer is cut off says so and is run again. */

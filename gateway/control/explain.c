@@ -61,7 +61,7 @@ static json_t *describe_tls(const struct control_settings *settings, const char 
 
 static json_t *explain_one(struct explanation *e, const char *recipient, const struct keys_answer *answer)
 {
-    const struct control_settings *settings = session_settings(e->session);
+    const struct control_settings *settings = control_session_settings(e->session);
     const char *from = text_of(e->request, "from");
     const char *subject = text_of(e->request, "subject");
     char *const froms[] = {(char *)(uintptr_t)from};
@@ -102,12 +102,12 @@ static void on_found(void *arg, enum status status, struct ipc_msg *reply, const
         json_t *recipients = json_array();
         for (size_t i = 0; i < found.n; i++)
             json_array_append_new(recipients, explain_one(e, e->lookup.addresses[i], &found.answers[i]));
-        session_answer(e->session, json_pack("{s:b, s:o}", "ok", 1, "recipients", recipients));
+        control_session_answer(e->session, json_pack("{s:b, s:o}", "ok", 1, "recipients", recipients));
     } else {
         if (status == STATUS_OK)
             error_set(&err, STATUS_INTERNAL, "the keystore answered for another number of recipients");
         error_prefix(&err, "the certificates could not be looked up");
-        session_answer_error(e->session, &err);
+        control_session_answer_error(e->session, &err);
     }
     keys_found_free(&found);
     explanation_free(e);
@@ -155,7 +155,7 @@ void explain_do(struct session *session, json_t *request)
     struct explanation *e = calloc(1, sizeof *e);
     if (!e) {
         error_set(&err, STATUS_TEMPORARY, "out of memory for the request");
-        session_answer_error(session, &err);
+        control_session_answer_error(session, &err);
         return;
     }
     *e = (struct explanation){.session = session, .request = json_incref(request)};
@@ -167,12 +167,13 @@ void explain_do(struct session *session, json_t *request)
         keys_lookup_pack(&body, &e->lookup);
         st = buf_check(&body, "lookup", &err);
     }
-    if (st == STATUS_OK && !call_start(session_base(session), session_settings(session)->keys_lookup_service,
-                                       KEYS_LOOKUP, buf_span(&body), NULL, 0, limits, on_found, e, &err))
+    if (st == STATUS_OK &&
+        !call_start(control_session_base(session), control_session_settings(session)->keys_lookup_service,
+                    KEYS_LOOKUP, buf_span(&body), NULL, 0, limits, on_found, e, &err))
         st = err.status;
     buf_free(&body);
     if (st != STATUS_OK) {
-        session_answer_error(session, &err);
+        control_session_answer_error(session, &err);
         explanation_free(e);
     }
 }

@@ -40,7 +40,7 @@ static void take_line(struct session *s)
     conn_pause(s->conn);
     if (!request) {
         log_error(s->settings->log, LOG_LEVEL_WARNING, "control-garbage", NULL, &err);
-        session_answer_error(s, &err);
+        control_session_answer_error(s, &err);
         return;
     }
     verbs_do(s, request);
@@ -53,6 +53,12 @@ static void on_data(void *arg, struct conn *conn)
     struct session *s = arg;
     if (!s->busy)
         take_line(s);
+}
+
+/* Nothing waits for output to drain. */
+static void on_drained(void *arg, struct conn *conn)
+{
+    (void)arg, (void)conn;
 }
 
 static void on_deadline(void *arg, struct conn *conn)
@@ -71,7 +77,8 @@ static void on_end(void *arg, struct conn *conn, const struct error *why)
     end_when_idle(s);
 }
 
-static const struct conn_handler handler = {.on_data = on_data, .on_deadline = on_deadline, .on_end = on_end};
+static const struct conn_handler handler = {
+    .on_data = on_data, .on_drained = on_drained, .on_deadline = on_deadline, .on_end = on_end};
 
 static bool may_speak(int fd, const struct log *log)
 {
@@ -88,7 +95,7 @@ static bool may_speak(int fd, const struct log *log)
     return false;
 }
 
-void session_start(struct event_base *base, const struct control_settings *settings, int fd)
+void control_session_start(struct event_base *base, const struct control_settings *settings, int fd)
 {
     struct conn_limits limits = {.input_max = CONTROL_REQUEST_MAX + 1, .output_max = ANSWER_MAX};
     struct error err;
@@ -106,7 +113,7 @@ void session_start(struct event_base *base, const struct control_settings *setti
     conn_deadline(s->conn, SESSION_MS);
 }
 
-void session_answer(struct session *session, json_t *object)
+void control_session_answer(struct session *session, json_t *object)
 {
     char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
     session->busy = false;
@@ -123,18 +130,18 @@ void session_answer(struct session *session, json_t *object)
     end_when_idle(session);
 }
 
-void session_answer_error(struct session *session, const struct error *err)
+void control_session_answer_error(struct session *session, const struct error *err)
 {
-    session_answer(session, json_pack("{s:b, s:s, s:s%}", "ok", 0, "class", status_word(err->status), "error",
-                                      err->text, strlen(err->text)));
+    control_session_answer(session, json_pack("{s:b, s:s, s:s%}", "ok", 0, "class", status_word(err->status),
+                                              "error", err->text, strlen(err->text)));
 }
 
-struct event_base *session_base(struct session *session)
+struct event_base *control_session_base(struct session *session)
 {
     return session->base;
 }
 
-const struct control_settings *session_settings(struct session *session)
+const struct control_settings *control_session_settings(struct session *session)
 {
     return session->settings;
 }

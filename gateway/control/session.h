@@ -11,15 +11,15 @@
 struct event_base;
 
 /* Owns FD from now on; ends by itself. Root and the service's own user may speak, all others are refused. */
-void session_start(struct event_base *base, const struct control_settings *settings, int fd);
+void control_session_start(struct event_base *base, const struct control_settings *settings, int fd);
 
 struct session;
 
 /* Answers the request in hand, once; OBJECT's reference is stolen. */
-void session_answer(struct session *session, json_t *object);
-void session_answer_error(struct session *session, const struct error *err);
+void control_session_answer(struct session *session, json_t *object);
+void control_session_answer_error(struct session *session, const struct error *err);
 
-struct event_base *session_base(struct session *session);
-const struct control_settings *session_settings(struct session *session);
+struct event_base *control_session_base(struct session *session);
+const struct control_settings *control_session_settings(struct session *session);
 
 #endif

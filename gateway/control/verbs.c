@@ -26,13 +26,13 @@ static bool ask(struct session *session, int service, json_t *request, call_done
     struct error err;
     struct call *call = NULL;
     if (text)
-        call = call_start(session_base(session), service, CONTROL_REQUEST, span_str(text), NULL, 0, limits,
-                          done, arg, &err);
+        call = call_start(control_session_base(session), service, CONTROL_REQUEST, span_str(text), NULL, 0,
+                          limits, done, arg, &err);
     else
         error_set(&err, STATUS_TEMPORARY, "out of memory for the request");
     free(text);
     if (!call)
-        session_answer_error(session, &err);
+        control_session_answer_error(session, &err);
     return call != NULL;
 }
 
@@ -57,7 +57,7 @@ static void on_first(void *arg, enum status status, struct ipc_msg *reply, const
     struct error err;
     task->first = parse_reply(status, reply, why, &err);
     if (!task->first) {
-        session_answer_error(task->session, &err);
+        control_session_answer_error(task->session, &err);
         task_free(task);
         return;
     }
@@ -65,7 +65,7 @@ static void on_first(void *arg, enum status status, struct ipc_msg *reply, const
         task->then(task);
         return;
     }
-    session_answer(task->session, json_incref(task->first));
+    control_session_answer(task->session, json_incref(task->first));
     task_free(task);
 }
 
@@ -79,14 +79,15 @@ static void on_queue_status(void *arg, enum status status, struct ipc_msg *reply
     if (!queue)
         queue = json_pack("{s:b, s:s}", "ok", 0, "error", err.text);
     json_object_set_new(task->first, "queue", queue);
-    session_answer(task->session, json_incref(task->first));
+    control_session_answer(task->session, json_incref(task->first));
     task_free(task);
 }
 
 static void then_queue_status(struct task *task)
 {
     json_t *request = json_pack("{s:s}", "verb", "queue.status");
-    if (!ask(task->session, session_settings(task->session)->queue_service, request, on_queue_status, task))
+    if (!ask(task->session, control_session_settings(task->session)->queue_service, request, on_queue_status,
+             task))
         task_free(task);
     json_decref(request);
 }
@@ -98,14 +99,15 @@ static void on_recheck(void *arg, enum status status, struct ipc_msg *reply, con
     (void)status, (void)reply, (void)why;
     /* The certificate is stored either way; queue also looks by itself from time to time. */
     struct task *task = arg;
-    session_answer(task->session, json_incref(task->first));
+    control_session_answer(task->session, json_incref(task->first));
     task_free(task);
 }
 
 static void then_recheck(struct task *task)
 {
     json_t *request = json_pack("{s:s}", "verb", "held.recheck");
-    if (!ask(task->session, session_settings(task->session)->queue_service, request, on_recheck, task))
+    if (!ask(task->session, control_session_settings(task->session)->queue_service, request, on_recheck,
+             task))
         task_free(task);
     json_decref(request);
 }
@@ -117,7 +119,7 @@ static bool starts(const char *s, const char *prefix)
 
 void verbs_do(struct session *session, json_t *request)
 {
-    const struct control_settings *settings = session_settings(session);
+    const struct control_settings *settings = control_session_settings(session);
     const char *verb = json_string_value(json_object_get(request, "verb"));
     struct error err;
     json_t *status_request = NULL;
@@ -129,7 +131,7 @@ void verbs_do(struct session *session, json_t *request)
     struct task *task = calloc(1, sizeof *task);
     if (!task) {
         error_set(&err, STATUS_TEMPORARY, "out of memory for the request");
-        session_answer_error(session, &err);
+        control_session_answer_error(session, &err);
         return;
     }
     task->session = session;
@@ -144,7 +146,7 @@ void verbs_do(struct session *session, json_t *request)
         service = settings->queue_service;
     } else {
         error_set(&err, STATUS_INVALID, "there is no verb %s", verb);
-        session_answer_error(session, &err);
+        control_session_answer_error(session, &err);
         task_free(task);
         return;
     }

@@ -9,12 +9,20 @@
 
 static void print_list(json_t *answer)
 {
-    static const struct ctl_column columns[] = {
-        {"SEQ", "seq"},         {"TIME", "time"},     {"EVENT", "event"},
-        {"ID", "id"},           {"FROM", "from"},     {"RECIPIENT", "recipient"},
-        {"RULE", "rule"},       {"FORMAT", "format"}, {"FINGERPRINT", "fingerprint"},
-        {"TLS", "tls_version"}, {"REPLY", "reply"}};
-    ctl_table(json_object_get(answer, "entries"), columns, sizeof columns / sizeof columns[0], "no entry");
+    static const struct ctl_column columns[] = {{"SEQ", "seq"},
+                                                {"TIME", "time"},
+                                                {"EVENT", "event"},
+                                                {"ID", "id"},
+                                                {"FROM", "from"},
+                                                {"RECIPIENT", "recipient"},
+                                                {"RULE", "rule"},
+                                                {"FORMAT", "format"},
+                                                {"HOST", "host"},
+                                                {"TLS", "out_tls_version"},
+                                                {"REASON", "reason"},
+                                                {"REPLY", "reply"},
+                                                {"FINGERPRINT", "fingerprint"}};
+    ctl_table(json_object_get(answer, "lines"), columns, sizeof columns / sizeof columns[0], "no line");
 }
 
 static int list(struct ctl *ctl)
@@ -28,33 +36,56 @@ static int list(struct ctl *ctl)
     return ctl_do(ctl, json_pack("{s:s, s:i}", "verb", "audit.list", "limit", (int)limit), print_list);
 }
 
-static void print_verified(json_t *answer)
-{
-    ctl_fields(answer);
-}
-
+/* A broken trail is told by the exit code too. */
 static int verify(struct ctl *ctl)
 {
-    return ctl->argc == 0 ? ctl_do(ctl, json_pack("{s:s}", "verb", "audit.verify"), print_verified)
-                          : EX_USAGE;
-}
-
-/* One JSON object per line, whatever --json says. */
-static int export(struct ctl *ctl)
-{
-    json_t *answer, *entry;
-    size_t i;
+    json_t *answer;
     if (ctl->argc != 0)
         return EX_USAGE;
-    int code = ctl_ask(ctl, json_pack("{s:s}", "verb", "audit.export"), &answer);
+    int code = ctl_ask(ctl, json_pack("{s:s}", "verb", "audit.verify"), &answer);
     if (code != EX_OK)
         return code;
-    json_array_foreach(json_object_get(answer, "entries"), i, entry)
-    {
-        json_dumpf(entry, stdout, JSON_COMPACT);
+    bool intact = json_is_true(json_object_get(answer, "intact"));
+    if (ctl->json) {
+        json_dumpf(answer, stdout, JSON_INDENT(2));
         putchar('\n');
+    } else {
+        ctl_fields(answer);
     }
     json_decref(answer);
+    if (fflush(stdout) != 0)
+        return EX_IOERR;
+    return intact ? EX_OK : ctl_fail(EX_DATAERR, "the audit trail was changed");
+}
+
+static void print_lines(json_t *lines)
+{
+    size_t i;
+    json_t *line;
+    json_array_foreach(lines, i, line)
+    {
+        json_dumpf(line, stdout, JSON_COMPACT);
+        putchar('\n');
+    }
+}
+
+/* One JSON object per line, whatever --json says; asked for page by page. */
+static int export(struct ctl *ctl)
+{
+    json_int_t after = 0;
+    bool more = ctl->argc == 0;
+    if (!more)
+        return EX_USAGE;
+    while (more) {
+        json_t *answer;
+        int code = ctl_ask(ctl, json_pack("{s:s, s:I}", "verb", "audit.export", "after", after), &answer);
+        if (code != EX_OK)
+            return code;
+        print_lines(json_object_get(answer, "lines"));
+        more = json_is_integer(json_object_get(answer, "next"));
+        after = json_integer_value(json_object_get(answer, "next"));
+        json_decref(answer);
+    }
     return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
 }
 

@@ -6,13 +6,34 @@
 #include "gateway/ctl/ctl.h"
 
 static const struct ctl_column columns[] = {
-    {"ID", "id"},     {"STATE", "state"},         {"FORMAT", "format"},
-    {"FROM", "from"}, {"RECIPIENT", "recipient"}, {"TRIES", "attempts"},
-    {"NEXT", "next"}, {"REASON", "reason"}};
+    {"ID", "id"},     {"STATE", "state"}, {"FROM", "from"},      {"RECIPIENT", "address"},
+    {"RULE", "rule"}, {"NEXT", "next"},   {"TRIES", "attempts"}, {"REASON", "why"}};
+
+/* The answer groups recipients by message; the table has a row for each. */
+static void add_rows(json_t *rows, json_t *message)
+{
+    size_t i;
+    json_t *recipient;
+    json_array_foreach(json_object_get(message, "recipients"), i, recipient)
+    {
+        json_t *reply = json_object_get(recipient, "reply");
+        json_object_set(recipient, "id", json_object_get(message, "id"));
+        json_object_set(recipient, "from", json_object_get(message, "from"));
+        json_object_set(recipient, "why",
+                        json_is_string(reply) ? reply : json_object_get(recipient, "reason"));
+        json_array_append(rows, recipient);
+    }
+}
 
 static void print_list(json_t *answer)
 {
-    ctl_table(json_object_get(answer, "recipients"), columns, sizeof columns / sizeof columns[0], "nothing");
+    size_t i;
+    json_t *message, *rows = json_array();
+    json_array_foreach(json_object_get(answer, "messages"), i, message) add_rows(rows, message);
+    ctl_table(rows, columns, sizeof columns / sizeof columns[0], "nothing");
+    if (json_is_true(json_object_get(answer, "more")))
+        puts("… and more");
+    json_decref(rows);
 }
 
 static void print_fields(json_t *answer)

@@ -1,8 +1,11 @@
 /* sealctl user …: works on the users file itself, without the gateway. A password never stands on the command
  * line. */
+#include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <termios.h>
 #include <unistd.h>
@@ -48,6 +51,16 @@ static int read_hash(char **hash_out)
     return code;
 }
 
+/* A file that root made anew is given to the user who will read it. */
+static int give(const char *path, const char *user)
+{
+    struct stat st;
+    const struct passwd *pw = geteuid() == 0 && user ? getpwnam(user) : NULL;
+    if (!pw || (stat(path, &st) == 0 && st.st_uid != 0) || chown(path, pw->pw_uid, pw->pw_gid) == 0)
+        return EX_OK;
+    return ctl_fail(EX_OSERR, "cannot give %s to user %s: %s", path, user, strerror(errno));
+}
+
 static int change(struct ctl *ctl, enum user_change what)
 {
     struct error err;
@@ -64,9 +77,10 @@ static int change(struct ctl *ctl, enum user_change what)
     free(hash);
     if (st != STATUS_OK)
         return ctl_fail(ctl_exit_code(status_word(st)), "%s", err.text);
-    if (ctl->json)
+    code = give(ctl->conf.auth_users, ctl->conf.user);
+    if (code == EX_OK && ctl->json)
         puts("{\"ok\": true}");
-    return EX_OK;
+    return code;
 }
 
 static int add(struct ctl *ctl)

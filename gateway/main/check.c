@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <openssl/ssl.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,14 +41,22 @@ static void check_client_tls(const struct conf *conf, const char *path, struct b
         note(problems, path, "delivery ca", &err);
 }
 
+/* With the eyes of the service user, for the auth role reads it after rights are dropped. */
 static void check_users(const struct conf *conf, const char *path, struct buf *problems)
 {
+    const struct passwd *pw = geteuid() == 0 && conf->user ? getpwnam(conf->user) : NULL;
     struct users users;
-    struct error err;
-    if (users_load(conf->auth_users, &users, &err) == STATUS_OK)
+    struct error err = {0};
+    if (pw && seteuid(pw->pw_uid) < 0)
+        error_errno(&err, STATUS_INTERNAL, errno, "cannot look as user %s", conf->user);
+    else if (users_load(conf->auth_users, &users, &err) == STATUS_OK)
         users_free(&users);
-    else
+    if (err.status != STATUS_OK)
         note(problems, path, "auth users", &err);
+    if (pw && seteuid(0) < 0) {
+        error_errno(&err, STATUS_INTERNAL, errno, "cannot become root again");
+        note(problems, path, "auth users", &err);
+    }
 }
 
 static void check_roots(const struct conf *conf, const char *path, struct buf *problems)

@@ -77,7 +77,8 @@ struct audit_check {
     int64_t next;               /* seq to be looked at next; start with {.next = 0} */
     char hash[DIGEST_HEX_SIZE]; /* of the row before it */
     bool done;
-    int64_t bad; /* first wrong seq, 0: none */
+    bool wrong;
+    int64_t bad; /* the first wrong seq, when wrong */
     char why[120];
 };
 

@@ -7,6 +7,7 @@
 static void found_bad(struct audit_check *check, int64_t seq, const char *why)
 {
     check->done = true;
+    check->wrong = true;
     check->bad = seq;
     snprintf(check->why, sizeof check->why, "%s", why);
 }

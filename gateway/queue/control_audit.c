@@ -135,7 +135,7 @@ static void on_slice(evutil_socket_t fd, short what, void *arg)
     }
     if (st != STATUS_OK)
         control_reply_error(v->request, &err);
-    else if (v->check.bad)
+    else if (v->check.wrong)
         control_reply_json(v->request,
                            json_pack("{s:b, s:I, s:s, s:I}", "intact", 0, "seq", (json_int_t)v->check.bad,
                                      "why", v->check.why, "good", (json_int_t)v->check.next - 1));

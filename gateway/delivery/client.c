@@ -1,0 +1,224 @@
+/* The connection of a client: opened, read reply by reply, ended. */
+#include "gateway/delivery/client.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/delivery/client_private.h"
+
+/* Output is one pipelined group of commands or one piece of the message, never more. */
+static const struct conn_limits limits = {.input_max = 4 * REPLY_LINE_MAX, .output_max = 512 << 10};
+
+#define COMMAND_MAX 2048
+
+static void leave(struct client *c)
+{
+    if (--c->busy == 0 && c->freed)
+        free(c);
+}
+
+static void release(struct client *c)
+{
+    c->busy++;
+    c->freed = true;
+    leave(c);
+}
+
+struct peer client_peer(const struct client *c)
+{
+    struct peer peer = {.host = c->where};
+    if (c->conn && conn_is_tls(c->conn)) {
+        peer.tls_version = conn_tls_version(c->conn);
+        peer.tls_cipher = conn_tls_cipher(c->conn);
+        peer.tls_peer = c->tls_words;
+    }
+    return peer;
+}
+
+void client_write(struct client *c, const char *format, ...)
+{
+    char line[COMMAND_MAX];
+    va_list ap;
+    va_start(ap, format);
+    int len = vsnprintf(line, sizeof line, format, ap);
+    va_end(ap);
+    /* A cut command could mean something else: let the connection end without it. */
+    if (len < 0 || (size_t)len >= sizeof line)
+        client_fail_text(c, "4.3.0", "a command for %s would be too long", c->where);
+    else if (c->conn)
+        conn_write(c->conn, span_of(line, (size_t)len));
+}
+
+/* Once the dot is sent the host may have the message: another must not get it now too. */
+static void settle_after_end(struct client *c, const struct result *why)
+{
+    if (c->state != CLIENT_END || !c->t || c->accepted == 0)
+        return;
+    struct result later = *why;
+    later.failure = FAILURE_TEMPORARY;
+    struct peer peer = client_peer(c);
+    transaction_fail(c->t, &later, &peer);
+}
+
+void client_fail(struct client *c, const struct result *why)
+{
+    if (c->freed)
+        return;
+    enum client_trouble trouble = c->state == CLIENT_HANDSHAKE ? CLIENT_TROUBLE_TLS : CLIENT_TROUBLE;
+    c->busy++;
+    settle_after_end(c, why);
+    if (c->conn)
+        conn_abort(c->conn);
+    c->conn = NULL;
+    c->freed = true;
+    c->handler->on_end(c->arg, why, trouble);
+    leave(c);
+}
+
+void client_fail_text(struct client *c, const char *status, const char *format, ...)
+{
+    char text[REPLY_TEXT_MAX + 1];
+    struct result result;
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    outcome_local(&result, FAILURE_CONNECTION, status, "%s", text);
+    client_fail(c, &result);
+}
+
+static void on_open(void *arg, struct conn *conn)
+{
+    (void)conn;
+    struct client *c = arg;
+    c->busy++;
+    if (c->state == CLIENT_HANDSHAKE)
+        client_on_tls(c);
+    else
+        client_enter(c, CLIENT_GREETING);
+    leave(c);
+}
+
+static void on_data(void *arg, struct conn *conn)
+{
+    struct client *c = arg;
+    c->busy++;
+    bool done = true;
+    while (!c->freed && done) {
+        struct error err;
+        size_t taken;
+        enum status st = reply_parse(&c->reply, conn_input(conn), &taken, &done, &err);
+        conn_consume(conn, taken);
+        if (st != STATUS_OK) {
+            client_fail_text(c, "4.5.0", "%s: %s", c->where, err.text);
+        } else if (done) {
+            client_on_reply(c);
+            reply_parse_start(&c->reply);
+        }
+    }
+    leave(c);
+}
+
+static void on_drained(void *arg, struct conn *conn)
+{
+    (void)conn;
+    struct client *c = arg;
+    c->busy++;
+    if (c->state == CLIENT_BODY)
+        client_send_more(c);
+    leave(c);
+}
+
+static void on_deadline(void *arg, struct conn *conn)
+{
+    (void)conn;
+    struct client *c = arg;
+    c->busy++;
+    if (c->state == CLIENT_READY) {
+        client_write(c, "QUIT\r\n");
+        conn_close(c->conn);
+        c->conn = NULL;
+    }
+    client_fail_text(c, "4.4.2", "%s: timed out waiting for %s", c->where, client_waits_for(c));
+    leave(c);
+}
+
+static void on_end(void *arg, struct conn *conn, const struct error *why)
+{
+    (void)conn;
+    struct client *c = arg;
+    struct result result;
+    bool tls = c->state == CLIENT_HANDSHAKE;
+    /* The conn is still whole here, so that the peer's facts can be told; but it frees itself. */
+    c->busy++;
+    outcome_local(&result, FAILURE_CONNECTION,
+                  tls                          ? "4.7.5"
+                  : c->state == CLIENT_CONNECT ? "4.4.1"
+                                               : "4.4.2",
+                  "%s: %s, waiting for %s", c->where, why->text, client_waits_for(c));
+    settle_after_end(c, &result);
+    c->conn = NULL;
+    client_fail(c, &result);
+    leave(c);
+}
+
+static const struct conn_handler conn_handler = {on_open, on_data, on_drained, on_deadline, on_end};
+
+struct client *client_open(struct event_base *base, const struct client_settings *settings,
+                           const struct client_target *target, const struct client_handler *handler,
+                           void *arg, struct error *err)
+{
+    struct client *c = calloc(1, sizeof *c);
+    if (!c) {
+        error_set(err, STATUS_TEMPORARY, "out of memory for a connection");
+        return NULL;
+    }
+    c->settings = settings;
+    c->handler = handler;
+    c->arg = arg;
+    c->demand = target->demand;
+    c->clear = target->clear;
+    snprintf(c->host, sizeof c->host, "%s", target->host);
+    c->conn = conn_connect(base, target->address, target->address_len, &conn_handler, c, limits, err);
+    if (!c->conn) {
+        free(c);
+        return NULL;
+    }
+    snprintf(c->where, sizeof c->where, "%s [%s]:%u", c->host, conn_peer(c->conn), target->port);
+    conn_deadline(c->conn, settings->timeouts.connect_ms);
+    return c;
+}
+
+void client_deliver(struct client *c, struct transaction *t)
+{
+    c->busy++;
+    c->t = t;
+    client_enter(c, CLIENT_MAIL);
+    leave(c);
+}
+
+void client_idle(struct client *c, int64_t in_ms)
+{
+    conn_deadline(c->conn, in_ms);
+}
+
+void client_quit(struct client *c)
+{
+    if (c->conn) {
+        if (c->state == CLIENT_READY)
+            client_write(c, "QUIT\r\n");
+        conn_close(c->conn);
+    }
+    c->conn = NULL;
+    release(c);
+}
+
+void client_abort(struct client *c)
+{
+    if (c->conn)
+        conn_abort(c->conn);
+    c->conn = NULL;
+    release(c);
+}

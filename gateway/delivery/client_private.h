@@ -1,0 +1,79 @@
+/* The inside of a client, shared by client.c (connection), client_state.c (dialog), client_body.c (message).
+ */
+#ifndef SEALGATE_DELIVERY_CLIENT_PRIVATE_H
+#define SEALGATE_DELIVERY_CLIENT_PRIVATE_H
+
+#include "gateway/delivery/client.h"
+#include "gateway/net/conn.h"
+#include "gateway/wire/dot_stuff.h"
+#include "gateway/wire/ehlo.h"
+#include "gateway/wire/reply_parse.h"
+
+enum client_state {
+    CLIENT_CONNECT,
+    CLIENT_GREETING,
+    CLIENT_EHLO,
+    CLIENT_HELO,
+    CLIENT_STARTTLS,
+    CLIENT_HANDSHAKE,
+    CLIENT_READY,
+    CLIENT_MAIL,
+    CLIENT_RCPT, /* of recipient number rcpt_at */
+    CLIENT_DATA,
+    CLIENT_BODY, /* sending it; a reply here is early */
+    CLIENT_END,  /* the dot is sent */
+    CLIENT_RSET,
+    CLIENT_STATES,
+};
+
+struct client {
+    const struct client_settings *settings;
+    const struct client_handler *handler;
+    void *arg;
+    struct conn *conn; /* NULL once gone */
+    unsigned busy;     /* handlers on the stack: memory stays */
+    bool freed;
+    enum client_state state;
+    struct reply_parser reply;
+    struct ehlo ehlo;
+    struct tls_demand demand;
+    bool clear;
+    char host[256];
+    char where[400];     /* "mx.example.org [192.0.2.1]:25" */
+    char tls_words[300]; /* what is known of the peer's certificate */
+
+    bool ready_told; /* on_ready was called */
+
+    struct transaction *t;
+    bool pipelined; /* MAIL, RCPT and DATA are all sent */
+    bool refused;   /* MAIL was: what follows says nothing new */
+    size_t rcpt_at; /* recipient whose reply is next */
+    size_t accepted;
+    size_t body_at; /* bytes of the message that were given to the connection */
+    struct dot_stuffer stuffer;
+};
+
+/* client.c */
+void client_write(struct client *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Ends the connection and tells the owner. C is not to be used any more but by callers up the stack. */
+void client_fail(struct client *c, const struct result *why);
+void client_fail_text(struct client *c, const char *status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+struct peer client_peer(const struct client *c);
+
+/* client_state.c */
+void client_enter(struct client *c, enum client_state state);
+void client_on_reply(struct client *c);
+/* What the client waits for in its state, for people: "the reply to MAIL". */
+const char *client_waits_for(const struct client *c);
+
+/* client_starttls.c */
+void client_after_ehlo(struct client *c);
+void client_on_starttls(struct client *c);
+void client_on_tls(struct client *c);
+
+/* client_body.c */
+void client_start_body(struct client *c);
+void client_send_more(struct client *c);
+
+#endif

@@ -1,0 +1,57 @@
+/* The way from EHLO to a connection that is as private as was demanded. */
+#include "gateway/delivery/client_private.h"
+#include "gateway/delivery/tls.h"
+
+static void set_up(void *arg, SSL *ssl)
+{
+    struct client *c = arg;
+    delivery_tls_prepare(ssl, &c->demand);
+}
+
+static void go_on_in_clear(struct client *c, const char *why)
+{
+    if (tls_level_allows_clear(c->demand.level))
+        client_enter(c, CLIENT_READY);
+    else
+        client_fail_text(c, "4.7.4", "%s: TLS is required (%s), but %s", c->where, c->demand.why, why);
+}
+
+void client_after_ehlo(struct client *c)
+{
+    if (conn_is_tls(c->conn))
+        client_enter(c, CLIENT_READY);
+    else if (c->clear || c->demand.level == TLS_LEVEL_NONE)
+        go_on_in_clear(c, "it failed before");
+    else if (c->ehlo.starttls)
+        client_enter(c, CLIENT_STARTTLS);
+    else
+        go_on_in_clear(c, "the host does not offer STARTTLS");
+}
+
+void client_on_starttls(struct client *c)
+{
+    struct error err;
+    if (c->reply.code == 421) {
+        client_fail_text(c, "4.4.2", "%s closed the session at STARTTLS", c->where);
+        return;
+    }
+    if (c->reply.code != 220) {
+        go_on_in_clear(c, "the host refused STARTTLS");
+        return;
+    }
+    /* Nothing after this is sent or taken in clear (RFC 3207 §4.2, A3). */
+    if (conn_start_tls(c->conn, c->settings->tls_context, c->host, set_up, &err) != STATUS_OK)
+        client_fail_text(c, "4.7.5", "%s: %s", c->where, err.text);
+    else
+        client_enter(c, CLIENT_HANDSHAKE);
+}
+
+void client_on_tls(struct client *c)
+{
+    c->ehlo = (struct ehlo){0};
+    if (delivery_tls_accept(conn_ssl(c->conn), &c->demand, c->tls_words, sizeof c->tls_words))
+        client_enter(c, CLIENT_EHLO);
+    else
+        client_fail_text(c, "4.7.5", "%s: the certificate is %s (%s demands it)", c->where, c->tls_words,
+                         c->demand.why);
+}

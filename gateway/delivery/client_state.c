@@ -1,0 +1,341 @@
+/* The dialog: for each state what is sent on entering it, and what its reply leads to. */
+#include <stdio.h>
+
+#include "gateway/delivery/client_private.h"
+
+static bool is_2xx(const struct client *c)
+{
+    return c->reply.code / 100 == 2;
+}
+
+static void fail_session(struct client *c)
+{
+    struct result result;
+    outcome_session_reply(&result, &c->reply);
+    client_fail(c, &result);
+}
+
+/* ---- greeting, EHLO ---- */
+
+static void on_greeting(struct client *c)
+{
+    if (c->reply.code == 220)
+        client_enter(c, CLIENT_EHLO);
+    else
+        fail_session(c);
+}
+
+static void enter_ehlo(struct client *c)
+{
+    client_write(c, "EHLO %s\r\n", c->settings->hostname);
+}
+
+static void on_ehlo(struct client *c)
+{
+    if (is_2xx(c)) {
+        ehlo_parse(span_of(c->reply.text, c->reply.len), &c->ehlo);
+        client_after_ehlo(c);
+    } else if (c->reply.code / 100 == 5 && !conn_is_tls(c->conn) && tls_level_allows_clear(c->demand.level)) {
+        client_enter(c, CLIENT_HELO); /* RFC 5321 §3.2 */
+    } else {
+        fail_session(c);
+    }
+}
+
+static void enter_helo(struct client *c)
+{
+    client_write(c, "HELO %s\r\n", c->settings->hostname);
+}
+
+static void on_helo(struct client *c)
+{
+    if (is_2xx(c))
+        client_enter(c, CLIENT_READY);
+    else
+        fail_session(c);
+}
+
+static void enter_starttls(struct client *c)
+{
+    client_write(c, "STARTTLS\r\n");
+}
+
+/* ---- between transactions ---- */
+
+static void enter_ready(struct client *c)
+{
+    c->t = NULL;
+    if (c->ready_told) {
+        c->handler->on_sent(c->arg);
+    } else {
+        c->ready_told = true;
+        c->handler->on_ready(c->arg);
+    }
+}
+
+/* The host speaks though it was not asked: it is about to close, or confused. */
+static void on_unasked(struct client *c)
+{
+    struct result result;
+    outcome_session_reply(&result, &c->reply);
+    result.failure = FAILURE_CONNECTION;
+    client_fail(c, &result);
+}
+
+static void enter_rset(struct client *c)
+{
+    client_write(c, "RSET\r\n");
+}
+
+static void on_rset(struct client *c)
+{
+    if (is_2xx(c))
+        client_enter(c, CLIENT_READY);
+    else
+        on_unasked(c);
+}
+
+/* ---- MAIL ---- */
+
+/* What the message needs and the host cannot do. */
+static bool cannot_take(struct client *c, struct result *result)
+{
+    const struct mail *mail = c->t->mail;
+    if (c->ehlo.size_max > 0 && mail->message.len > c->ehlo.size_max)
+        outcome_local(result, FAILURE_PERMANENT, "5.3.4",
+                      "%s takes no message of more than %llu bytes, this one has %zu", c->where,
+                      (unsigned long long)c->ehlo.size_max, mail->message.len);
+    else if (mail->smtputf8 && !c->ehlo.smtputf8)
+        outcome_local(result, FAILURE_PERMANENT, "5.6.7",
+                      "%s does not know SMTPUTF8, which the addresses or the header need", c->where);
+    else if (mail->eight_bit && !c->ehlo.eightbitmime)
+        outcome_local(result, FAILURE_PERMANENT, "5.6.3",
+                      "%s does not know 8BITMIME, and the message cannot be converted without changing it",
+                      c->where);
+    else
+        return false;
+    return true;
+}
+
+static void write_mail(struct client *c)
+{
+    const struct mail *mail = c->t->mail;
+    char size[40] = "";
+    if (c->ehlo.size)
+        snprintf(size, sizeof size, " SIZE=%zu", mail->message.len);
+    client_write(c, "MAIL FROM:<%s>%s%s%s\r\n", mail->reverse_path, size,
+                 mail->eight_bit && c->ehlo.eightbitmime ? " BODY=8BITMIME" : "",
+                 mail->smtputf8 ? " SMTPUTF8" : "");
+}
+
+/* RFC 3461 §4.1, §4.2, for hosts that know DSN. */
+static void write_rcpt(struct client *c, struct recipient *r)
+{
+    const struct lease_recipient *l = r->lease;
+    bool notify = c->ehlo.dsn && l->notify, orcpt = c->ehlo.dsn && l->orcpt;
+    r->asked = true;
+    client_write(c, "RCPT TO:<%s>%s%s%s%s\r\n", l->address, notify ? " NOTIFY=" : "", notify ? l->notify : "",
+                 orcpt ? " ORCPT=" : "", orcpt ? l->orcpt : "");
+}
+
+static void start_transaction(struct client *c)
+{
+    c->pipelined = c->ehlo.pipelining;
+    c->refused = false;
+    c->rcpt_at = 0;
+    c->accepted = 0;
+    c->body_at = 0;
+    for (size_t i = 0; i < c->t->n; i++)
+        c->t->recipients[i]->asked = c->t->recipients[i]->accepted = false;
+}
+
+static void enter_mail(struct client *c)
+{
+    struct result result;
+    struct peer peer = client_peer(c);
+    start_transaction(c);
+    if (cannot_take(c, &result)) {
+        transaction_fail(c->t, &result, &peer);
+        client_enter(c, CLIENT_READY);
+        return;
+    }
+    write_mail(c);
+    if (!c->pipelined)
+        return;
+    for (size_t i = 0; i < c->t->n && !c->freed; i++)
+        if (!c->t->recipients[i]->done)
+            write_rcpt(c, c->t->recipients[i]);
+    client_write(c, "DATA\r\n"); /* RFC 2920 §3.1: last in its group */
+}
+
+/* The reply that ends hope for what it is about. False: the connection is over, C may not be used. */
+static bool take_refusal(struct client *c, struct result *result)
+{
+    outcome_reply(result, &c->reply);
+    /* 421: the host closes (RFC 5321 §3.8); 2xx or 3xx at the wrong place: it does not follow. */
+    if (c->reply.code != 421 && result->failure != FAILURE_CONNECTION && result->failure != FAILURE_NONE)
+        return true;
+    result->failure = FAILURE_CONNECTION;
+    client_fail(c, result);
+    return false;
+}
+
+static void on_mail(struct client *c)
+{
+    struct result result;
+    struct peer peer = client_peer(c);
+    if (is_2xx(c)) {
+        client_enter(c, CLIENT_RCPT);
+        return;
+    }
+    if (!take_refusal(c, &result))
+        return;
+    transaction_fail(c->t, &result, &peer);
+    c->refused = true;
+    client_enter(c, c->pipelined ? CLIENT_RCPT : CLIENT_READY);
+}
+
+/* ---- RCPT ---- */
+
+static void enter_rcpt(struct client *c)
+{
+    struct recipient **r = c->t->recipients;
+    while (c->rcpt_at < c->t->n && (c->pipelined ? !r[c->rcpt_at]->asked : r[c->rcpt_at]->done))
+        c->rcpt_at++;
+    if (c->rcpt_at == c->t->n)
+        client_enter(c, c->pipelined || c->accepted > 0 ? CLIENT_DATA : CLIENT_RSET);
+    else if (!c->pipelined)
+        write_rcpt(c, r[c->rcpt_at]);
+}
+
+static void on_rcpt(struct client *c)
+{
+    struct recipient *r = c->t->recipients[c->rcpt_at++];
+    struct result result;
+    struct peer peer = client_peer(c);
+    if (is_2xx(c) && !c->refused) {
+        r->accepted = true;
+        c->accepted++;
+    } else if (!is_2xx(c)) {
+        if (!take_refusal(c, &result))
+            return;
+        transaction_result(r, &result, &peer);
+    }
+    client_enter(c, CLIENT_RCPT);
+}
+
+/* ---- DATA ---- */
+
+static void enter_data(struct client *c)
+{
+    if (!c->pipelined)
+        client_write(c, "DATA\r\n");
+}
+
+static void on_data_reply(struct client *c)
+{
+    struct result result;
+    struct peer peer = client_peer(c);
+    if (c->reply.code == 354 && c->accepted > 0) {
+        client_enter(c, CLIENT_BODY);
+    } else if (c->reply.code == 354) {
+        /* RFC 2920 §3.1: all recipients were refused, DATA was not; an empty message to nobody ends it. */
+        client_write(c, ".\r\n");
+        client_enter(c, CLIENT_END);
+    } else if (take_refusal(c, &result)) {
+        transaction_fail(c->t, &result, &peer);
+        client_enter(c, CLIENT_RSET);
+    }
+}
+
+/* A reply before the dot: no more of the message is wanted, and the dialog is out of step. */
+static void on_early(struct client *c)
+{
+    struct result result;
+    struct peer peer = client_peer(c);
+    if (!take_refusal(c, &result))
+        return;
+    transaction_fail(c->t, &result, &peer);
+    result.failure = FAILURE_CONNECTION;
+    client_fail(c, &result);
+}
+
+static void on_end_of_data(struct client *c)
+{
+    struct result result;
+    struct peer peer = client_peer(c);
+    outcome_reply(&result, &c->reply);
+    if (result.failure == FAILURE_CONNECTION) {
+        client_fail(c, &result);
+        return;
+    }
+    if (c->accepted > 0)
+        transaction_fail(c->t, &result, &peer);
+    client_enter(c, CLIENT_READY);
+}
+
+/* ---- the table ---- */
+
+static const struct {
+    const char *waits_for;
+    void (*enter)(struct client *c);
+    void (*on_reply)(struct client *c);
+} states[CLIENT_STATES] = {
+    [CLIENT_CONNECT] = {"the connection", NULL, on_unasked},
+    [CLIENT_GREETING] = {"the greeting", NULL, on_greeting},
+    [CLIENT_EHLO] = {"the reply to EHLO", enter_ehlo, on_ehlo},
+    [CLIENT_HELO] = {"the reply to HELO", enter_helo, on_helo},
+    [CLIENT_STARTTLS] = {"the reply to STARTTLS", enter_starttls, client_on_starttls},
+    [CLIENT_HANDSHAKE] = {"the TLS handshake", NULL, on_unasked},
+    [CLIENT_READY] = {"the next message", enter_ready, on_unasked},
+    [CLIENT_MAIL] = {"the reply to MAIL", enter_mail, on_mail},
+    [CLIENT_RCPT] = {"the reply to RCPT", enter_rcpt, on_rcpt},
+    [CLIENT_DATA] = {"the reply to DATA", enter_data, on_data_reply},
+    [CLIENT_BODY] = {"the message to be taken", client_start_body, on_early},
+    [CLIENT_END] = {"the reply to the end of data", NULL, on_end_of_data},
+    [CLIENT_RSET] = {"the reply to RSET", enter_rset, on_rset},
+};
+
+const char *client_waits_for(const struct client *c)
+{
+    return states[c->state].waits_for;
+}
+
+/* 16 bytes a millisecond is a modem's pace; whoever takes less is not waited for (A18). */
+static int64_t body_ms(const struct client *c)
+{
+    return c->settings->timeouts.data_ms + (int64_t)(c->t->mail->message.len / 16);
+}
+
+static int64_t deadline_ms(const struct client *c)
+{
+    switch (c->state) {
+    case CLIENT_GREETING:
+        return c->settings->timeouts.greeting_ms;
+    case CLIENT_HANDSHAKE:
+        return c->settings->timeouts.handshake_ms;
+    case CLIENT_BODY:
+        return body_ms(c);
+    case CLIENT_END:
+        return c->settings->timeouts.end_of_data_ms;
+    case CLIENT_READY:
+        return 0; /* the owner says how long: client_idle */
+    default:
+        return c->settings->timeouts.command_ms;
+    }
+}
+
+void client_enter(struct client *c, enum client_state state)
+{
+    if (c->freed)
+        return;
+    c->state = state;
+    conn_deadline(c->conn, deadline_ms(c));
+    if (states[state].enter)
+        states[state].enter(c);
+}
+
+void client_on_reply(struct client *c)
+{
+    states[c->state].on_reply(c);
+}

@@ -1,0 +1,38 @@
+/* The delivery role: an SMTP client. Event loop; holds sealed bodies, the spool key (for what a rule sends
+ * clear) and the network. */
+#ifndef SEALGATE_DELIVERY_DELIVERY_H
+#define SEALGATE_DELIVERY_DELIVERY_H
+
+#include <openssl/types.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "gateway/message/spool.h"
+#include "gateway/net/resolver.h"
+#include "gateway/policy/tls_level.h"
+
+struct delivery_timeouts { /* RFC 5321 §4.5.3.2 */
+    int64_t connect_ms, handshake_ms, greeting_ms, command_ms, data_ms, end_of_data_ms;
+};
+
+struct delivery_settings {
+    const struct log *log;
+    const char *hostname; /* EHLO, DSN */
+    const char *route;    /* "mx" or "[host]:port"; host may be an IP literal */
+    uint16_t mx_port;     /* 25; tests use another */
+    struct tls_level_settings tls;
+    SSL_CTX *tls_context;
+    struct resolver_settings resolver;
+    struct spool_key spool_key;
+    unsigned window;                    /* leases at once, default 200 */
+    unsigned per_destination;           /* connections per destination, default 10 */
+    unsigned deliveries_per_connection; /* default 100 */
+    int64_t idle_ms;                    /* a connection is kept for reuse so long, default 5 s */
+    struct delivery_timeouts timeouts;
+    int64_t drain_ms;
+    int queue_service; /* client end: QUEUE_ATTACH */
+};
+
+int delivery_run(const struct delivery_settings *settings);
+
+#endif

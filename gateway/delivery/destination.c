@@ -1,0 +1,197 @@
+#include "gateway/delivery/destination.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/delivery/destination_private.h"
+
+/* Connections of all destinations together: bounds descriptors, however many domains one message names. */
+#define SESSIONS_MAX 500
+
+static bool same_string(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+bool destinations_same(const struct destinations *d, const char *a, const char *b)
+{
+    if (strcmp(a, b) == 0)
+        return true;
+    if (!route_is_fixed(d->settings->route.route))
+        return false;
+    /* One route for all; what TLS is demanded may still differ. */
+    struct tls_demand x = tls_level_decide(&d->settings->tls, a, d->settings->route.route, true);
+    struct tls_demand y = tls_level_decide(&d->settings->tls, b, d->settings->route.route, true);
+    return x.level == y.level && same_string(x.match_name, y.match_name);
+}
+
+static struct destination *find(struct destinations *d, const char *domain)
+{
+    struct destination *destination;
+    LIST_FOREACH(destination, &d->list, link)
+    if (destinations_same(d, destination->domain, domain))
+        return destination;
+    destination = calloc(1, sizeof *destination);
+    char *copy = strdup(domain);
+    if (!destination || !copy) {
+        free(destination);
+        free(copy);
+        return NULL;
+    }
+    destination->all = d;
+    destination->domain = copy;
+    TAILQ_INIT(&destination->waiting);
+    LIST_INIT(&destination->sessions);
+    LIST_INSERT_HEAD(&d->list, destination, link);
+    return destination;
+}
+
+static void destination_free(struct destination *destination)
+{
+    LIST_REMOVE(destination, link);
+    free(destination->domain);
+    free(destination);
+}
+
+static struct session *idle_session(struct destination *destination)
+{
+    struct session *s;
+    LIST_FOREACH(s, &destination->sessions, link)
+    if (session_is_idle(s))
+        return s;
+    return NULL;
+}
+
+struct transaction *destination_next(struct destination *destination)
+{
+    struct transaction *t = TAILQ_FIRST(&destination->waiting);
+    if (t)
+        TAILQ_REMOVE(&destination->waiting, t, link);
+    return t;
+}
+
+/* False: no slot is free. */
+static bool start_one(struct destination *destination)
+{
+    struct destinations *d = destination->all;
+    struct session *idle = idle_session(destination);
+    if (idle) {
+        session_deliver(idle, destination_next(destination));
+        return true;
+    }
+    if (destination->n_sessions >= d->settings->per_destination || d->n_sessions >= SESSIONS_MAX)
+        return false;
+    struct transaction *t = destination_next(destination);
+    struct error err;
+    struct result result;
+    if (!session_start(destination, t, &err)) {
+        outcome_local(&result, FAILURE_CONNECTION, "4.3.0", "%s", err.text);
+        transaction_fail(t, &result, NULL);
+        t->on_done(t->arg, t);
+    }
+    return true;
+}
+
+static void on_pump(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct destinations *d = arg;
+    struct destination *destination, *next;
+    for (destination = LIST_FIRST(&d->list); destination; destination = next) {
+        while (!TAILQ_EMPTY(&destination->waiting) && start_one(destination))
+            ;
+        next = LIST_NEXT(destination, link);
+        if (TAILQ_EMPTY(&destination->waiting) && LIST_EMPTY(&destination->sessions))
+            destination_free(destination);
+    }
+}
+
+static void pump_soon(struct destinations *d)
+{
+    event_active(d->pump, EV_TIMEOUT, 0);
+}
+
+enum status destinations_submit(struct destinations *d, const char *domain, struct transaction *t,
+                                struct error *err)
+{
+    struct destination *destination = find(d, domain);
+    if (!destination)
+        return error_set(err, STATUS_TEMPORARY, "out of memory for a destination");
+    TAILQ_INSERT_TAIL(&destination->waiting, t, link);
+    pump_soon(d);
+    return STATUS_OK;
+}
+
+void destination_session_ended(struct session *s)
+{
+    struct destination *destination = s->destination;
+    LIST_REMOVE(s, link);
+    destination->n_sessions--;
+    destination->all->n_sessions--;
+    pump_soon(destination->all);
+}
+
+void destination_unreachable(struct destination *destination, const struct result *why)
+{
+    struct session *s;
+    LIST_FOREACH(s, &destination->sessions, link)
+    if (s->ready)
+        return; /* not for all, it seems */
+    struct transaction_list waiting;
+    TAILQ_INIT(&waiting);
+    TAILQ_CONCAT(&waiting, &destination->waiting, link);
+    struct transaction *t;
+    while ((t = TAILQ_FIRST(&waiting))) {
+        TAILQ_REMOVE(&waiting, t, link);
+        transaction_fail(t, why, NULL);
+        t->on_done(t->arg, t);
+    }
+}
+
+void destinations_drain(struct destinations *d)
+{
+    struct destination *destination;
+    struct transaction *t;
+    d->draining = true;
+    LIST_FOREACH(destination, &d->list, link)
+    {
+        while ((t = destination_next(destination))) {
+            transaction_abandon(t);
+            t->on_done(t->arg, t);
+        }
+        struct session *s;
+        while ((s = idle_session(destination)))
+            session_end(s);
+    }
+}
+
+struct destinations *destinations_new(struct event_base *base, struct resolver *resolver,
+                                      const struct destination_settings *settings, struct error *err)
+{
+    struct destinations *d = calloc(1, sizeof *d);
+    if (d)
+        d->pump = event_new(base, -1, 0, on_pump, d);
+    if (!d || !d->pump) {
+        free(d);
+        error_set(err, STATUS_TEMPORARY, "out of memory for destinations");
+        return NULL;
+    }
+    d->base = base;
+    d->resolver = resolver;
+    d->settings = settings;
+    LIST_INIT(&d->list);
+    return d;
+}
+
+void destinations_free(struct destinations *d)
+{
+    struct destination *destination;
+    while ((destination = LIST_FIRST(&d->list))) {
+        while (!LIST_EMPTY(&destination->sessions))
+            session_end(LIST_FIRST(&destination->sessions));
+        destination_free(destination);
+    }
+    event_free(d->pump);
+    free(d);
+}

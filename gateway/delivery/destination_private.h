@@ -1,0 +1,65 @@
+/* Shared by destination.c (queues and slots) and session.c (one connection of a destination and its work). */
+#ifndef SEALGATE_DELIVERY_DESTINATION_PRIVATE_H
+#define SEALGATE_DELIVERY_DESTINATION_PRIVATE_H
+
+#include "gateway/delivery/destination.h"
+
+struct session;
+
+struct destination {
+    LIST_ENTRY(destination) link;
+    struct destinations *all;
+    char *domain; /* of the first transaction: where the route is asked for */
+    struct transaction_list waiting;
+    LIST_HEAD(, session) sessions;
+    unsigned n_sessions;
+};
+
+struct destinations {
+    struct event_base *base;
+    struct resolver *resolver;
+    const struct destination_settings *settings;
+    LIST_HEAD(, destination) list;
+    unsigned n_sessions;
+    bool draining;
+    struct event *pump; /* gives waiting transactions to sessions, from the loop */
+};
+
+/* One connection slot: it takes a transaction, finds a host that takes it, and then the next transaction. */
+struct session {
+    LIST_ENTRY(session) link;
+    struct destination *destination;
+    struct transaction *t; /* under way; NULL: idle */
+    struct client *client; /* NULL: not connected */
+    bool ready;            /* the client is past EHLO and TLS */
+    bool reused;           /* t is not the first over this connection */
+    bool clear;            /* TLS failed with this address; clear is allowed and tried next */
+    unsigned deliveries;   /* over this connection */
+
+    struct route_query *route_query;
+    struct resolver_query *address_query;
+    struct route route;
+    size_t hop_at;
+    struct sockaddr_storage addresses[RESOLVER_ADDRESSES_MAX];
+    size_t n_addresses, address_at;
+    unsigned tried;    /* connections begun for t */
+    struct result sum; /* of the hosts that failed for t */
+};
+
+/* session.c: a new session for T; on failure (err) T stays the caller's. */
+struct session *session_start(struct destination *destination, struct transaction *t, struct error *err);
+/* Gives an idle session its next transaction. */
+void session_deliver(struct session *s, struct transaction *t);
+bool session_is_idle(const struct session *s);
+/* Ends an idle session with QUIT, any other at once. */
+void session_end(struct session *s);
+
+/* destination.c: a session tells. */
+/* It has nothing to do; the next waiting transaction, or NULL. */
+struct transaction *destination_next(struct destination *destination);
+/* It is about to be freed. */
+void destination_session_ended(struct session *s);
+/* No host of the route could be reached for a transaction: those that wait would fare the same. */
+void destination_unreachable(struct destination *destination, const struct result *why);
+
+#endif

@@ -1,0 +1,281 @@
+/*
+ * The work of one connection slot: from a transaction to a host that takes it (route, hosts, addresses, TLS
+ * or where allowed clear), then on to the next transaction over the same connection.
+ */
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/delivery/destination_private.h"
+
+/* Connections begun for one transaction before it is deferred: a route may name hundreds of addresses. */
+#define TRIES_MAX 10
+
+static void next_hop(struct session *s);
+static void next_address(struct session *s);
+
+static const struct destination_settings *settings_of(const struct session *s)
+{
+    return s->destination->all->settings;
+}
+
+static void release(struct session *s)
+{
+    if (s->route_query)
+        route_cancel(s->route_query);
+    if (s->address_query)
+        resolver_cancel(s->address_query);
+    destination_session_ended(s);
+    free(s);
+}
+
+static void done_with(struct session *s)
+{
+    struct transaction *t = s->t;
+    s->t = NULL;
+    t->on_done(t->arg, t);
+}
+
+/* ---- looking for a host ---- */
+
+/* The walk over the route's hosts ends without one. S is freed. */
+static void give_up(struct session *s, const struct result *why)
+{
+    struct destination *destination = s->destination;
+    struct transaction *t = s->t;
+    s->t = NULL;
+    transaction_fail(t, why, NULL);
+    if (why->failure == FAILURE_CONNECTION)
+        destination_unreachable(destination, why);
+    t->on_done(t->arg, t);
+    release(s);
+}
+
+static void add_failure(struct session *s, enum failure_class failure, const char *status, const char *text)
+{
+    struct result result;
+    outcome_local(&result, failure, status, "%s: %s", s->route.hops[s->hop_at].host, text);
+    outcome_add_host(&s->sum, &result);
+}
+
+static struct tls_demand demand_of(const struct session *s)
+{
+    return tls_level_decide(&settings_of(s)->tls, s->destination->domain, s->route.hops[s->hop_at].host,
+                            s->route.fixed);
+}
+
+static void on_ready(void *arg)
+{
+    struct session *s = arg;
+    s->ready = true;
+    s->deliveries = 1;
+    client_deliver(s->client, s->t);
+}
+
+static void go_idle(struct session *s)
+{
+    if (s->destination->all->draining || s->deliveries >= settings_of(s)->deliveries_per_connection)
+        session_end(s);
+    else
+        client_idle(s->client, settings_of(s)->idle_ms);
+}
+
+static void on_sent(void *arg)
+{
+    struct session *s = arg;
+    done_with(s);
+    struct transaction *next = NULL;
+    if (s->deliveries < settings_of(s)->deliveries_per_connection)
+        next = destination_next(s->destination);
+    if (next)
+        session_deliver(s, next);
+    else
+        go_idle(s);
+}
+
+static void find_route(struct session *s);
+
+/* The connection is gone before T was through with it. */
+static void try_again(struct session *s, const struct result *why, enum client_trouble trouble)
+{
+    if (s->reused) {
+        /* A kept connection may end at any time; that says nothing about the host. */
+        find_route(s);
+    } else if (trouble == CLIENT_TROUBLE_TLS && !s->clear && tls_level_allows_clear(demand_of(s).level)) {
+        s->clear = true;
+        next_address(s);
+    } else {
+        outcome_add_host(&s->sum, why);
+        s->clear = false;
+        s->address_at++;
+        next_address(s);
+    }
+}
+
+static void on_end(void *arg, const struct result *why, enum client_trouble trouble)
+{
+    struct session *s = arg;
+    s->client = NULL;
+    s->ready = false;
+    if (s->t && transaction_is_open(s->t)) {
+        try_again(s, why, trouble);
+        return;
+    }
+    if (s->t)
+        done_with(s);
+    release(s);
+}
+
+static const struct client_handler client_handler = {on_ready, on_sent, on_end};
+
+static socklen_t address_length(const struct sockaddr_storage *ss)
+{
+    return ss->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+}
+
+static void set_port(struct sockaddr_storage *ss, uint16_t port)
+{
+    if (ss->ss_family == AF_INET)
+        ((struct sockaddr_in *)ss)->sin_port = htons(port);
+    else
+        ((struct sockaddr_in6 *)ss)->sin6_port = htons(port);
+}
+
+/* Connects to the address at hand or the next that can be tried at all. */
+static void next_address(struct session *s)
+{
+    const struct hop *hop = &s->route.hops[s->hop_at];
+    for (; s->address_at < s->n_addresses && s->tried < TRIES_MAX; s->address_at++) {
+        struct error err;
+        struct sockaddr_storage *ss = &s->addresses[s->address_at];
+        set_port(ss, hop->port);
+        struct client_target target = {.address = (struct sockaddr *)ss,
+                                       .address_len = address_length(ss),
+                                       .host = hop->host,
+                                       .port = hop->port,
+                                       .demand = demand_of(s),
+                                       .clear = s->clear};
+        s->tried++;
+        s->client = client_open(s->destination->all->base, &settings_of(s)->client, &target, &client_handler,
+                                s, &err);
+        if (s->client)
+            return;
+        add_failure(s, FAILURE_CONNECTION, "4.4.1", err.text);
+    }
+    s->hop_at++;
+    next_hop(s);
+}
+
+static void on_addresses(void *arg, const struct resolver_answer *answer)
+{
+    struct session *s = arg;
+    s->address_query = NULL;
+    if (answer->state == RESOLVER_FOUND) {
+        memcpy(s->addresses, answer->addresses, sizeof s->addresses);
+        s->n_addresses = answer->n_addresses;
+        next_address(s);
+        return;
+    }
+    /* A smarthost without an address is the administrator's mistake, not the recipient's. */
+    if (answer->state == RESOLVER_FAILED)
+        add_failure(s, FAILURE_CONNECTION, "4.4.3", answer->why);
+    else if (s->route.fixed)
+        add_failure(s, FAILURE_CONNECTION, "4.4.4", "the host of the delivery route has no address");
+    else
+        add_failure(s, FAILURE_REFUSED, "5.4.4", "the host has no address");
+    s->hop_at++;
+    next_hop(s);
+}
+
+static void next_hop(struct session *s)
+{
+    s->n_addresses = s->address_at = 0;
+    if (s->hop_at >= s->route.n || s->tried >= TRIES_MAX) {
+        give_up(s, &s->sum);
+        return;
+    }
+    const struct hop *hop = &s->route.hops[s->hop_at];
+    if (hop->literal) {
+        s->addresses[0] = hop->address;
+        s->n_addresses = 1;
+        next_address(s);
+        return;
+    }
+    struct error err;
+    s->address_query = resolver_addresses(s->destination->all->resolver, hop->host, on_addresses, s, &err);
+    if (!s->address_query) {
+        add_failure(s, FAILURE_CONNECTION, "4.3.0", err.text);
+        give_up(s, &s->sum);
+    }
+}
+
+static void on_route(void *arg, const struct route *route, const struct result *failure)
+{
+    struct session *s = arg;
+    s->route_query = NULL;
+    if (!route) {
+        give_up(s, failure);
+        return;
+    }
+    s->route = *route;
+    s->hop_at = 0;
+    next_hop(s);
+}
+
+static void find_route(struct session *s)
+{
+    struct destinations *all = s->destination->all;
+    struct error err;
+    s->reused = s->clear = false;
+    s->tried = 0;
+    s->sum = (struct result){0};
+    s->route_query = route_find(all->base, all->resolver, &all->settings->route, s->destination->domain,
+                                on_route, s, &err);
+    if (s->route_query)
+        return;
+    struct result result;
+    outcome_local(&result, FAILURE_CONNECTION, "4.3.0", "%s", err.text);
+    give_up(s, &result);
+}
+
+/* ---- for destination.c ---- */
+
+struct session *session_start(struct destination *destination, struct transaction *t, struct error *err)
+{
+    struct session *s = calloc(1, sizeof *s);
+    if (!s) {
+        error_set(err, STATUS_TEMPORARY, "out of memory for a connection");
+        return NULL;
+    }
+    s->destination = destination;
+    s->t = t;
+    LIST_INSERT_HEAD(&destination->sessions, s, link);
+    destination->n_sessions++;
+    destination->all->n_sessions++;
+    find_route(s);
+    return s;
+}
+
+void session_deliver(struct session *s, struct transaction *t)
+{
+    s->t = t;
+    s->reused = true;
+    s->deliveries++;
+    client_deliver(s->client, t);
+}
+
+bool session_is_idle(const struct session *s)
+{
+    return s->ready && !s->t;
+}
+
+void session_end(struct session *s)
+{
+    if (s->client && session_is_idle(s))
+        client_quit(s->client);
+    else if (s->client)
+        client_abort(s->client);
+    s->client = NULL;
+    release(s);
+}

@@ -1,0 +1,161 @@
+/* Results become outcomes for the queue, log lines, and a DSN for the sender. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/memfile.h"
+#include "gateway/delivery/dsn.h"
+#include "gateway/delivery/task_private.h"
+
+#define DSN_MAX ((size_t)16 << 20)
+
+struct report {
+    struct recipient **recipients; /* told of now */
+    enum delivery_outcome *outcomes;
+    size_t n;
+    struct queue_outcome outcome;
+    int dsn_fd;
+};
+
+static void log_recipient(const struct task *task, const struct recipient *r, enum delivery_outcome outcome)
+{
+    static const char *const words[] = {
+        [OUTCOME_DELIVERED] = "delivered", [OUTCOME_DEFERRED] = "deferred", [OUTCOME_BOUNCED] = "bounced"};
+    struct log_line line;
+    log_start(&line, task->all->settings->log, LOG_LEVEL_NOTICE, words[outcome]);
+    log_str(&line, "id", task->lease.message_id);
+    log_str(&line, "to", r->lease->address);
+    log_str(&line, "host", r->host);
+    log_str(&line, "tls", r->tls_version);
+    log_str(&line, "cipher", r->tls_cipher);
+    log_str(&line, "peer", r->tls_peer);
+    log_str(&line, "status", r->result.status);
+    log_str(&line, "reply", r->result.text);
+    log_end(&line);
+}
+
+static bool collect(struct task *task, bool all, struct report *report)
+{
+    size_t n = task->lease.n_recipients;
+    int64_t now = clock_wall_ms();
+    report->recipients = calloc(n, sizeof(struct recipient *));
+    report->outcomes = calloc(n, sizeof *report->outcomes);
+    report->outcome.recipients = calloc(n, sizeof *report->outcome.recipients);
+    if (!report->recipients || !report->outcomes || !report->outcome.recipients)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        struct recipient *r = &task->recipients[i];
+        if (!r->done || r->reported || (!all && r->result.failure != FAILURE_NONE))
+            continue;
+        report->outcomes[report->n] = outcome_decide(&r->result, now, task->lease.expires_ms);
+        report->recipients[report->n++] = r;
+    }
+    return true;
+}
+
+/* The DSN's text and its id in OUTCOME. */
+static enum status write_dsn(struct task *task, struct recipient *const *bounced, size_t n,
+                             struct report *report, struct error *err)
+{
+    struct queue_outcome *outcome = &report->outcome;
+    struct buf text, locked;
+    buf_init(&text, DSN_MAX);
+    buf_init(&locked, DSN_MAX + 64);
+    id_make(outcome->dsn_id);
+    struct dsn dsn = {.id = outcome->dsn_id,
+                      .hostname = task->all->settings->hostname,
+                      .to = task->lease.reverse_path,
+                      .received_ms = task->lease.received_ms,
+                      .now_ms = clock_wall_ms(),
+                      .recipients = bounced,
+                      .n = n,
+                      .header = task_shown_header(task)};
+    dsn_write(&dsn, &text);
+    enum status st = buf_check(&text, "DSN", err);
+    if (st == STATUS_OK)
+        st = spool_lock(&task->all->settings->spool_key, outcome->dsn_id, buf_span(&text), &locked, err);
+    if (st == STATUS_OK)
+        st = memfile_from("dsn", buf_span(&locked), &report->dsn_fd, err);
+    outcome->has_dsn = st == STATUS_OK;
+    outcome->dsn_recipient = task->lease.reverse_path;
+    buf_free(&text);
+    buf_free(&locked);
+    return st;
+}
+
+/* A bounce that the sender cannot be told of now is put off: silence would be a loss. */
+static void put_off_bounces(struct report *report)
+{
+    for (size_t i = 0; i < report->n; i++)
+        if (report->outcomes[i] == OUTCOME_BOUNCED)
+            report->outcomes[i] = OUTCOME_DEFERRED;
+}
+
+static void add_dsn(struct task *task, struct report *report)
+{
+    struct error err;
+    size_t n = 0;
+    /* A DSN is never answered by a DSN (RFC 5321 §6.1, A29). */
+    if (task->lease.reverse_path[0] == '\0')
+        return;
+    struct recipient **bounced = calloc(report->n, sizeof(struct recipient *));
+    if (!bounced) {
+        put_off_bounces(report);
+        return;
+    }
+    for (size_t i = 0; i < report->n; i++)
+        if (report->outcomes[i] == OUTCOME_BOUNCED && dsn_is_wanted(report->recipients[i]))
+            bounced[n++] = report->recipients[i];
+    if (n > 0 && write_dsn(task, bounced, n, report, &err) != STATUS_OK) {
+        log_error(task->all->settings->log, LOG_LEVEL_ERROR, "dsn-failed", task->lease.message_id, &err);
+        put_off_bounces(report);
+    }
+    free(bounced);
+}
+
+/* The strings stay the recipients'; packing copies them. */
+static void fill(struct task *task, struct report *report)
+{
+    struct queue_outcome *outcome = &report->outcome;
+    outcome->copy_id = task->lease.copy_id;
+    outcome->n_recipients = report->n;
+    for (size_t i = 0; i < report->n; i++) {
+        struct recipient *r = report->recipients[i];
+        outcome->recipients[i] = (struct outcome_recipient){.id = r->lease->id,
+                                                            .outcome = report->outcomes[i],
+                                                            .reply = r->result.text,
+                                                            .host = r->host,
+                                                            .tls_version = r->tls_version,
+                                                            .tls_cipher = r->tls_cipher,
+                                                            .tls_peer = r->tls_peer};
+    }
+}
+
+static void send_report(struct task *task, struct report *report)
+{
+    struct error err;
+    fill(task, report);
+    enum status st = attach_outcome(task->all->attach, &report->outcome, report->dsn_fd, &err);
+    if (st != STATUS_OK) {
+        log_error(task->all->settings->log, LOG_LEVEL_ERROR, "outcome-lost", task->lease.message_id, &err);
+        return;
+    }
+    for (size_t i = 0; i < report->n; i++) {
+        report->recipients[i]->reported = true;
+        log_recipient(task, report->recipients[i], report->outcomes[i]);
+    }
+}
+
+void task_report(struct task *task, bool all)
+{
+    struct report report = {.dsn_fd = -1};
+    if (collect(task, all, &report) && report.n > 0) {
+        add_dsn(task, &report);
+        send_report(task, &report);
+    }
+    free(report.recipients);
+    free(report.outcomes);
+    free(report.outcome.recipients);
+}

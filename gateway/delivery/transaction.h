@@ -1,0 +1,68 @@
+/* One mail transaction to be: a message and those of its recipients that go the same way. */
+#ifndef SEALGATE_DELIVERY_TRANSACTION_H
+#define SEALGATE_DELIVERY_TRANSACTION_H
+
+#include <stdbool.h>
+#include <sys/queue.h>
+
+#include "base/span.h"
+#include "gateway/delivery/outcome.h"
+
+/* RFC 5321 §4.5.3.1.8: every server takes so many. */
+#define TRANSACTION_RECIPIENTS_MAX 100
+
+/* The connection a result came over; strings of the giver's, NULL where there was none. */
+struct peer {
+    const char *host; /* "mx.example.org [192.0.2.1]:25" */
+    const char *tls_version;
+    const char *tls_cipher;
+    const char *tls_peer; /* "verified for mx.example.org", "not verified" */
+};
+
+struct recipient {
+    const struct lease_recipient *lease;
+    char *domain;   /* lower case, as A-label, or "[192.0.2.1]"; owned */
+    bool asked;     /* its RCPT was sent over this connection */
+    bool accepted;  /* … and answered 2xx; the message itself is not there yet */
+    bool done;      /* RESULT is final for this attempt */
+    bool abandoned; /* not tried: we are about to stop */
+    bool reported;  /* told to queue */
+    struct result result;
+    char *host, *tls_version, *tls_cipher, *tls_peer; /* owned */
+};
+
+/* What all transactions of one copy share. */
+struct mail {
+    const char *id; /* queue id */
+    const char *reverse_path;
+    struct span message;
+    bool eight_bit; /* bytes over 127 anywhere in the message */
+    bool smtputf8;  /* the addresses or the header need SMTPUTF8 (RFC 6531) */
+};
+
+struct transaction {
+    TAILQ_ENTRY(transaction) link; /* of its destination's queue */
+    const struct mail *mail;
+    struct recipient **recipients;
+    size_t n;
+    void (*on_done)(void *arg, struct transaction *t); /* no recipient is open any more; frees it */
+    void *arg;
+};
+TAILQ_HEAD(transaction_list, transaction);
+
+/* NULL: out of memory. */
+struct transaction *transaction_new(const struct mail *mail, struct recipient **recipients, size_t n);
+void transaction_free(struct transaction *t);
+
+/* Is a recipient neither done nor abandoned? */
+bool transaction_is_open(const struct transaction *t);
+
+/* The result for one open recipient, or for all that are open; PEER may be NULL. */
+void transaction_result(struct recipient *r, const struct result *result, const struct peer *peer);
+void transaction_fail(struct transaction *t, const struct result *result, const struct peer *peer);
+/* The open ones will not be tried by this process. */
+void transaction_abandon(struct transaction *t);
+
+void recipient_free(struct recipient *r);
+
+#endif
