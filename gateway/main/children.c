@@ -11,7 +11,7 @@
 #include "gateway/main/spawn.h"
 
 #define BACKOFF_FIRST_MS 20
-#define BACKOFF_LAST_MS 10000
+#define BACKOFF_LAST_MS 1000
 /* A process that ran so long dies anew without the backoff of its earlier deaths. */
 #define STEADY_MS 1000
 #define RANKS 4

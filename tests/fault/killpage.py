@@ -1,0 +1,30 @@
+"""The page that tests/fault/killat.c reads: which role dies at which system call."""
+
+import mmap
+import struct
+
+LAYOUT = struct.Struct("=IiII16s16s")  # armed, countdown, fired, after, role, call
+
+
+class KillPage:
+    def __init__(self, path):
+        path.write_bytes(bytes(mmap.PAGESIZE))
+        path.chmod(0o666)  # mapped by roles before and after they drop their rights
+        self._file = open(path, "r+b")
+        self._page = mmap.mmap(self._file.fileno(), mmap.PAGESIZE)
+
+    def arm(self, role, call, n, after):
+        """The Nth CALL of ROLE from now on kills it, before or AFTER the call is made."""
+        self._page[: LAYOUT.size] = LAYOUT.pack(0, n, 0, after, role.encode(), call.encode())
+        self._page[0:4] = struct.pack("=I", 1)
+
+    def disarm(self):
+        self._page[0:4] = bytes(4)
+
+    @property
+    def fired(self):
+        return LAYOUT.unpack(self._page[: LAYOUT.size])[2] == 1
+
+    def close(self):
+        self._page.close()
+        self._file.close()
