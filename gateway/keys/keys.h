@@ -19,6 +19,8 @@ struct keys_settings {
     struct keystore_settings keystore;
     int lookup_service; /* server ends */
     int control_service;
+    int64_t
+        request_ms; /* longest time for one request; then SIGALRM ends the process (a hung gpg), 0: none */
 };
 
 /* Runs until SIGTERM: 0. Else an exit code of sysexits.h, after a line in the log. */

@@ -1,6 +1,7 @@
 /* Start, loop and end of the keys role. */
 #include <event2/event.h>
 #include <signal.h>
+#include <sys/time.h>
 #include <sysexits.h>
 
 #include "gateway/keys/role.h"
@@ -19,6 +20,32 @@ static void on_terminate(evutil_socket_t signum, short what, void *arg)
     event_base_loopexit(arg, NULL);
 }
 
+static void set_alarm(int64_t ms)
+{
+    struct itimerval it = {.it_value = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000}};
+    setitimer(ITIMER_REAL, &it, NULL);
+}
+
+/*
+ * An inspection waits for gpg. When gpg hangs, the kernel ends this process, the supervisor its gpg, and the
+ * next one takes the requests that wait: callers see a failed lookup, never "none".
+ */
+static void on_lookup(void *arg, struct request *request)
+{
+    struct keys_role *role = arg;
+    set_alarm(role->settings->request_ms);
+    keys_lookup_request(role, request);
+    set_alarm(0);
+}
+
+static void on_control(void *arg, struct request *request)
+{
+    struct keys_role *role = arg;
+    set_alarm(role->settings->request_ms);
+    keys_control_request(role, request);
+    set_alarm(0);
+}
+
 static enum status start(struct keys_role *role, struct loop *loop, struct error *err)
 {
     const struct keys_settings *s = role->settings;
@@ -31,10 +58,10 @@ static enum status start(struct keys_role *role, struct loop *loop, struct error
     enum status st = keystore_open(&s->keystore, &role->keystore, err);
     if (st != STATUS_OK)
         return st;
-    loop->lookups = server_start(loop->base, s->lookup_service, false, keys_lookup_request, role, err);
+    loop->lookups = server_start(loop->base, s->lookup_service, false, on_lookup, role, err);
     if (!loop->lookups)
         return err->status;
-    loop->controls = server_start(loop->base, s->control_service, false, keys_control_request, role, err);
+    loop->controls = server_start(loop->base, s->control_service, false, on_control, role, err);
     return loop->controls ? STATUS_OK : err->status;
 }
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -67,6 +68,17 @@ static enum status lock_state(const struct conf *conf, int *lock_fd_out, struct 
     return STATUS_OK;
 }
 
+/* The roles that hold it load it themselves; here one that others can read stops the start (A26). */
+static enum status prepare_spool_key(const char *path, struct error *err)
+{
+    struct spool_key key;
+    enum status st = spool_key_ensure(path, err);
+    if (st == STATUS_OK)
+        st = spool_key_load(path, &key, err);
+    explicit_bzero(&key, sizeof key);
+    return st;
+}
+
 enum status state_prepare(const struct conf *conf, int *lock_fd_out, struct error *err)
 {
     static const char *const folders[] = {FOLDER_EMPTY, FOLDER_QUEUE, FOLDER_KEYS, FOLDER_SEAL};
@@ -86,6 +98,6 @@ enum status state_prepare(const struct conf *conf, int *lock_fd_out, struct erro
     if (st == STATUS_OK)
         st = path_in_state(conf, SPOOL_KEY_FILE, path, err);
     if (st == STATUS_OK)
-        st = spool_key_ensure(path, err);
+        st = prepare_spool_key(path, err);
     return st;
 }

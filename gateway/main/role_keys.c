@@ -4,6 +4,9 @@
 #include "gateway/main/paths.h"
 #include "gateway/main/role_runs.h"
 
+/* Far above what a file full of certificates takes (10 ms each). */
+#define REQUEST_MS 30000
+
 int role_keys(const struct role_start *start)
 {
     const struct conf *conf = &start->conf;
@@ -21,6 +24,7 @@ int role_keys(const struct role_start *start)
                      .roots_path = conf->keys_roots},
         .lookup_service = start->ports[0],
         .control_service = start->ports[1],
+        .request_ms = REQUEST_MS,
     };
     return role_drop(start, "keys", 0) ? keys_run(&settings) : EX_CONFIG;
 }

@@ -27,7 +27,8 @@ static struct keys_settings settings_of(struct state *t)
     return (struct keys_settings){.log = &t->log,
                                   .keystore = t->s.settings,
                                   .lookup_service = t->lookup[1],
-                                  .control_service = t->control[1]};
+                                  .control_service = t->control[1],
+                                  .request_ms = 10000};
 }
 
 static void start(struct state *t)
@@ -269,17 +270,31 @@ static void a_source_may_be_named(void **state)
     buf_free(&file);
 }
 
-/* Names from outside neither break the JSON nor make a second line in the log. */
+/* SEQUENCE { rfc822Name "\"a,b\"@example.org", rfc822Name "bob@example.org" } */
+#define SAN_QUOTED "DER:3024811122612c6222406578616d706c652e6f7267810f626f62406578616d706c652e6f7267"
+
+/* Names from outside neither break the JSON nor make a second line or field in the log. */
 static void odd_names_stay_in_their_field(void **state)
 {
     struct state *t = *state;
-    struct forged made = store_forge("email:a\"b\\,c\"@example.org,email:bob@example.org", 9, NULL);
+    int today = (int)((time(NULL) - FORGE_NOW) / FORGE_DAY);
+    const struct forge_order order = {.key = "P-256",
+                                      .subject = "Mallory\"}\n key-removed usable=yes",
+                                      .days_from = today - 1,
+                                      .days_to = today + 9,
+                                      .extensions = {{NID_subject_alt_name, SAN_QUOTED}}};
+    struct forged made = forge(&order, NULL);
     json_t *added = ask_good(t, add_request(made.der), 1);
     json_t *addresses = json_object_get(first(added), "addresses");
 
-    assert_int_equal(json_array_size(addresses), 1);
-    assert_string_equal(json_string_value(json_array_get(addresses, 0)), "bob@example.org");
+    assert_int_equal(json_array_size(addresses), 2);
+    assert_string_equal(json_string_value(json_array_get(addresses, 0)), "\"a,b\"@example.org");
+    assert_string_equal(json_string_value(json_array_get(addresses, 1)), "bob@example.org");
+    assert_non_null(strstr(text_of(first(added), "name"), "Mallory"));
+    expect_log(t, "addresses=\"\\\"a,b\\\"@example.org, bob@example.org\"", true);
+    expect_log(t, "\n key-removed", false);
     json_decref(added);
+    json_decref(ask_good(t, verb_with("key.lookup", "address", "\"A,B\"@example.org"), 1));
     forged_free(&made);
 }
 
@@ -314,6 +329,39 @@ static void a_failed_inspection_is_told(void **state)
     fixture_run(&t->s.f, "touch broken");
     ask_bad(t, add_request(buf_span(&file)), "temporary");
     buf_free(&file);
+}
+
+/* The caller learns that the role died; the supervisor starts it anew. */
+static void a_hung_gpg_ends_the_role(void **state)
+{
+    struct state *t = *state;
+    struct ipc_msg reply;
+    struct buf file;
+    int how;
+    struct keys_settings settings = settings_of(t);
+    settings.request_ms = 300;
+    stop(t, SIGKILL);
+    fixture_read(&t->s.f, "alice.pgp", &file);
+    t->pid = fork();
+    if (t->pid == 0) {
+        setpgid(0, 0);
+        _exit(keys_run(&settings));
+    }
+    json_t *request = add_request(buf_span(&file));
+    char *text = json_dumps(request, JSON_COMPACT);
+    /* It runs, and hangs only then. */
+    json_decref(ask_good(t, json_pack("{s:s}", "verb", "key.list"), 0));
+    fixture_run(&t->s.f, "touch hung");
+    assert_int_equal(
+        call_wait(t->control[0], CONTROL_REQUEST, span_str(text), NULL, 0, limits, &reply, &t->err),
+        STATUS_CLOSED);
+    assert_int_equal(waitpid(t->pid, &how, 0), t->pid);
+    assert_true(WIFSIGNALED(how) && WTERMSIG(how) == SIGALRM);
+    kill(-t->pid, SIGKILL);
+    free(text);
+    json_decref(request);
+    buf_free(&file);
+    t->pid = 0;
 }
 
 /* ---- lookups ---- */
@@ -446,6 +494,7 @@ int main(void)
         TEST(odd_names_stay_in_their_field),
         TEST(bad_requests_are_told),
         TEST(a_failed_inspection_is_told),
+        TEST(a_hung_gpg_ends_the_role),
         TEST(each_address_has_its_answer),
         TEST(a_failed_lookup_is_never_none_A33),
         TEST(a_damaged_request_is_dropped_and_the_next_answered),
