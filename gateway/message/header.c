@@ -46,7 +46,7 @@ void message_split(struct span message, struct message_parts *parts_out)
 
 /*
  * The field name in a line, or an empty span. White space before the colon is obsolete syntax that readers
- * still accept (RFC 5322 §4.5.8): "Bcc :" is Bcc.
+ * still accept (RFC 5322 §4.5.3): "Bcc :" is Bcc.
  */
 static struct span field_name(struct span line)
 {

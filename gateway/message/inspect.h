@@ -16,13 +16,13 @@ struct address_list {
 
 struct message_facts {
     char *subject;    /* decoded (RFC 2047) to UTF-8, all Subject fields joined by LF; "" when none; owned */
-    char *message_id; /* owned, may be NULL */
+    char *message_id; /* without angle brackets; owned, may be NULL */
     struct address_list from; /* every From field */
     struct address_list sender;
     struct address_list
         named; /* To and Cc, and Resent-To, Resent-Cc: a recipient not among them is a Bcc recipient */
-    char *content_type; /* "text/plain", lower case; owned */
-    bool has_attachment;
+    char *content_type;  /* "text/plain", lower case; owned */
+    bool has_attachment; /* some part, also of a message inside, is an attachment or has a file name */
 };
 
 /* Once per process, before the first inspection (g_mime_init). */

@@ -11,7 +11,8 @@
 
 /*
  * What will be encrypted: the submitted header without Bcc and Resent-Bcc fields, the separator, the body:
- * byte for byte (promise 6). When the message has no separator, none is added.
+ * byte for byte (promise 6). When the message has no separator, none is added. A line that is no field but
+ * may be Bcc to a lenient reader ("B\x01cc: …") goes as well.
  */
 void inner_entity(const struct message_parts *parts, struct buf *out);
 
@@ -26,13 +27,15 @@ void clear_message(const struct message_parts *parts, struct span received, stru
  * Cc, Date, Message-ID, In-Reply-To, References, Subject, Auto-Submitted, List-*, Resent-* (not Resent-Bcc),
  * TLS-Required; preceded by RECEIVED. No MIME-Version, no Content-*: the wrapping writes those.
  * STATUS_INVALID when such a field holds bytes outside ASCII although the envelope is not SMTPUTF8 (RFC 6532;
- * text for a 550 5.6.7).
+ * text for a 550 5.6.7), or bytes that are no UTF-8 although it is. Lines that are no field, and fields with
+ * NUL, bare CR or bare LF, stay inside.
  */
 MUST_USE enum status outer_header(const struct message_parts *parts, struct span received, bool smtputf8,
                                   struct buf *out, struct error *err);
 
 /*
- * The Received field (RFC 5321 §4.4, RFC 3848): from HELO ([client]) by HOSTNAME with ESMTPSA (TLS version
+ * The Received field (RFC 5321 §4.4, RFC 3848): from HELO ([client]) by HOSTNAME with ESMTPSA, or
+ * UTF8SMTPSA (RFC 6531 §4.3), (TLS version
  * cipher) id ID; date. Values from outside are filtered so that nothing can end a comment or the field (A9).
  * No "for": that would name a recipient in another's copy (promise 7).
  */

@@ -92,26 +92,34 @@ static bool holds_message(const struct scan *scan)
     const struct media *media = &scan->media;
     bool digest = scan->n_levels > 0 && scan->levels[scan->n_levels - 1].digest;
     if (scan->wary)
-        digest = scan->digest_seen;
+        return media->message || (scan->digest_seen && scan->of_part && !media->typed);
     return (media->message || (digest && scan->of_part && !media->typed)) && !media->encoded;
 }
 
-static enum status end_header(struct scan *scan)
+/* Counts what the header read so far says of its part. */
+static enum status count_nesting(struct scan *scan, bool *message_out)
 {
     end_field(scan);
-    scan->in_header = false;
-    bool message = holds_message(scan);
-    scan->wary = scan->wary || scan->media.unclear || (message && scan->media.odd_encoding);
+    *message_out = holds_message(scan);
+    scan->wary = scan->wary || scan->media.unclear || (*message_out && scan->media.odd_encoding);
     scan->digest_seen = scan->digest_seen || scan->media.digest;
     enum status status = STATUS_OK;
     if (scan->media.multipart)
         status = open_level(scan);
-    if (status != STATUS_OK || !message)
-        return status;
-    status = go_deeper(scan);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && *message_out)
+        status = go_deeper(scan);
+    if (status == STATUS_OK && *message_out)
         status = count_part(scan);
-    begin_header(scan, false);
+    return status;
+}
+
+static enum status end_header(struct scan *scan)
+{
+    bool message;
+    enum status status = count_nesting(scan, &message);
+    scan->in_header = false;
+    if (message)
+        begin_header(scan, false);
     return status;
 }
 
@@ -153,30 +161,50 @@ static enum hit find_level(const struct scan *scan, struct span line, size_t *le
     return HIT_NONE;
 }
 
-/* When wary we cannot know what a boundary closes: nothing is popped then, so depth only grows. */
+/* A boundary ends a header that has no empty line; a multipart begun there is open already. */
 static enum status take_boundary(struct scan *scan, struct span line)
 {
+    enum status status = scan->in_header ? end_header(scan) : STATUS_OK;
+    if (status == STATUS_OK && scan->wary) {
+        begin_header(scan, true);
+        return count_part(scan);
+    }
     size_t level = 0;
     enum hit hit = find_level(scan, line, &level);
-    if (hit == HIT_NONE && !scan->wary)
-        return STATUS_OK;
-    if (!scan->wary) {
-        scan->depth = scan->levels[level].depth;
-        scan->n_levels = level + 1;
-    }
-    if (hit == HIT_CLOSE && !scan->wary) {
+    if (status != STATUS_OK || hit == HIT_NONE)
+        return status;
+    scan->depth = scan->levels[level].depth;
+    if (hit == HIT_CLOSE) {
         scan->n_levels = level;
         scan->in_header = false;
         return STATUS_OK;
     }
+    scan->n_levels = level + 1;
     begin_header(scan, true);
     return count_part(scan);
+}
+
+/*
+ * When wary: perhaps a boundary. A part is counted, but nothing is closed, so that depth only grows; a
+ * header that is being read may end here as well as go on, so it is counted and yet not forgotten.
+ */
+static enum status take_doubtful(struct scan *scan)
+{
+    enum status status = STATUS_OK;
+    bool message;
+    if (scan->in_header)
+        status = count_nesting(scan, &message);
+    else
+        begin_header(scan, true);
+    scan->of_part = true;
+    scan->media.typed = false;
+    return status == STATUS_OK ? count_part(scan) : status;
 }
 
 static bool is_boundary(const struct scan *scan, struct span line)
 {
     size_t level;
-    return scan->wary || find_level(scan, line, &level) != HIT_NONE;
+    return find_level(scan, line, &level) != HIT_NONE;
 }
 
 static enum status take_header_line(struct scan *scan, struct span line)
@@ -200,11 +228,10 @@ static enum status take_header_line(struct scan *scan, struct span line)
 
 static enum status take_line(struct scan *scan, struct span line)
 {
-    if (has_dashes(line) && is_boundary(scan, line)) {
-        /* A boundary ends a header that has no empty line; a multipart begun there is open already. */
-        enum status status = scan->in_header ? end_header(scan) : STATUS_OK;
-        return status == STATUS_OK ? take_boundary(scan, line) : status;
-    }
+    if (has_dashes(line) && scan->wary)
+        return take_doubtful(scan);
+    if (has_dashes(line) && is_boundary(scan, line))
+        return take_boundary(scan, line);
     if (!scan->in_header)
         return STATUS_OK;
     if (message_line_is_empty(line))

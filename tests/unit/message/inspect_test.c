@@ -163,8 +163,8 @@ static void types_and_attachments(void **state)
         {"\r\n", "text/plain", false},
         {"no header at all", "text/plain", false},
         {"Content-Type: multipart/mixed\r\n\r\n--a\r\n", "multipart/mixed", false},
-        {"Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\nContent-Type: multipart/mixed; "
-         "boundary=a\r\n--a",
+        {"Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n"
+         "Content-Type: multipart/mixed; boundary=a\r\n--a",
          "multipart/mixed", false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -190,8 +190,8 @@ static const struct prescan_limits limits = {
     .header_max = 262144, .parts_max = 1000, .depth_max = 50, .field_max = 65536, .fields_max = 1000};
 
 /*
- * In a process of its own that is killed when it takes more than 10 s of CPU or 1 GB: as a worker would be.
- * Returns true when prescan and inspection ended by themselves.
+ * In a process of its own that is ended when it takes more than 10 s of CPU, as a worker would be. True when
+ * prescan and inspection ended by themselves, within 1 GB.
  */
 static bool survives(struct span message)
 {
@@ -217,28 +217,23 @@ static bool survives(struct span message)
 static void A16_70_character_parameters_do_not_loop(void **state)
 {
     (void)state;
-    static const char *const shapes[] = {
-        "Content-Type: multipart/mixed; %s=\"%s\"\r\n\r\nx\r\n",
-        "Content-Type: text/plain; %s=\"%s\"\r\n\r\nx\r\n",
-        "Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\nContent-Type: multipart/mixed; "
-        "%s=\"%s\"\r\n\r\nx\r\n",
-        "Content-Type: text/plain\r\nContent-Disposition: attachment; %s=\"%s\"\r\n\r\nx\r\n",
+    static const char *const fronts[] = {
+        "Content-Type: multipart/mixed; ",
+        "Content-Type: text/plain; ",
+        "Content-Type: text/plain\r\nContent-Disposition: attachment; ",
+        "Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\nContent-Type: multipart/x; ",
     };
     char name[80], value[401];
     for (size_t i = 0; i < 200; i++)
         memcpy(value + 2 * i, "\xc3\xbc", 2);
     value[400] = '\0';
-    for (size_t shape = 0; shape < sizeof shapes / sizeof shapes[0]; shape++) {
+    for (size_t i = 0; i < sizeof fronts / sizeof fronts[0]; i++) {
         for (size_t len = 66; len < 78; len++) {
             memset(name, 'n', len);
             name[len] = '\0';
             struct buf message;
             buf_init(&message, 4096);
-            /* The formats stand above. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-            buf_printf(&message, shapes[shape], name, value);
-#pragma GCC diagnostic pop
+            buf_printf(&message, "%s%s=\"%s\"\r\n\r\nx\r\n", fronts[i], name, value);
             assert_true(survives(buf_span(&message)));
             buf_free(&message);
         }

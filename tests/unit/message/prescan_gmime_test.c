@@ -130,9 +130,38 @@ static void A16_gmime_never_makes_more_of_it(void **state)
     assert_in_range(with_parts, ROUNDS / 10, ROUNDS); /* the test looked at something */
 }
 
+/* Found by the fuzzer: each was once counted too low. */
+static void A16_what_once_was_counted_too_low(void **state)
+{
+    (void)state;
+#define DIGEST "Content-Type: multipart/digest; boundary=a\r\n\r\n"
+#define MESSAGE "Content-Type: message/rfc822\r\n"
+    static const char *const messages[] = {
+        /* A type without subtype, which is none: a message, in a digest. */
+        DIGEST
+        "--a\r\n\r\n\r\n--a\r\nContent-Type: multipart boundary=a\r\n\r\n\r\n--a\r\n\r\n\r\n--a\r\n\r\n",
+        /* "--" within a header, once something was unclear. */
+        "Content-Type:\r\n" MESSAGE "\r\n" MESSAGE "--\r\n\r\n" MESSAGE "\r\n" MESSAGE "\r\n" MESSAGE
+        "\r\nA: b\r\n",
+        /* A header that a boundary ends, and whose own boundary is the same, but encoded. */
+        "Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n"
+        "Content-Type: multipart/mixed; boundary*=us-ascii''a\r\n--a\r\n" MESSAGE "\r\n" MESSAGE
+        "\r\nA: b\r\n",
+    };
+    g_mime_init();
+    for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
+        struct prescan_limits limits = {
+            .header_max = 4000, .parts_max = 60, .depth_max = 40, .field_max = 4000, .fields_max = 100};
+        tighten(span_str(messages[i]), &limits);
+        assert_bounded(span_str(messages[i]), &limits);
+        assert_in_range(gmime_size_of(span_str(messages[i])).depth, 2, 40);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(A16_what_once_was_counted_too_low),
         cmocka_unit_test(A16_gmime_never_makes_more_of_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,6 +103,7 @@ static void texts(void **state)
          "sec\xff"
          "ret",
          true},
+        {"\xef\xbc\xb3\xef\xbc\xa5\xef\xbc\xa3", "secret", true},
         {"", "anything", true},
         {"x", "", false},
     };
