@@ -23,6 +23,12 @@ MUST_USE enum status sql_open(const char *path, const char *const *steps, struct
                               struct error *err);
 void sql_close(struct sql *sql);
 
+/*
+ * After any failure in a transaction, also of sql_commit, call sql_rollback; then work goes on. Where SQLite
+ * has ended the transaction by itself (full disk, I/O error), everything fails until that call. When the disk
+ * fails inside sql_commit and the machine or process dies before the next commit, the transaction may yet be
+ * found whole at the next start: a duplicate, never half of it.
+ */
 MUST_USE enum status sql_begin(struct sql *sql, struct error *err);  /* BEGIN IMMEDIATE */
 MUST_USE enum status sql_commit(struct sql *sql, struct error *err); /* on disk when STATUS_OK */
 void sql_rollback(struct sql *sql);

@@ -35,10 +35,13 @@ static void on_ehlo(struct client *c)
     if (is_2xx(c)) {
         ehlo_parse(span_of(c->reply.text, c->reply.len), &c->ehlo);
         client_after_ehlo(c);
-    } else if (c->reply.code / 100 == 5 && !conn_is_tls(c->conn) && tls_level_allows_clear(c->demand.level)) {
+    } else if (c->reply.code / 100 != 5 || conn_is_tls(c->conn)) {
+        fail_session(c);
+    } else if (tls_level_allows_clear(c->demand.level)) {
         client_enter(c, CLIENT_HELO); /* RFC 5321 §3.2 */
     } else {
-        fail_session(c);
+        client_fail_text(c, "4.7.4", "%s: TLS is required (%s), but the host refused EHLO", c->where,
+                         c->demand.why);
     }
 }
 
@@ -238,6 +241,9 @@ static void on_data_reply(struct client *c)
     struct peer peer = client_peer(c);
     if (c->reply.code == 354 && c->accepted > 0) {
         client_enter(c, CLIENT_BODY);
+    } else if (c->reply.code == 354 && c->refused) {
+        /* MAIL refused and DATA not: whatever it takes next, it must not get. */
+        client_fail_text(c, "4.5.0", "%s refused MAIL but not DATA", c->where);
     } else if (c->reply.code == 354) {
         /* RFC 2920 §3.1: all recipients were refused, DATA was not; an empty message to nobody ends it. */
         client_write(c, ".\r\n");

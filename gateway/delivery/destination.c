@@ -190,6 +190,9 @@ void destinations_free(struct destinations *d)
     while ((destination = LIST_FIRST(&d->list))) {
         while (!LIST_EMPTY(&destination->sessions))
             session_end(LIST_FIRST(&destination->sessions));
+        struct transaction *t;
+        while ((t = destination_next(destination)))
+            transaction_free(t);
         destination_free(destination);
     }
     event_free(d->pump);

@@ -25,7 +25,7 @@ struct destination_settings {
 /* SETTINGS and RESOLVER must outlive it. NULL: out of memory (err). */
 struct destinations *destinations_new(struct event_base *base, struct resolver *resolver,
                                       const struct destination_settings *settings, struct error *err);
-/* Closes all connections at once; transactions under way stay open and are not called back. */
+/* Closes all connections at once; transactions under way are freed without their on_done. */
 void destinations_free(struct destinations *destinations);
 
 /*

@@ -65,6 +65,6 @@ enum delivery_outcome outcome_decide(struct result *r, int64_t now_ms, int64_t e
     char last[REPLY_TEXT_MAX + 1];
     memcpy(last, r->text, sizeof last);
     snprintf(r->text, sizeof r->text, "could not be delivered in time; last try: %.440s", last);
-    strcpy(r->status, "4.4.7"); /* RFC 3463 §3.5: delivery time expired */
+    snprintf(r->status, sizeof r->status, "4.4.7"); /* RFC 3463 §3.5: delivery time expired */
     return OUTCOME_BOUNCED;
 }

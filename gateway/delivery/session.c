@@ -26,6 +26,8 @@ static void release(struct session *s)
         route_cancel(s->route_query);
     if (s->address_query)
         resolver_cancel(s->address_query);
+    if (s->t)
+        transaction_free(s->t);
     destination_session_ended(s);
     free(s);
 }

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -221,7 +222,7 @@ static void name_peer(struct conn *c, const struct sockaddr *sa)
     else if (sa->sa_family == AF_INET6)
         inet_ntop(AF_INET6, &v6->sin6_addr, c->peer, sizeof c->peer);
     else
-        strcpy(c->peer, "local");
+        snprintf(c->peer, sizeof c->peer, "local");
 }
 
 /* Owns FD whatever happens. */

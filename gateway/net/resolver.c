@@ -12,12 +12,15 @@
 #include <sys/queue.h>
 #include <unbound-event.h>
 #include <unbound.h>
+#include <unistd.h>
 
 #include "gateway/net/dns_answer.h"
 
 /* libunbound itself tries silent servers for minutes; the message is tried again later anyway. */
 #define QUERY_MS 30000
 #define LOOKUPS_MAX 2
+/* Without one libunbound asks the root servers itself. */
+#define RESOLV_CONF "/etc/resolv.conf"
 
 enum { SEC_INSECURE, SEC_BOGUS, SEC_SECURE }; /* unbound-event.h */
 
@@ -251,11 +254,11 @@ static enum status configure(struct ub_ctx *ctx, const struct resolver_settings 
         what = settings->servers[i];
         failed = ub_ctx_set_fwd(ctx, settings->servers[i]);
     }
-    if (!failed && settings->n_servers == 0) {
-        what = "/etc/resolv.conf";
-        failed = ub_ctx_resolvconf(ctx, NULL);
+    if (!failed && settings->n_servers == 0 && access(RESOLV_CONF, R_OK) == 0) {
+        what = RESOLV_CONF;
+        failed = ub_ctx_resolvconf(ctx, RESOLV_CONF);
     }
-    if (!failed && settings->hosts) {
+    if (!failed && settings->hosts && access(settings->hosts, R_OK) == 0) {
         what = settings->hosts;
         failed = ub_ctx_hosts(ctx, settings->hosts);
     }

@@ -17,7 +17,7 @@ struct resolver_settings {
     const char *const *servers; /* "127.0.0.1@5353"; NULL: /etc/resolv.conf */
     size_t n_servers;
     const char *trust_anchor; /* file; NULL: no DNSSEC validation */
-    const char *hosts;        /* /etc/hosts or NULL */
+    const char *hosts;        /* /etc/hosts or NULL; passed over when it is not there */
 };
 
 MUST_USE enum status resolver_open(struct event_base *base, const struct resolver_settings *settings,

@@ -17,7 +17,7 @@ MUST_USE enum status tls_server_context(const struct tls_server_settings *settin
                                         struct error *err);
 
 struct tls_client_settings {
-    const char *ca_path; /* PEM bundle of trust anchors; NULL: the system's (/etc/ssl/certs) */
+    const char *ca_path; /* PEM bundle of trust anchors; NULL: the system's, as far as there are any */
 };
 
 /* Verification is chosen per connection (delivery/tls_level). Free with SSL_CTX_free. */
@@ -26,7 +26,8 @@ MUST_USE enum status tls_client_context(const struct tls_client_settings *settin
 
 /*
  * A file with a secret must be a regular file, owned by root or the effective user, mode without any right
- * for group and others (A26). STATUS_DENIED says owner, mode and the chmod that mends it.
+ * for group and others (A26). STATUS_DENIED says owner, mode and the chmod that mends it;
+ * STATUS_NOT_FOUND: there is none.
  */
 MUST_USE enum status secret_file_check(const char *path, struct error *err);
 /* The same for one that user READER will read. */

@@ -19,6 +19,7 @@ static const struct log *log_of(const struct link *link)
 static enum status apply_claim(struct work *work, struct sql *sql, int64_t now_ms, struct error *err)
 {
     struct link *link = (struct link *)work;
+    link->claimed_ms = now_ms;
     if (!link->channel)
         return STATUS_OK;
     const struct queue_attach *attach = channel_attach(link->channel);

@@ -13,6 +13,7 @@ struct link {
     struct queue *queue;
     struct channel *channel; /* NULL: no delivery process is attached */
     struct row_ids claimed;  /* by the transaction under way */
+    int64_t claimed_ms;      /* what was due by then is leased, or must wait for the window */
     struct outcome_work *retries;
     struct event *retry;
 };

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "gateway/queue/hold.h"
 #include "gateway/queue/lease.h"
+#include "gateway/queue/link.h"
 #include "gateway/queue/role.h"
 
 /* The longest sleep: the wall clock, by which mail is due, may be set while we sleep by the other one. */
@@ -13,13 +14,16 @@ struct tick {
     struct work expire;
     struct queue *queue;
     struct event *timer;
-    int64_t expired;
+    int64_t expired;    /* recipients, by the transaction under way */
+    int64_t expired_ms; /* what was due by then is done */
     bool expiring;
 };
 
 static enum status apply_expire(struct work *work, struct sql *sql, int64_t now_ms, struct error *err)
 {
-    return hold_expire(sql, now_ms, &((struct tick *)work)->expired, err);
+    struct tick *tick = (struct tick *)work;
+    tick->expired_ms = now_ms;
+    return hold_expire(sql, now_ms, &tick->expired, err);
 }
 
 static void expired(struct work *work, enum status st, const struct error *err)
@@ -73,6 +77,7 @@ void tick_free(struct tick *tick)
     free(tick);
 }
 
+/* Counted from when we last looked, not from now: what became due during the commit would be overslept. */
 static int64_t sleep_ms(const struct tick *tick)
 {
     struct error err;
@@ -80,11 +85,13 @@ static int64_t sleep_ms(const struct tick *tick)
     int64_t lease = 0;
     int64_t hold = 0;
 
-    if (lease_next_due(tick->queue->sql, now, &lease, &err) != STATUS_OK ||
-        hold_next_due(tick->queue->sql, now, &hold, &err) != STATUS_OK)
+    if (lease_next_due(tick->queue->sql, tick->queue->link->claimed_ms, &lease, &err) != STATUS_OK ||
+        hold_next_due(tick->queue->sql, tick->expired_ms, &hold, &err) != STATUS_OK)
         return SLEEP_SOON_MS;
     int64_t next = lease == 0 || (hold != 0 && hold < lease) ? hold : lease;
-    return next != 0 && next - now < SLEEP_MAX_MS ? next - now : SLEEP_MAX_MS;
+    if (next == 0 || next - now > SLEEP_MAX_MS)
+        return SLEEP_MAX_MS;
+    return next > now ? next - now : 0;
 }
 
 void tick_set(struct tick *tick, bool soon)

@@ -49,7 +49,8 @@ static void keep(struct reply_parser *p, struct span text)
         return;
     if (text.len > room - 1)
         text.len = room - 1;
-    memcpy(p->text + p->len, text.p, text.len);
+    if (text.len > 0)
+        memcpy(p->text + p->len, text.p, text.len);
     p->len += text.len;
     p->text[p->len++] = '\n';
 }

@@ -2,7 +2,8 @@
  * load: sends mail over TLS with AUTH from many sessions at once and measures the time from the final dot to
  * the 250.
  *
- * Each session is a process with blocking sockets. Prints one JSON object.
+ * Each session is a process with blocking sockets. The clock starts when all sessions have logged in; with
+ * --reconnect, before the first connection. Prints one JSON object.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -38,6 +39,9 @@ struct options {
 /* Shared with the sessions. */
 struct result {
     _Atomic int sent, failed;
+    _Atomic int ready; /* sessions that have logged in, or failed to */
+    _Atomic bool go;
+    double start;   /* valid once go is set */
     double times[]; /* seconds from the end of data to its reply; sessions × messages */
 };
 
@@ -192,15 +196,34 @@ static void wait_until(double when)
         usleep((useconds_t)(left * 1e6));
 }
 
-static void run_session(const struct options *o, int number, struct result *result, double start)
+/* Tells that this session is ready and waits for the others. */
+static void line_up(struct result *result)
+{
+    atomic_fetch_add(&result->ready, 1);
+    while (!atomic_load(&result->go))
+        usleep(1000);
+}
+
+static void start_together(const struct options *o, struct result *result)
+{
+    while (atomic_load(&result->ready) < o->sessions)
+        usleep(1000);
+    result->start = now();
+    atomic_store(&result->go, true);
+}
+
+static void run_session(const struct options *o, int number, struct result *result)
 {
     SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
     size_t len;
     char *message = make_message(o, number, &len);
     struct session s = {.o = o, .fd = -1};
+    if (!o->reconnect && !enter(&s, tls))
+        leave(&s);
+    line_up(result);
     for (int i = 0; i < o->messages; i++) {
         if (o->rate > 0)
-            wait_until(start + (i * o->sessions + number) / o->rate);
+            wait_until(result->start + (i * o->sessions + number) / o->rate);
         double took = s.fd >= 0 || enter(&s, tls) ? send_one(&s, message, len) : -1;
         result->times[number * o->messages + i] = took;
         atomic_fetch_add(took >= 0 ? &result->sent : &result->failed, 1);
@@ -302,12 +325,12 @@ int main(int argc, char **argv)
     struct result *result = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (result == MAP_FAILED)
         return 71;
-    double start = now();
     for (int i = 0; i < o.sessions; i++)
         if (fork() == 0)
-            run_session(&o, i, result, start);
+            run_session(&o, i, result);
+    start_together(&o, result);
     while (wait(NULL) > 0)
         ;
-    report(&o, result, now() - start);
+    report(&o, result, now() - result->start);
     return atomic_load(&result->failed) ? 1 : 0;
 }

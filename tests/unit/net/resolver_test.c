@@ -1,25 +1,11 @@
-#include "tests/unit/net/fixture.h"
-
-#include <arpa/nameser.h>
-#include <resolv.h>
-#include <strings.h>
+#include "tests/unit/net/dns_server.h"
 
 #include "gateway/net/dns_answer.h"
 #include "gateway/net/resolver.h"
 
 #define ROOT_KEY "/usr/share/dns/root.key"
 
-/* ---- a tiny DNS server on our loop: answers by name ---- */
-
-struct record {
-    const char *name;
-    int type;
-    int rcode;
-    bool silent;
-    const char *const *data; /* "10 mx.example.org" for MX, addresses else; NULL-terminated */
-};
-
-static const struct record records[] = {
+static const struct dns_record records[] = {
     {"example.org", ns_t_mx, 0, false,
      (const char *const[]){"20 b.example.org", "10 a.example.org", "20 c.example.org", NULL}},
     {"null.example", ns_t_mx, 0, false, (const char *const[]){"0 .", NULL}},
@@ -38,64 +24,9 @@ static const struct record records[] = {
     {"silent.example", ns_t_mx, 0, true, NULL},
 };
 
-static const struct record *find_record(const char *name, int type)
-{
-    for (size_t i = 0; i < sizeof records / sizeof records[0]; i++)
-        if (strcasecmp(records[i].name, name) == 0 && records[i].type == type)
-            return &records[i];
-    return NULL;
-}
-
-/* Behind the question of PACKET; returns the new length. */
-static size_t put_record(unsigned char *packet, size_t at, int type, const char *text)
-{
-    unsigned char *p = packet + at;
-    static const unsigned char head[] = {0xc0, 12, 0, 0, 0, 1, 0, 0, 0, 60, 0, 0};
-    memcpy(p, head, sizeof head);
-    p[3] = (unsigned char)type;
-    int len;
-    if (type == ns_t_mx) {
-        p[12] = 0;
-        p[13] = (unsigned char)atoi(text);
-        len = 2 + ns_name_compress(strchr(text, ' ') + 1, p + 14, 255, NULL, NULL);
-    } else {
-        inet_pton(type == ns_t_a ? AF_INET : AF_INET6, text, p + 12);
-        len = type == ns_t_a ? 4 : 16;
-    }
-    p[11] = (unsigned char)len;
-    return at + 12 + (size_t)len;
-}
-
-static void on_query(evutil_socket_t fd, short what, void *arg)
-{
-    (void)what, (void)arg;
-    unsigned char packet[1500] = {0};
-    struct sockaddr_in from;
-    socklen_t from_len = sizeof from;
-    ssize_t n = recvfrom(fd, packet, 512, 0, (struct sockaddr *)&from, &from_len);
-    ns_msg msg;
-    ns_rr question;
-    if (n < 0 || ns_initparse(packet, (int)n, &msg) < 0 || ns_parserr(&msg, ns_s_qd, 0, &question) < 0)
-        return;
-    const struct record *record = find_record(ns_rr_name(question), ns_rr_type(question));
-    if (record && record->silent)
-        return;
-    const unsigned char *end = packet + 12;
-    ns_name_skip(&end, packet + n);
-    size_t len = (size_t)(end - packet) + 4;
-    packet[2] = 0x81;
-    packet[3] = (unsigned char)(0x80 | (record ? record->rcode : ns_r_nxdomain));
-    packet[7] = packet[9] = packet[11] = 0;
-    for (const char *const *d = record ? record->data : NULL; d && *d; d++, packet[7]++)
-        len = put_record(packet, len, record->type, *d);
-    sendto(fd, packet, len, 0, (struct sockaddr *)&from, from_len);
-}
-
 static struct {
     struct event_base *base;
-    int fd;
-    struct event *event;
-    char server[32];
+    struct dns_server server;
 } dns;
 
 struct got {
@@ -116,7 +47,7 @@ static struct resolver *open_resolver(const char *anchor, const char *hosts)
 {
     struct resolver *resolver;
     struct error err;
-    const char *servers[] = {dns.server};
+    const char *servers[] = {dns.server.address};
     struct resolver_settings settings = {servers, 1, anchor, hosts};
     assert_int_equal(resolver_open(dns.base, &settings, &resolver, &err), STATUS_OK);
     return resolver;
@@ -237,7 +168,7 @@ static void a33_missing_anchor_is_a_failure(void **state)
     (void)state;
     struct resolver *resolver;
     struct error err;
-    const char *servers[] = {dns.server};
+    const char *servers[] = {dns.server.address};
     struct resolver_settings settings = {servers, 1, "/nonexistent/root.key", NULL};
     if (resolver_open(dns.base, &settings, &resolver, &err) != STATUS_OK)
         return;
@@ -267,7 +198,7 @@ static void damaged_packets_are_refused(void **state)
 {
     (void)state;
     unsigned char packet[512] = {0, 1, 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0, 1, 'x', 0, 0, ns_t_mx, 0, 1};
-    size_t len = put_record(packet, 19, ns_t_mx, "10 mx.example.org");
+    size_t len = dns_put_record(packet, 19, ns_t_mx, "10 mx.example.org");
     packet[7] = 1;
     struct error err;
     struct resolver_answer answer = {0};
@@ -290,7 +221,7 @@ static void too_many_mx_keep_the_best(void **state)
     char text[64];
     for (int i = 60; i > 0; i--, packet[7]++) {
         snprintf(text, sizeof text, "%d mx%d.example.org", i, i);
-        len = put_record(packet, len, ns_t_mx, text);
+        len = dns_put_record(packet, len, ns_t_mx, text);
     }
     struct error err;
     struct resolver_answer answer = {0};
@@ -303,23 +234,15 @@ static void too_many_mx_keep_the_best(void **state)
 static int setup(void **state)
 {
     (void)state;
-    struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof sin;
     dns.base = event_base_new();
-    dns.fd = socket(AF_INET, SOCK_DGRAM, 0);
-    assert_int_equal(bind(dns.fd, (struct sockaddr *)&sin, sizeof sin), 0);
-    getsockname(dns.fd, (struct sockaddr *)&sin, &len);
-    snprintf(dns.server, sizeof dns.server, "127.0.0.1@%d", ntohs(sin.sin_port));
-    dns.event = event_new(dns.base, dns.fd, EV_READ | EV_PERSIST, on_query, NULL);
-    event_add(dns.event, NULL);
+    dns_server_start(&dns.server, dns.base, records, sizeof records / sizeof records[0]);
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    event_free(dns.event);
-    close(dns.fd);
+    dns_server_stop(&dns.server);
     event_base_free(dns.base);
     return 0;
 }

@@ -216,7 +216,7 @@ static inline void database_verify(const struct database *d)
     struct audit_check check = {0};
     while (!check.done)
         OK(audit_verify(d->sql, &check, 7, &err));
-    if (check.bad)
+    if (check.wrong)
         fail_msg("audit line %lld: %s", (long long)check.bad, check.why);
 }
 

@@ -78,8 +78,6 @@ static void r5_a_stopped_gpg_ends_the_worker_on_time(void **state)
     world_gpg_does(w, "stop");
     talk_submit(w, to_bob, span_str(message), &r);
     see_ended(w, &r);
-    world_gpg_does(w, "");
-    w->settings.worker.deadline_ms = 60000;
 }
 
 /* GPGME spins for ever when gpg dies with plaintext unsent: told as later, or ended by the limits. */
@@ -105,8 +103,6 @@ static void r5_a_gpg_that_dies_under_a_large_message(void **state)
             world_end(w);
         }
     }
-    world_gpg_does(w, "");
-    w->settings.worker.deadline_ms = 60000;
 }
 
 static void a_worker_that_cannot_seal_takes_no_job(void **state)
@@ -147,8 +143,6 @@ static void a_gpg_that_hangs_at_the_start_ends_the_worker(void **state)
     world_start(w);
     int status = world_wait(w);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM);
-    world_gpg_does(w, "");
-    w->settings.worker.deadline_ms = 60000;
 }
 
 /* ---- A33: no certificates to be had, for each way of failing and each rule ---- */
@@ -195,9 +189,7 @@ static void a33_a_failed_lookup_sends_nothing(void **state)
         assert_false(r.passed_on);
         result_free(&r);
     }
-    world_set_keys(w, KEYS_GOOD);
     world_end(w);
-    w->settings.keys_ms = 10000;
 }
 
 /* ---- the rest of the house ---- */
@@ -216,7 +208,7 @@ static void nothing_is_passed_on_for_a_client_that_gave_up(void **state)
     int reply_fd = talk_send(w, &e, &fd, 1);
     /* Taken, and now it waits for the certificates. */
     struct pollfd p = {.fd = w->lookup[1], .events = POLLIN};
-    assert_int_equal(poll(&p, 1, TALK_WAIT_MS), 1);
+    assert_int_equal(poll(&p, 1, WORLD_WAIT_MS), 1);
     close(reply_fd);
     world_set_keys(w, KEYS_GOOD);
     /* The next message is the first that queue sees. */
@@ -241,13 +233,11 @@ static void a_queue_that_is_gone_means_later(void **state)
     int lost[2];
     assert_int_equal(ipc_pair(lost, &err), STATUS_OK);
     close(lost[1]);
-    int queue_service = w->settings.queue_service;
     w->settings.queue_service = lost[0];
     world_start(w);
     talk_submit(w, to_bob, span_str(message), &r);
     see_later(&r, SUBMIT_LATER);
     world_end(w);
-    w->settings.queue_service = queue_service;
     close(lost[0]);
 }
 
@@ -281,7 +271,17 @@ static void a12_bytes_of_another_certificate_are_found_out(void **state)
     see_later(&r, SUBMIT_LATER);
     world_end(w);
     bob->bytes = own;
+}
+
+/* After each test, even one that failed. */
+static int tidy(void **state)
+{
+    struct world *w = *state;
+    world_kill(w);
+    world_settings(w);
+    world_gpg_does(w, "");
     world_set_keys(w, KEYS_GOOD);
+    return 0;
 }
 
 static int make_world(void **state)
@@ -304,16 +304,16 @@ static int free_world(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(r5_a_gpg_that_lies_or_fails_seals_nothing),
-        cmocka_unit_test(r5_a_stopped_gpg_ends_the_worker_on_time),
-        cmocka_unit_test(r5_a_gpg_that_dies_under_a_large_message),
-        cmocka_unit_test(a_worker_that_cannot_seal_takes_no_job),
-        cmocka_unit_test(a_gpg_that_hangs_at_the_start_ends_the_worker),
-        cmocka_unit_test(a33_a_failed_lookup_sends_nothing),
-        cmocka_unit_test(nothing_is_passed_on_for_a_client_that_gave_up),
-        cmocka_unit_test(a_queue_that_is_gone_means_later),
-        cmocka_unit_test(a_folder_that_cannot_be_written_means_later),
-        cmocka_unit_test(a12_bytes_of_another_certificate_are_found_out),
+        cmocka_unit_test_teardown(r5_a_gpg_that_lies_or_fails_seals_nothing, tidy),
+        cmocka_unit_test_teardown(r5_a_stopped_gpg_ends_the_worker_on_time, tidy),
+        cmocka_unit_test_teardown(r5_a_gpg_that_dies_under_a_large_message, tidy),
+        cmocka_unit_test_teardown(a_worker_that_cannot_seal_takes_no_job, tidy),
+        cmocka_unit_test_teardown(a_gpg_that_hangs_at_the_start_ends_the_worker, tidy),
+        cmocka_unit_test_teardown(a33_a_failed_lookup_sends_nothing, tidy),
+        cmocka_unit_test_teardown(nothing_is_passed_on_for_a_client_that_gave_up, tidy),
+        cmocka_unit_test_teardown(a_queue_that_is_gone_means_later, tidy),
+        cmocka_unit_test_teardown(a_folder_that_cannot_be_written_means_later, tidy),
+        cmocka_unit_test_teardown(a12_bytes_of_another_certificate_are_found_out, tidy),
     };
     return cmocka_run_group_tests(tests, make_world, free_world);
 }

@@ -17,7 +17,7 @@ static const char inner[] = "From: alice@example.org\r\n"
 static bool ask(const struct world *w, struct span request, int body_fd, struct queue_released *released_out,
                 struct span *bodies_out)
 {
-    struct call_limits limits = {.taken_ms = TALK_WAIT_MS, .total_ms = TALK_WAIT_MS};
+    struct call_limits limits = {.taken_ms = WORLD_WAIT_MS, .total_ms = WORLD_WAIT_MS};
     struct ipc_msg reply;
     struct error err;
     *bodies_out = span_of(NULL, 0);
@@ -172,26 +172,6 @@ static void garbage_is_dropped(void **state)
     assert_false(ask(w, span_str("garbage"), -1, &released, &bodies));
 }
 
-static int make_world(void **state)
-{
-    struct world *w = malloc(sizeof *w);
-    assert_non_null(w);
-    g_mime_init();
-    world_make(w);
-    world_start(w);
-    *state = w;
-    return 0;
-}
-
-static int free_world(void **state)
-{
-    struct world *w = *state;
-    int status = world_end(w);
-    world_free(w);
-    free(w);
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,5 +181,5 @@ int main(void)
         cmocka_unit_test(a_damaged_body_stays_held),
         cmocka_unit_test(garbage_is_dropped),
     };
-    return cmocka_run_group_tests(tests, make_world, free_world);
+    return cmocka_run_group_tests(tests, talk_group_start, talk_group_end);
 }

@@ -5,13 +5,11 @@
 #include "tests/unit/seal/world.h"
 
 #include <gmime/gmime.h>
-#include <poll.h>
 
 #include "base/memfile.h"
 #include "gateway/jobs/queue_job.h"
 
 #define TALK_ID "06i1a2b3c4d5e6f7g8h9"
-#define TALK_WAIT_MS 60000
 #define TALK_RECEIVED_MS 1700000000000 /* Tue, 14 Nov 2023 22:13:20 +0000 */
 
 struct result {
@@ -90,7 +88,7 @@ static inline void talk_wait(const struct world *w, int reply_fd, struct result 
     struct pollfd p[2] = {{.fd = reply_fd, .events = POLLIN}, {.fd = w->queue[1], .events = POLLIN}};
     bool done = false;
     while (!done) {
-        assert_true(poll(p, 2, TALK_WAIT_MS) > 0);
+        assert_true(poll(p, 2, WORLD_WAIT_MS) > 0);
         if (p[1].revents) {
             talk_take_store(w->queue[1], result);
             done = true;
@@ -219,6 +217,29 @@ static inline bool talk_decrypt(const struct world *w, struct span copy, enum wh
     if (read)
         world_read(w, "out", plain_out);
     return read;
+}
+
+/* ---- one worker for a group of tests ---- */
+
+static inline int talk_group_start(void **state)
+{
+    struct world *w = malloc(sizeof *w);
+    assert_non_null(w);
+    g_mime_init();
+    world_make(w);
+    world_start(w);
+    *state = w;
+    return 0;
+}
+
+static inline int talk_group_end(void **state)
+{
+    struct world *w = *state;
+    int status = world_end(w);
+    world_free(w);
+    free(w);
+    /* It served all of the tests and ended as told. */
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
 }
 
 #endif
