@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -34,7 +35,11 @@ enum status request_take(struct ipc_msg *msg, struct request *request_out, struc
 bool request_is_wanted(const struct request *request)
 {
     struct pollfd p = {.fd = request->reply_fd};
-    return poll(&p, 1, 0) >= 0 && !(p.revents & (POLLHUP | POLLERR | POLLNVAL));
+    int n;
+    do
+        n = poll(&p, 1, 0);
+    while (n < 0 && errno == EINTR); /* a signal, say SIGTERM, tells nothing of the caller */
+    return n >= 0 && !(p.revents & (POLLHUP | POLLERR | POLLNVAL));
 }
 
 enum status request_reply(struct request *request, uint32_t type, struct span body, const int *fds,

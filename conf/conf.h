@@ -76,7 +76,8 @@ struct conf {
     int64_t queue_first_retry_ms, queue_last_retry_ms, queue_lifetime_ms, queue_hold_ms, queue_recheck_ms;
 
     int64_t submission_processes;
-    int64_t limit_message, limit_recipients, limit_sessions, limit_sessions_per_client, limit_transactions;
+    int64_t limit_message, limit_in_hand, limit_recipients, limit_sessions, limit_sessions_per_client,
+        limit_transactions;
     int64_t limit_header, limit_parts, limit_depth;
     int64_t limit_bad_commands, limit_auth_failures;
     int64_t limit_handshake_ms, limit_command_ms, limit_data_ms, limit_before_auth_ms, limit_busy_ms,

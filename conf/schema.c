@@ -70,7 +70,8 @@ static const struct conf_key schema[] = {
     {"queue", "recheck", CONF_DURATION, TOP(queue_recheck_ms), 100, DAYS(7), "15min"},
 
     {"submission", "processes", CONF_COUNT, TOP(submission_processes), 1, 64, "2"},
-    {"limits", "message", CONF_BYTES, TOP(limit_message), 1024, MEGABYTES(200), "50MB"},
+    {"limits", "message", CONF_BYTES, TOP(limit_message), 1024, MEGABYTES(150), "50MB"},
+    {"limits", "in-hand", CONF_BYTES, TOP(limit_in_hand), MEGABYTES(1), MEGABYTES(65536), "512MB"},
     {"limits", "recipients", CONF_COUNT, TOP(limit_recipients), 1, 1000, "1000"},
     {"limits", "sessions", CONF_COUNT, TOP(limit_sessions), 1, 100000, "1000"},
     {"limits", "sessions-per-client", CONF_COUNT, TOP(limit_sessions_per_client), 1, 100000, "50"},

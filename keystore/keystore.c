@@ -1,6 +1,7 @@
 #include "keystore/keystore.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "keystore/private.h"
 #include "keystore/record.h"
@@ -42,13 +43,29 @@ const char *certificate_format_word(enum certificate_format format)
 
 /* ---- open and close ---- */
 
+/*
+ * SQLite would make a new database, and everybody in it would be without a certificate (A33). The GnuPG home
+ * is made after the database, so where it stands there was one.
+ */
+static enum status check_not_lost(const struct keystore_settings *settings, struct error *err)
+{
+    if (access(settings->path, F_OK) == 0 || access(settings->gpg_home, F_OK) != 0)
+        return STATUS_OK;
+    return error_set(err, STATUS_INVALID,
+                     "%s was there before and is gone: restore it from a backup, or remove %s to begin with "
+                     "an empty keystore",
+                     settings->path, settings->gpg_home);
+}
+
 static enum status open_parts(const struct keystore_settings *settings, struct keystore *ks,
                               struct error *err)
 {
     const struct pgp_engine_settings pgp = {.gpg_path = settings->gpg_path, .home = settings->gpg_home};
     const struct smime_trust_settings smime = {.roots_path = settings->roots_path};
 
-    enum status st = sql_open(settings->path, record_schema, &ks->sql, err);
+    enum status st = check_not_lost(settings, err);
+    if (st == STATUS_OK)
+        st = sql_open(settings->path, record_schema, &ks->sql, err);
     if (st == STATUS_OK)
         st = pgp_engine_open(&pgp, &ks->engine, err);
     if (st == STATUS_OK)

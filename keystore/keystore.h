@@ -56,6 +56,10 @@ struct keystore_settings {
 
 struct keystore;
 
+/*
+ * Makes the database when there is none; STATUS_INVALID when there was one and it is gone. A damaged one, or
+ * one that others may read, is an error too: it is never taken for an empty one.
+ */
 MUST_USE enum status keystore_open(const struct keystore_settings *settings, struct keystore **ks_out,
                                    struct error *err);
 void keystore_close(struct keystore *ks);

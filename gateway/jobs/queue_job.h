@@ -40,8 +40,9 @@ enum copy_state {
     COPY_RETURN,     /* to be bounced: delivery writes the DSN */
 };
 
-enum copy_format { FORMAT_CLEAR = 1, FORMAT_OPENPGP, FORMAT_SMIME };
-const char *copy_format_word(enum copy_format format); /* "clear", "openpgp", "smime" */
+/* FORMAT_NONE: held or returned; not sealed, locked, and must never leave as it is. */
+enum copy_format { FORMAT_NONE = 1, FORMAT_CLEAR, FORMAT_OPENPGP, FORMAT_SMIME };
+const char *copy_format_word(enum copy_format format); /* "none", "clear", "openpgp", "smime" */
 
 struct copy_recipient {
     char *address;     /* owned, as all strings here; NULL allowed where not said otherwise */
@@ -55,7 +56,7 @@ struct copy_recipient {
 
 struct store_copy {
     enum copy_state state;
-    enum copy_format format;        /* FORMAT_CLEAR for held and returned ones */
+    enum copy_format format;        /* FORMAT_NONE for held and returned ones */
     bool locked;                    /* the body is under the spool key */
     uint64_t body_at, body_len;     /* in the memory file; copies may share a place */
     uint64_t header_at, header_len; /* header a DSN may show, outer form, when the body is locked and was to

@@ -77,7 +77,7 @@ static void unpack_lease_head(struct unpack *u, struct queue_lease *lease)
     if (!id_is_valid(lease->message_id))
         u->failed = true;
     lease->state = unpack_between(u, COPY_QUEUED, COPY_RETURN);
-    lease->format = unpack_between(u, FORMAT_CLEAR, FORMAT_SMIME);
+    lease->format = unpack_between(u, FORMAT_NONE, FORMAT_SMIME);
     lease->locked = unpack_bool(u);
     lease->body_8bit = unpack_bool(u);
     lease->smtputf8 = unpack_bool(u);

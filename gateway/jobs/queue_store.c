@@ -5,9 +5,11 @@
 
 const char *copy_format_word(enum copy_format format)
 {
-    static const char *const words[] = {
-        [FORMAT_CLEAR] = "clear", [FORMAT_OPENPGP] = "openpgp", [FORMAT_SMIME] = "smime"};
-    return format >= FORMAT_CLEAR && format <= FORMAT_SMIME ? words[format] : "unknown";
+    static const char *const words[] = {[FORMAT_NONE] = "none",
+                                        [FORMAT_CLEAR] = "clear",
+                                        [FORMAT_OPENPGP] = "openpgp",
+                                        [FORMAT_SMIME] = "smime"};
+    return format >= FORMAT_NONE && format <= FORMAT_SMIME ? words[format] : "unknown";
 }
 
 static void pack_recipient(struct buf *b, const struct copy_recipient *r)
@@ -71,7 +73,7 @@ static void unpack_place(struct unpack *u, uint64_t *at, uint64_t *len)
 static void unpack_copy(struct unpack *u, struct store_copy *copy)
 {
     copy->state = unpack_between(u, COPY_QUEUED, COPY_RETURN);
-    copy->format = unpack_between(u, FORMAT_CLEAR, FORMAT_SMIME);
+    copy->format = unpack_between(u, FORMAT_NONE, FORMAT_SMIME);
     copy->locked = unpack_bool(u);
     unpack_place(u, &copy->body_at, &copy->body_len);
     unpack_place(u, &copy->header_at, &copy->header_len);

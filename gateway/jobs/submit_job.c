@@ -5,12 +5,16 @@
 void submit_reply_pack(struct buf *b, const struct submit_reply *reply)
 {
     pack_u32(b, reply->outcome);
+    pack_str(b, reply->rule);
+    pack_str(b, reply->recipient);
     pack_str(b, reply->text);
 }
 
 void unpack_submit_reply(struct unpack *u, struct submit_reply *reply)
 {
     reply->outcome = unpack_between(u, SUBMIT_QUEUED, SUBMIT_LATER_DISK);
+    unpack_str_to(u, reply->rule, sizeof reply->rule);
+    unpack_str_to(u, reply->recipient, sizeof reply->recipient);
     unpack_str_to(u, reply->text, sizeof reply->text);
 }
 

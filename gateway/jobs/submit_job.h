@@ -26,6 +26,8 @@ enum submit_outcome {
 
 struct submit_reply {
     enum submit_outcome outcome;
+    char rule[128]; /* SUBMIT_REFUSED_POLICY: the rule that refused, and for whom; else "" */
+    char recipient[321];
     char text[400]; /* printable ASCII for the client, without codes: "ID queued, sealed for 2 of 3
                        recipients" */
 };

@@ -68,5 +68,7 @@ enum status privileges_drop(const struct privileges *p, struct error *err)
      * crash-safe). */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
         return error_errno(err, STATUS_INTERNAL, errno, "cannot tie the process to its supervisor");
+    if (getppid() != p->supervisor)
+        return error_set(err, STATUS_CLOSED, "the supervisor is gone");
     return STATUS_OK;
 }

@@ -12,6 +12,7 @@ struct privileges {
     const char *folder; /* existing folder: new root or working directory */
     bool chroot;        /* as root only */
     int64_t memory_max; /* RLIMIT_AS in bytes, 0: none */
+    int supervisor;     /* process id of the supervisor */
 };
 
 MUST_USE enum status privileges_drop(const struct privileges *p, struct error *err);

@@ -24,8 +24,11 @@ bool role_drop(const struct role_start *start, const char *name, int64_t memory_
     struct error err;
     enum status st = path_in_state(&start->conf, role->folder, folder, &err);
     if (st == STATUS_OK) {
-        struct privileges p = {
-            .user = start->conf.user, .folder = folder, .chroot = role->chroot, .memory_max = memory_max};
+        struct privileges p = {.user = start->conf.user,
+                               .folder = folder,
+                               .chroot = role->chroot,
+                               .memory_max = memory_max,
+                               .supervisor = start->supervisor};
         st = privileges_drop(&p, &err);
     }
     if (st != STATUS_OK)

@@ -11,6 +11,7 @@ static struct submission_limits limits_from(const struct conf *conf)
 {
     return (struct submission_limits){
         .message_max = (size_t)conf->limit_message,
+        .in_hand_max = (size_t)conf->limit_in_hand,
         .recipients_max = (unsigned)conf->limit_recipients,
         .sessions_max = (unsigned)conf->limit_sessions,
         .sessions_per_client_max = (unsigned)conf->limit_sessions_per_client,

@@ -136,10 +136,11 @@ static enum status read_conf(struct conf *conf_out, struct error *err)
     return st;
 }
 
-int role_main(const char *name, unsigned index, bool verbose)
+int role_main(const char *name, unsigned index, pid_t supervisor, bool verbose)
 {
     const struct role *role = role_find(name);
-    struct role_start start = {.index = index, .log = {.fd = 2, .level = LOG_LEVEL_ERROR, .role = name}};
+    struct role_start start = {
+        .supervisor = supervisor, .index = index, .log = {.fd = 2, .level = LOG_LEVEL_ERROR, .role = name}};
     struct error err;
     int ports[ROLE_PORTS_MAX];
     if (!role)

@@ -4,6 +4,7 @@
 #define SEALGATE_MAIN_ROLES_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/log.h"
 #include "conf/conf.h"
@@ -27,6 +28,7 @@ enum {
 struct role_start {
     struct conf conf;
     struct log log;
+    pid_t supervisor;
     unsigned index;   /* of this process among those of its role */
     int first_extra;  /* first descriptor behind the ports: listening sockets, or control's socket */
     const int *ports; /* descriptors by the order of the table */
@@ -55,6 +57,6 @@ extern const struct role roles[ROLES];
 const struct role *role_find(const char *name);
 
 /* The process of a role, re-executed: takes up its descriptors and runs it. Returns the exit code. */
-int role_main(const char *name, unsigned index, bool verbose);
+int role_main(const char *name, unsigned index, pid_t supervisor, bool verbose);
 
 #endif

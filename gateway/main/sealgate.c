@@ -58,9 +58,9 @@ int main(int argc, char **argv)
     /* First of all: a peer that closes must not kill a TLS server (doc/architecture.md). */
     signal(SIGPIPE, SIG_IGN);
 
-    if (argc >= 4 && strcmp(argv[1], "--role") == 0)
-        return role_main(argv[2], (unsigned)strtoul(argv[3], NULL, 10),
-                         argc > 4 && strcmp(argv[4], "-v") == 0);
+    if (argc >= 5 && strcmp(argv[1], "--role") == 0)
+        return role_main(argv[2], (unsigned)strtoul(argv[3], NULL, 10), (pid_t)atoi(argv[4]),
+                         argc > 5 && strcmp(argv[5], "-v") == 0);
 
     const char *path = DEFAULT_CONF;
     bool check_only = false, verbose = false;

@@ -44,15 +44,17 @@ static bool place(int fds[SPAWN_FDS_MAX], size_t n)
     return close_range((unsigned)(ROLE_FD_CONF + n), ~0u, 0) == 0;
 }
 
-static _Noreturn void run_child(const struct spawn *s, int *fds, size_t n)
+static _Noreturn void run_child(const struct spawn *s, pid_t supervisor_pid, int *fds, size_t n)
 {
-    char index[16];
+    char index[16], supervisor[16];
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     setpgid(0, 0);
     snprintf(index, sizeof index, "%u", s->index);
-    const char *argv[] = {"sealgate", "--role", s->role->name, index, s->verbose ? "-v" : NULL, NULL};
+    snprintf(supervisor, sizeof supervisor, "%d", (int)supervisor_pid);
+    const char *argv[] = {"sealgate", "--role", s->role->name, index, supervisor, s->verbose ? "-v" : NULL,
+                          NULL};
     if (place(fds, n))
         execv("/proc/self/exe", (char *const *)(uintptr_t)argv);
     _exit(EX_OSERR);
@@ -64,11 +66,12 @@ enum status spawn_role(const struct spawn *spawn, pid_t *pid_out, struct error *
     size_t n = collect(spawn, fds);
     if (n == 0)
         return error_set(err, STATUS_INVALID, "too many listen sections");
+    pid_t self = getpid();
     pid_t pid = fork();
     if (pid < 0)
         return error_errno(err, STATUS_TEMPORARY, errno, "cannot start a process for %s", spawn->role->name);
     if (pid == 0)
-        run_child(spawn, fds, n);
+        run_child(spawn, self, fds, n);
     /* Here too, so that the group exists whichever of the two runs first. */
     setpgid(pid, pid);
     *pid_out = pid;

@@ -128,8 +128,8 @@ static enum status check_charset(const struct header_field *field, bool smtputf8
     return STATUS_OK;
 }
 
-enum status outer_header(const struct message_parts *parts, struct span received, bool smtputf8,
-                         struct buf *out, struct error *err)
+static enum status append_outside(const struct message_parts *parts, struct span received, bool smtputf8,
+                                  bool hide_subject, struct buf *out, struct error *err)
 {
     buf_append_span(out, received);
     struct span at = parts->header;
@@ -140,9 +140,25 @@ enum status outer_header(const struct message_parts *parts, struct span received
         enum status status = check_charset(&field, smtputf8, err);
         if (status != STATUS_OK)
             return status;
+        if (hide_subject && span_is(field.name, "Subject")) {
+            buf_append_str(out, "Subject: [...]\r\n");
+            continue;
+        }
         buf_append_span(out, field.raw);
         if (!ends_line(field.raw))
             buf_append_str(out, "\r\n");
     }
     return buf_check(out, "the outer header", err);
+}
+
+enum status outer_header(const struct message_parts *parts, struct span received, bool smtputf8,
+                         struct buf *out, struct error *err)
+{
+    return append_outside(parts, received, smtputf8, false, out, err);
+}
+
+enum status notice_header(const struct message_parts *parts, struct span received, bool smtputf8,
+                          struct buf *out, struct error *err)
+{
+    return append_outside(parts, received, smtputf8, true, out, err);
 }

@@ -34,6 +34,14 @@ MUST_USE enum status outer_header(const struct message_parts *parts, struct span
                                   struct buf *out, struct error *err);
 
 /*
+ * The fields of a message that was to be sealed but is not: what rests beside its locked body, and may stand
+ * in a DSN that goes clear (A32). As outer_header, but the Subject is hidden: "Subject: [...]" (RFC 9788 §4.2
+ * has the same form).
+ */
+MUST_USE enum status notice_header(const struct message_parts *parts, struct span received, bool smtputf8,
+                                   struct buf *out, struct error *err);
+
+/*
  * The Received field (RFC 5321 §4.4, RFC 3848): from HELO ([client]) by HOSTNAME with ESMTPSA, or
  * UTF8SMTPSA (RFC 6531 §4.3), (TLS version
  * cipher) id ID; date. Values from outside are filtered so that nothing can end a comment or the field (A9).

@@ -20,7 +20,8 @@ static enum status apply_claim(struct work *work, struct sql *sql, int64_t now_m
 {
     struct link *link = (struct link *)work;
     link->claimed_ms = now_ms;
-    if (!link->channel)
+    /* A lease for the one that leaves would be sent to the one that comes, whose outcomes would not count. */
+    if (!link->channel || link->attaching)
         return STATUS_OK;
     const struct queue_attach *attach = channel_attach(link->channel);
     return lease_claim(sql, attach->instance, attach->window, now_ms, &link->claimed, err);
@@ -72,18 +73,31 @@ static void unsent_done(struct work *work, enum status st, const struct error *e
     free(u);
 }
 
+static void log_unsent(const struct link *link, int64_t copy_id, const struct error *err)
+{
+    struct log_line line;
+    char id[ID_SIZE];
+
+    lease_message_id(link->queue->sql, copy_id, id);
+    log_start(&line, log_of(link), LOG_LEVEL_ERROR,
+              err->status == STATUS_INTERNAL ? "quarantined" : "lease-failed");
+    log_str(&line, "id", id);
+    log_int(&line, "copy", copy_id);
+    log_str(&line, "error", err->text);
+    log_end(&line);
+}
+
 static enum channel_load put_back(struct link *link, int64_t copy_id, const struct error *err)
 {
     struct unsent *u = calloc(1, sizeof *u);
-    bool damaged = err->status == STATUS_INTERNAL;
 
-    log_error(log_of(link), LOG_LEVEL_ERROR, damaged ? "quarantined" : "lease-failed", NULL, err);
+    log_unsent(link, copy_id, err);
     if (!u)
         return CHANNEL_LATER;
     *u = (struct unsent){.work = {.apply = apply_unsent, .done = unsent_done},
                          .queue = link->queue,
                          .copy_id = copy_id,
-                         .damaged = damaged};
+                         .damaged = err->status == STATUS_INTERNAL};
     u->why = *err;
     group_add(link->queue->group, &u->work);
     return CHANNEL_SKIP;
@@ -113,6 +127,7 @@ static enum status apply_presence(struct work *work, struct sql *sql, int64_t no
 {
     struct presence *p = (struct presence *)work;
 
+    p->queue->link->attaching = p->channel != NULL;
     enum status st = lease_end_of(sql, p->instance, p->channel != NULL, now_ms, err);
     return st == STATUS_OK && p->channel ? lease_kept(sql, p->instance, &p->kept, err) : st;
 }
@@ -164,6 +179,7 @@ static void attached(struct work *work, enum status st, const struct error *err)
     struct presence *p = (struct presence *)work;
     struct link *link = p->queue->link;
 
+    link->attaching = false;
     for (size_t i = 0; st == STATUS_OK && i < p->kept.n; i++)
         if (!channel_lease(p->channel, p->kept.ids[i]))
             st = STATUS_TEMPORARY;

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "gateway/queue/audit.h"
+#include "gateway/queue/hold.h"
 #include "gateway/queue/lease.h"
 #include "gateway/queue/rows.h"
 #include "gateway/queue/schema.h"
@@ -226,10 +227,8 @@ enum status verb_held_recheck(struct queue *queue, const json_t *args, int64_t n
     if (address && !json_is_string(address))
         return error_set(err, STATUS_INVALID, "\"address\" must be a mailbox, or left out for all");
     enum status st = served_copies(queue->sql, json_string_value(address), &ids, err);
-    for (size_t i = 0; st == STATUS_OK && i < ids.n; i++) {
-        const int64_t values[] = {ids.ids[i], now_ms};
-        st = rows_run(queue->sql, "UPDATE copy SET recheck_ms = ?2 WHERE id = ?1", values, 2, err);
-    }
+    for (size_t i = 0; st == STATUS_OK && i < ids.n; i++)
+        st = hold_hasten(queue->sql, ids.ids[i], now_ms, err);
     *reply_out = json_pack("{s:I}", "recipients", (json_int_t)ids.n);
     free(ids.ids);
     return st;

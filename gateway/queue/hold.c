@@ -26,11 +26,25 @@ enum status hold_next_due(struct sql *sql, int64_t now_ms, int64_t *next_ms_out,
     return st;
 }
 
-enum status hold_postpone(struct sql *sql, int64_t copy_id, int64_t at_ms, struct error *err)
+enum status hold_recheck_at(struct sql *sql, int64_t copy_id, int64_t *recheck_ms_out, struct error *err)
 {
-    const int64_t values[] = {copy_id, at_ms};
-    return rows_run(sql, "UPDATE copy SET recheck_ms = ?2 WHERE id = ?1 AND recheck_ms IS NOT NULL", values,
-                    2, err);
+    return rows_ask(sql, "SELECT recheck_ms FROM copy WHERE id = ?1", &copy_id, 1, recheck_ms_out, err);
+}
+
+enum status hold_postpone(struct sql *sql, int64_t copy_id, int64_t seen_ms, int64_t at_ms, struct error *err)
+{
+    const int64_t values[] = {copy_id, seen_ms, at_ms};
+    return rows_run(sql, "UPDATE copy SET recheck_ms = ?3 WHERE id = ?1 AND recheck_ms = ?2", values, 3, err);
+}
+
+enum status hold_hasten(struct sql *sql, int64_t copy_id, int64_t now_ms, struct error *err)
+{
+    const int64_t values[] = {copy_id, now_ms};
+    /* Never the time it has already: hold_postpone tells by it. */
+    return rows_run(sql,
+                    "UPDATE copy SET recheck_ms = CASE WHEN recheck_ms = ?2 THEN ?2 - 1 ELSE ?2 END "
+                    "WHERE id = ?1 AND recheck_ms IS NOT NULL",
+                    values, 2, err);
 }
 
 enum status hold_quarantine(struct sql *sql, const struct queue_settings *settings, int64_t copy_id,

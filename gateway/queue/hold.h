@@ -14,8 +14,19 @@ MUST_USE enum status hold_due(struct sql *sql, int64_t now_ms, size_t max, struc
 /* The next recheck or expiry after NOW_MS; 0: none. */
 MUST_USE enum status hold_next_due(struct sql *sql, int64_t now_ms, int64_t *next_ms_out, struct error *err);
 
-/* A held copy is offered again at AT_MS; nothing when it is gone or not held for a key. */
-MUST_USE enum status hold_postpone(struct sql *sql, int64_t copy_id, int64_t at_ms, struct error *err);
+/* When the copy is to be offered again; 0: it does not wait for a key. */
+MUST_USE enum status hold_recheck_at(struct sql *sql, int64_t copy_id, int64_t *recheck_ms_out,
+                                     struct error *err);
+
+/*
+ * A held copy is offered again at AT_MS. Nothing when its time is not SEEN_MS any more: somebody asked for a
+ * recheck while the answer that leads to this was on its way, and may know of a newer key.
+ */
+MUST_USE enum status hold_postpone(struct sql *sql, int64_t copy_id, int64_t seen_ms, int64_t at_ms,
+                                   struct error *err);
+
+/* A held copy is offered again at once. */
+MUST_USE enum status hold_hasten(struct sql *sql, int64_t copy_id, int64_t now_ms, struct error *err);
 
 /*
  * What seal is asked: the message's envelope with the held recipients, and the locked body in a new memory

@@ -32,6 +32,9 @@ MUST_USE enum status lease_kept(struct sql *sql, const char *instance, struct ro
 MUST_USE enum status lease_load(struct sql *sql, int64_t copy_id, struct queue_lease *lease_out, int *fd_out,
                                 struct error *err);
 
+/* The queue id of a copy's message, for logs; "" when it is gone or cannot be read. */
+void lease_message_id(struct sql *sql, int64_t copy_id, char id_out[ID_SIZE]);
+
 /* Ends the lease of a copy: its leased recipients are due at AT_MS. No attempt is counted. */
 MUST_USE enum status lease_end(struct sql *sql, int64_t copy_id, int64_t at_ms, struct error *err);
 

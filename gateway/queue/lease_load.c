@@ -154,3 +154,20 @@ enum status lease_load(struct sql *sql, int64_t copy_id, struct queue_lease *lea
         queue_lease_free(lease_out);
     return st;
 }
+
+void lease_message_id(struct sql *sql, int64_t copy_id, char id_out[ID_SIZE])
+{
+    struct sql_stmt *stmt;
+    struct error err;
+    bool row;
+
+    id_out[0] = '\0';
+    if (sql_prepare(sql, "SELECT message_id FROM copy WHERE id = ?1", &stmt, &err) != STATUS_OK)
+        return;
+    sql_bind_int(stmt, 1, copy_id);
+    if (sql_step(stmt, &row, &err) != STATUS_OK || !row)
+        return;
+    const char *id = sql_col_str(stmt, 0);
+    snprintf(id_out, ID_SIZE, "%s", id ? id : "");
+    sql_reset(stmt);
+}

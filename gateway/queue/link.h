@@ -12,8 +12,9 @@ struct link {
     struct work claim; /* behind all others in every transaction */
     struct queue *queue;
     struct channel *channel; /* NULL: no delivery process is attached */
-    struct row_ids claimed;  /* by the transaction under way */
-    int64_t claimed_ms;      /* what was due by then is leased, or must wait for the window */
+    bool attaching; /* a channel that replaces it is in the transaction under way: nothing is claimed */
+    struct row_ids claimed; /* by the transaction under way */
+    int64_t claimed_ms;     /* what was due by then is leased, or must wait for the window */
     struct outcome_work *retries;
     struct event *retry;
 };

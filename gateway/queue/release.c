@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/memfile.h"
 #include "gateway/queue/hold.h"
+#include "gateway/queue/lease.h"
 #include "gateway/queue/role.h"
 
 /* Rechecks at a time: the rest of seal's workers are for clients that wait. */
@@ -20,7 +21,9 @@ struct release {
     struct releases *all;
     struct release *next;
     int64_t copy_id;
-    struct call *call; /* NULL once seal answered */
+    char id[ID_SIZE];   /* of its message */
+    int64_t recheck_ms; /* when asked */
+    struct call *call;  /* NULL once seal answered */
     struct ipc_msg reply;
     struct queue_released released;
     bool replace; /* else postpone */
@@ -78,7 +81,7 @@ static void log_release(const struct release *r)
 
     log_start(&line, r->all->queue->settings->log, r->replace ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO,
               r->replace ? "released" : "still-held");
-    log_str(&line, "id", r->replace ? r->released.store.envelope.id : NULL);
+    log_str(&line, "id", r->id);
     log_int(&line, "copy", r->copy_id);
     log_str(&line, "why", r->replace ? NULL : r->why);
     log_end(&line);
@@ -107,7 +110,7 @@ static enum status apply_release(struct work *work, struct sql *sql, int64_t now
         return replace(r, sql, now_ms, err);
     if (r->damaged)
         return hold_quarantine(sql, settings, r->copy_id, r->why, now_ms, err);
-    return hold_postpone(sql, r->copy_id, now_ms + settings->recheck_ms, err);
+    return hold_postpone(sql, r->copy_id, r->recheck_ms, now_ms + settings->recheck_ms, err);
 }
 
 static void release_stored(struct work *work, enum status st, const struct error *err)
@@ -168,7 +171,9 @@ static enum status ask_seal(struct release *r, struct error *err)
     struct queue_release release;
     struct buf body;
     int fd = -1;
-    enum status st = hold_load(queue->sql, r->copy_id, &release, &fd, err);
+    enum status st = hold_recheck_at(queue->sql, r->copy_id, &r->recheck_ms, err);
+    if (st == STATUS_OK)
+        st = hold_load(queue->sql, r->copy_id, &release, &fd, err);
     if (st != STATUS_OK) {
         r->damaged = st == STATUS_INTERNAL;
         return st;
@@ -198,8 +203,11 @@ static bool is_under_way(const struct releases *releases, int64_t copy_id)
 enum status release_start(struct releases *releases, int64_t copy_id, release_done_fn *done, void *arg,
                           struct error *err)
 {
-    if (is_under_way(releases, copy_id) || releases->n >= RELEASES_MAX)
+    if (is_under_way(releases, copy_id))
         return error_set(err, STATUS_BUSY, "it is being tried right now; look again in a minute");
+    if (releases->n >= RELEASES_MAX)
+        return error_set(err, STATUS_BUSY, "%d others are being tried right now; try again in a minute",
+                         RELEASES_MAX);
     struct release *r = calloc(1, sizeof *r);
     if (!r)
         return error_set(err, STATUS_TEMPORARY, "out of memory for a held copy");
@@ -210,6 +218,7 @@ enum status release_start(struct releases *releases, int64_t copy_id, release_do
                           .done = done,
                           .arg = arg};
     envelope_init(&r->released.store.envelope);
+    lease_message_id(releases->queue->sql, copy_id, r->id);
     releases->first = r;
     releases->n++;
     enum status st = ask_seal(r, err);

@@ -64,7 +64,7 @@ static enum status insert_copy_row(const struct insertion *in, const struct stor
     sql_bind_str(stmt, 1, in->store->envelope.id);
     sql_bind_int(stmt, 2, copy->format);
     sql_bind_int(stmt, 3, copy->locked);
-    sql_bind_str(stmt, 4, copy->format == FORMAT_CLEAR ? NULL : in->store->cipher);
+    sql_bind_str(stmt, 4, copy->format <= FORMAT_CLEAR ? NULL : in->store->cipher);
     sql_bind_int(stmt, 5, (int64_t)body.len);
     sql_bind_str(stmt, 6, hash);
     if (copy->header_len > 0)
@@ -112,7 +112,7 @@ static enum status tell(const struct insertion *in, const struct store_copy *cop
         st = audit_recipient(in->sql, in->now_ms, recipient_id, "accepted", NULL, err);
     else if (copy->state != COPY_HELD)
         st = audit_recipient(in->sql, in->now_ms, recipient_id, "released", NULL, err);
-    if (st == STATUS_OK && copy->format != FORMAT_CLEAR)
+    if (st == STATUS_OK && copy->format > FORMAT_CLEAR)
         st = audit_recipient(in->sql, in->now_ms, recipient_id, "sealed", NULL, err);
     if (st == STATUS_OK && copy->state == COPY_HELD && !in->released)
         st = audit_recipient(in->sql, in->now_ms, recipient_id, "held", NULL, err);

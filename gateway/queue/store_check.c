@@ -21,10 +21,12 @@ static enum status check_copy(const struct store_copy *copy, size_t size, struct
     if (copy->header_at > size || copy->header_len > size - copy->header_at)
         return error_set(err, STATUS_INVALID, "a copy's header is outside the memory file");
     /* Promise 4: no plaintext on disk. */
-    if (copy->format == FORMAT_CLEAR && !copy->locked)
+    if (copy->format <= FORMAT_CLEAR && !copy->locked)
         return error_set(err, STATUS_INVALID, "a body is neither sealed nor under the spool key");
-    if (copy->format != FORMAT_CLEAR && copy->state != COPY_QUEUED)
-        return error_set(err, STATUS_INVALID, "a sealed copy is to be held or returned");
+    /* Promise 2: what was held or is returned can never be taken for what a rule sends clear. */
+    if ((copy->format == FORMAT_NONE) != (copy->state != COPY_QUEUED))
+        return error_set(err, STATUS_INVALID, "a %s copy is to be %s", copy_format_word(copy->format),
+                         copy->state == COPY_QUEUED ? "delivered" : "held or returned");
     return STATUS_OK;
 }
 

@@ -82,15 +82,30 @@ static enum status add_clear(struct builder *b, struct error *err)
     return st;
 }
 
+/* What may stand in a clear DSN about a message that was to be sealed: not even its subject (A32). */
+static enum status add_shown(struct builder *b, struct error *err)
+{
+    struct buf notice;
+    if (b->shown.len > 0)
+        return STATUS_OK;
+    buf_init(&notice, OUTER_MAX);
+    enum status st =
+        notice_header(&b->job->parts, buf_span(&b->received), b->job->envelope.smtputf8, &notice, err);
+    if (st == STATUS_INVALID)
+        b->outcome = SUBMIT_REFUSED_SMTPUTF8;
+    if (st == STATUS_OK)
+        st = seal_bodies_add(&b->bodies, buf_span(&notice), &b->shown, err);
+    buf_free(&notice);
+    return st;
+}
+
 /*
  * All of the original is kept, Bcc too: a held message is decided anew later, by rules that may look at any
  * field, and is then sealed as if it came in at that moment.
  */
 static enum status add_original(struct builder *b, struct error *err)
 {
-    enum status st = make_outer(b, err);
-    if (st == STATUS_OK && b->shown.len == 0)
-        st = seal_bodies_add(&b->bodies, buf_span(&b->outer), &b->shown, err);
+    enum status st = add_shown(b, err);
     if (st == STATUS_OK && b->original.len == 0)
         st = add_locked(b, b->job->message, &b->original, err);
     return st;
@@ -142,7 +157,7 @@ static void set_locked(struct store_copy *copy, enum copy_state state, struct se
                        struct seal_place shown)
 {
     copy->state = state;
-    copy->format = FORMAT_CLEAR;
+    copy->format = state == COPY_QUEUED ? FORMAT_CLEAR : FORMAT_NONE;
     copy->locked = true;
     copy->body_at = body.at;
     copy->body_len = body.len;
@@ -229,7 +244,7 @@ static enum status build_all(struct builder *b, const struct plan *plan, struct 
     store->n_copies = plan->n_copies;
     for (size_t i = 0; i < plan->n_copies && st == STATUS_OK; i++) {
         st = build_copy(b, &plan->copies[i], &store->copies[i], err);
-        if (st == STATUS_OK && store->copies[i].format != FORMAT_CLEAR && !store->cipher) {
+        if (st == STATUS_OK && store->copies[i].format > FORMAT_CLEAR && !store->cipher) {
             store->cipher = strdup("AES256");
             st = store->cipher ? STATUS_OK : no_memory(err);
         }

@@ -74,6 +74,11 @@ static enum status decide_one(const struct policy_settings *policy, const struct
     if (!rule)
         return error_set(err, STATUS_INTERNAL, "no rule decides for a recipient: is there a default rule?");
     policy_decide(rule, answer->state, &answer->list, decision_out);
+    /* Nobody could be told of a bounce, now or when the hold is over: the client is told at once (RFC 5321
+     * §4.5.5). */
+    if (envelope->reverse_path[0] == '\0' &&
+        (decision_out->action == ACTION_BOUNCE || decision_out->action == ACTION_HOLD))
+        decision_out->action = ACTION_REFUSE;
     return STATUS_OK;
 }
 

@@ -39,9 +39,14 @@ static const struct plan_recipient *find_action(const struct seal_job *job, enum
     return NULL;
 }
 
+const struct plan_recipient *seal_job_refused(const struct seal_job *job)
+{
+    return find_action(job, ACTION_REFUSE);
+}
+
 enum status seal_job_verdict(const struct seal_job *job, enum submit_outcome *outcome_out, struct error *err)
 {
-    const struct plan_recipient *r = find_action(job, ACTION_REFUSE);
+    const struct plan_recipient *r = seal_job_refused(job);
     if (r) {
         *outcome_out = SUBMIT_REFUSED_POLICY;
         return error_set(err, STATUS_DENIED, "no usable OpenPGP or S/MIME certificate for <%s>: %s",

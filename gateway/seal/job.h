@@ -58,4 +58,7 @@ void seal_release(const struct seal *seal, struct request *request);
 /* The probe with engines that run already. */
 MUST_USE enum status seal_probe_with(const struct seal *seal, struct error *err);
 
+/* The first recipient for whom the rules refuse the message, or NULL. */
+const struct plan_recipient *seal_job_refused(const struct seal_job *job);
+
 #endif

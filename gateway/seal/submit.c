@@ -114,6 +114,16 @@ static void refusal_text(enum submit_outcome outcome, const struct error *err, s
     reply->text[i] = '\0';
 }
 
+/* For the audit trail, which submission asks queue to write. */
+static void name_refused(const struct seal_job *job, struct submit_reply *reply)
+{
+    const struct plan_recipient *r = seal_job_refused(job);
+    if (!r)
+        return;
+    snprintf(reply->recipient, sizeof reply->recipient, "%s", r->address);
+    snprintf(reply->rule, sizeof reply->rule, "%s", r->decision.rule ? r->decision.rule->name : "");
+}
+
 static void refuse(const struct seal *seal, struct request *request, const struct seal_job *job,
                    enum submit_outcome outcome, const struct error *why)
 {
@@ -125,6 +135,8 @@ static void refuse(const struct seal *seal, struct request *request, const struc
     else
         seal_report(seal->settings->log, LOG_LEVEL_NOTICE, "refused", &job->envelope, why);
     refusal_text(outcome, why, &reply);
+    if (outcome == SUBMIT_REFUSED_POLICY)
+        name_refused(job, &reply);
     buf_init(&body, IPC_INLINE_MAX);
     submit_reply_pack(&body, &reply);
     if (request_reply(request, SUBMIT_REPLY, buf_span(&body), NULL, 0, &err) != STATUS_OK)

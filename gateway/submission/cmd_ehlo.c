@@ -36,7 +36,7 @@ void cmd_ehlo(struct session *s, struct span args)
     snprintf(text, sizeof text, "%s\nPIPELINING\nSIZE %zu\n8BITMIME\nENHANCEDSTATUSCODES%s%s%s",
              settings->hostname, settings->limits.message_max, tls ? "" : "\nSTARTTLS",
              tls && !s->user ? "\nAUTH " : "", tls && !s->user ? sasl_mechanisms : "");
-    session_reply_text(s, REPLY_HELO, text);
+    session_reply_lines(s, REPLY_HELO, text);
 }
 
 void cmd_helo(struct session *s, struct span args)

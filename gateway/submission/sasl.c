@@ -57,8 +57,8 @@ static int validate(Gsasl *library, Gsasl_session *session, Gsasl_property prope
     sasl->verdict = SASL_REFUSED;
     if (fits(user, sizeof sasl->check.user) && fits(password, sizeof sasl->check.password) &&
         acts_for_self(authzid, user)) {
-        strcpy(sasl->check.user, user);
-        strcpy(sasl->check.password, password);
+        memcpy(sasl->check.user, user, strlen(user) + 1);
+        memcpy(sasl->check.password, password, strlen(password) + 1);
         sasl->verdict = SASL_CREDENTIALS;
     }
     wipe(password);

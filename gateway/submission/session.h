@@ -85,8 +85,10 @@ void session_forget(struct session *s);
 /* ---- session_reply.c: words ---- */
 
 void session_reply(struct session *s, enum reply_id id);
-/* With words of its own in place of the table's; printable ASCII is made of it. */
+/* With words of its own in place of the table's: one line; what is not printable ASCII becomes "?". */
 void session_reply_text(struct session *s, enum reply_id id, const char *text);
+/* As session_reply_text, but each LF in TEXT begins a new line: nothing from outside may be in it. */
+void session_reply_lines(struct session *s, enum reply_id id, const char *text);
 
 /* A log line with what names session, client and message; more fields may follow, then log_end. */
 void session_log(struct session *s, struct log_line *line, enum log_level level, const char *event);

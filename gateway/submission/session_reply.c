@@ -1,7 +1,12 @@
 /* What a session says: to the client, and to the log. */
+#include <stdio.h>
+
 #include "gateway/submission/session.h"
 #include "gateway/submission/verbs.h"
 #include "gateway/wire/reply.h"
+
+/* Longest text of our own making or from another role. */
+#define TEXT_MAX 1000
 
 void session_log(struct session *s, struct log_line *line, enum log_level level, const char *event)
 {
@@ -34,7 +39,7 @@ static void log_refusal(struct session *s, const struct reply_entry *entry, cons
     log_end(&line);
 }
 
-void session_reply_text(struct session *s, enum reply_id id, const char *text)
+void session_reply_lines(struct session *s, enum reply_id id, const char *text)
 {
     const struct reply_entry *entry = reply_entry(id);
     reply_format(&s->out, entry->code, entry->enhanced, text);
@@ -45,7 +50,17 @@ void session_reply_text(struct session *s, enum reply_id id, const char *text)
         log_refusal(s, entry, text);
 }
 
+void session_reply_text(struct session *s, enum reply_id id, const char *text)
+{
+    char line[TEXT_MAX];
+    snprintf(line, sizeof line, "%s", text);
+    for (char *p = line; *p; p++)
+        if (*p == '\n')
+            *p = '?';
+    session_reply_lines(s, id, line);
+}
+
 void session_reply(struct session *s, enum reply_id id)
 {
-    session_reply_text(s, id, reply_entry(id)->text);
+    session_reply_lines(s, id, reply_entry(id)->text);
 }

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "gateway/submission/refused.h"
 #include "gateway/submission/session.h"
 
 #define BODY_MAX                                                                                             \
@@ -48,6 +49,8 @@ static void on_submitted(void *arg, enum status status, struct ipc_msg *msg, con
     enum reply_id id = read_reply(s, status, msg, err, &reply);
     const char *text = reply.text[0] ? reply.text : reply_entry(id)->text;
     log_outcome(s, reply_entry(id), text);
+    if (reply.outcome == SUBMIT_REFUSED_POLICY)
+        refused_record(s, reply.recipient, reply.rule, text);
     session_reply_text(s, id, text);
     session_end_transaction(s);
     session_run(s);

@@ -36,7 +36,7 @@ static bool param_split(struct span word, struct param *param_out)
     return keyword_is_valid(param_out->keyword) && (!equals || value_is_valid(param_out->value));
 }
 
-/* size-value: 1*20DIGIT (RFC 1870 §4). */
+/* size-value: 1*20DIGIT (RFC 1870 §3). */
 static bool parse_size(struct span value, uint64_t *size_out)
 {
     uint64_t size = 0;

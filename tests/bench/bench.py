@@ -138,7 +138,7 @@ def about(bench, o):
     model = [l.partition(":")[2].strip() for l in measure.read("cpuinfo").splitlines() if l.startswith("model name")]
     return {"cores": os.cpu_count(), "cpu": model[0] if model else platform.machine(), "kernel": platform.release(),
             "packages": said.splitlines(), "options": {**vars(o), "kinds": list(o.kinds)},
-            "file system": run("stat", "-f", "-c", "%T", bench.folder).stdout.decode().strip()}
+            "file system": run("df", "--output=fstype", bench.folder).stdout.decode().split()[-1]}
 
 
 def main():

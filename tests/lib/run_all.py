@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 
 BUILD = os.environ["BUILD"]
@@ -28,14 +29,17 @@ def run_units(count, programs):
     started = time.monotonic()
     passed = failed = skipped = 0
     for program in programs:
-        done = subprocess.run([program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace")
-        output = done.stdout
+        # Into a file: a process that a broken test left behind would hold a pipe open for ever.
+        with tempfile.TemporaryFile("w+", errors="replace") as file:
+            code = subprocess.run(["timeout", "-k", "5", "300", program], stdout=file, stderr=subprocess.STDOUT).returncode
+            file.seek(0)
+            output = file.read()
         good = len(re.findall(r"^\[ +OK ] ", output, re.M))
         bad = len(re.findall(r"^\[  (?:FAILED|ERROR) +] (?!\d)(?!---)", output, re.M))
         skipped += len(re.findall(r"^\[  SKIPPED ] (?!\d)", output, re.M)) // 2
-        if done.returncode != 0:
+        if code != 0:
             print(output)
-            print(f"{program}: FAILED (exit {done.returncode})", flush=True)
+            print(f"{program}: FAILED (exit {code})", flush=True)
             bad = max(bad // 2, 1)
         else:
             bad = 0

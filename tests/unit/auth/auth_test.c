@@ -1,5 +1,6 @@
 /* The auth role as a process of its own, asked over its service. */
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 
@@ -24,8 +25,9 @@ static struct role start_role(const struct folder *f)
         const struct auth_settings settings = {
             .users_path = f->users,
             .worker = {.service_fd = pair[1], .deadline_ms = 60000, .cpu_ms = 60000, .jobs_max = 1000}};
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves nothing behind */
         close(pair[0]);
-        _exit(auth_run(&settings));
+        exit(auth_run(&settings)); /* with the leak check of a sanitized build */
     }
     close(pair[1]);
     return role;

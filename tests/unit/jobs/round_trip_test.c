@@ -74,7 +74,10 @@ typedef enum status unpack_fn(struct span bytes, struct error *err);
 
 static void pack_submit_reply(struct buf *b)
 {
-    struct submit_reply reply = {.outcome = SUBMIT_REFUSED_LOOP, .text = "too many hops"};
+    struct submit_reply reply = {.outcome = SUBMIT_REFUSED_LOOP,
+                                 .rule = "board",
+                                 .recipient = "bob@example.com",
+                                 .text = "too many hops"};
     submit_reply_pack(b, &reply);
 }
 
@@ -86,6 +89,8 @@ static enum status unpack_submit_reply(struct span bytes, struct error *err)
     if (st == STATUS_OK) {
         assert_int_equal(reply.outcome, SUBMIT_REFUSED_LOOP);
         assert_string_equal(reply.text, "too many hops");
+        assert_string_equal(reply.rule, "board");
+        assert_string_equal(reply.recipient, "bob@example.com");
     }
     return st;
 }
@@ -710,7 +715,8 @@ static void formats_have_words(void **state)
     assert_string_equal(copy_format_word(FORMAT_OPENPGP), "openpgp");
     assert_string_equal(copy_format_word(FORMAT_SMIME), "smime");
     assert_string_equal(copy_format_word(0), "unknown");
-    assert_string_equal(copy_format_word(4), "unknown");
+    assert_string_equal(copy_format_word(FORMAT_NONE), "none");
+    assert_string_equal(copy_format_word(5), "unknown");
 }
 
 int main(void)

@@ -331,6 +331,21 @@ static void a_damaged_database_is_never_taken_for_empty(void **state)
     assert_null(s->ks);
 }
 
+static void a_database_that_is_gone_is_never_taken_for_empty_A33(void **state)
+{
+    struct store *s = *state;
+
+    store_must(s, store_add_file(s, "alice.pgp"));
+    store_close(s);
+    fixture_run(&s->f, "rm -f ks.db*");
+    assert_int_equal(keystore_open(&s->settings, &s->ks, &s->err), STATUS_INVALID);
+    assert_null(s->ks);
+    assert_non_null(strstr(s->err.text, "restore it"));
+    fixture_run(&s->f, "rm -rf e");
+    store_open(s);
+    assert_int_equal(store_lookup(s, "alice@example.org", 0), 0);
+}
+
 /* Whoever mixes up rows: the bytes of another certificate are never handed out as this address's. */
 static void swapped_bytes_are_noticed_when_judged_again(void **state)
 {
@@ -381,6 +396,7 @@ int main(void)
         TEST(a_failed_query_is_temporary_A33),
         TEST(a_database_others_may_read_is_never_taken_for_empty_A26),
         TEST(a_damaged_database_is_never_taken_for_empty),
+        TEST(a_database_that_is_gone_is_never_taken_for_empty_A33),
         TEST(swapped_bytes_are_noticed_when_judged_again),
         TEST(missing_parts_do_not_open),
     };

@@ -43,7 +43,9 @@ static inline void store_make(struct store *s)
     snprintf(s->path, sizeof s->path, "%s/ks.db", s->f.dir);
     snprintf(s->home, sizeof s->home, "%s/e", s->f.dir);
     snprintf(s->roots, sizeof s->roots, "%s/roots.pem", s->f.dir);
-    fixture_fake_gpg(&s->f, "gpg.sh", "test ! -e broken || exit 2; test ! -e hung || sleep 30; exec /usr/bin/gpg \"$@\"", s->gpg);
+    fixture_fake_gpg(&s->f, "gpg.sh",
+                     "test ! -e broken || exit 2; test ! -e hung || sleep 30; exec /usr/bin/gpg \"$@\"",
+                     s->gpg);
     /* The stand-in looks for its files where it lies. */
     fixture_run(&s->f, "sed -i '2i cd %s' gpg.sh", s->f.dir);
     s->settings = (struct keystore_settings){.path = s->path, .gpg_path = s->gpg, .gpg_home = s->home};
@@ -66,7 +68,7 @@ static inline void store_close(struct store *s)
 static inline void store_clear(struct store *s)
 {
     store_close(s);
-    fixture_run(&s->f, "rm -f ks.db* broken hung runs");
+    fixture_run(&s->f, "rm -rf ks.db* e broken hung runs");
     s->settings.local_part_case_sensitive = false;
     s->settings.roots_path = NULL;
 }

@@ -42,6 +42,8 @@ static void a26_secret_file_rights(void **state)
         return;
     assert_int_equal(chown(in_dir("key.pem"), 65534, 0), 0);
     assert_int_equal(secret_file_check(in_dir("key.pem"), &err), STATUS_DENIED);
+    assert_int_equal(secret_file_check_for(in_dir("key.pem"), 65534, &err), STATUS_OK);
+    assert_int_equal(secret_file_check_for(in_dir("key.pem"), 65533, &err), STATUS_DENIED);
     assert_int_equal(chown(in_dir("key.pem"), 0, 0), 0);
 }
 

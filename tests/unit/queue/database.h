@@ -136,7 +136,7 @@ static inline struct store_copy *sample_copy(struct sample *s, enum copy_state s
     struct store_copy *copy = &s->copies[s->store.n_copies];
 
     *copy = (struct store_copy){.state = state,
-                                .format = format,
+                                .format = state == COPY_QUEUED ? format : FORMAT_NONE,
                                 .locked = format == FORMAT_CLEAR,
                                 .body_at = s->len,
                                 .body_len = strlen(body),
@@ -152,7 +152,7 @@ static inline void sample_recipient(struct sample *s, struct store_copy *copy, c
     struct copy_recipient *r = &copy->recipients[copy->n_recipients++];
 
     *r = (struct copy_recipient){.address = text(address), .rule = text("default")};
-    if (copy->format == FORMAT_CLEAR) {
+    if (copy->format <= FORMAT_CLEAR) {
         r->reason = text("none found");
     } else {
         r->fingerprint = text("0123456789ABCDEF");

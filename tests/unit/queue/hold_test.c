@@ -70,7 +70,7 @@ static void test_sealed_copies_take_the_place_of_the_held_one(void **state)
     sealed_for(&sealed, &s, "bob@example.com");
     assert_int_equal(replace(&d, copy, &sealed, T0 + DAY), STATUS_OK);
     assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM message"), 1);
-    assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM copy WHERE format = 2 AND locked = 0"), 1);
+    assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM copy WHERE format = 3 AND locked = 0"), 1);
     assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM body"), 1);
     assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM recipient WHERE state = 'queued'"), 1);
     assert_int_equal(database_ask(&d, "SELECT expires_ms FROM copy"), T0 + DAY + 5 * DAY);
@@ -242,13 +242,24 @@ static void test_rechecks_come_round(void **state)
     assert_int_equal(due.n, 1);
     assert_int_equal(due.ids[0], copy);
     free(due.ids);
-    OK(hold_postpone(d.sql, copy, T0 + 30 * MINUTE, &err));
+    int64_t seen = 0;
+    OK(hold_recheck_at(d.sql, copy, &seen, &err));
+    assert_int_equal(seen, T0 + 15 * MINUTE);
+    OK(hold_postpone(d.sql, copy, seen, T0 + 30 * MINUTE, &err));
     OK(hold_due(d.sql, T0 + 15 * MINUTE, 10, &due, &err));
     assert_int_equal(due.n, 0);
     free(due.ids);
-    /* Postponing what is not held for a key does not make it so. */
+    /* An answer that was on its way when a recheck was asked for does not undo it, even in the same ms. */
+    seen = T0 + 30 * MINUTE;
+    OK(hold_hasten(d.sql, copy, seen, &err));
+    OK(hold_postpone(d.sql, copy, seen, T0 + 60 * MINUTE, &err));
+    OK(hold_due(d.sql, seen, 10, &due, &err));
+    assert_int_equal(due.n, 1);
+    free(due.ids);
+    /* What is not held for a key does not become so. */
     database_run(&d, "UPDATE copy SET recheck_ms = NULL");
-    OK(hold_postpone(d.sql, copy, T0, &err));
+    OK(hold_postpone(d.sql, copy, 0, T0, &err));
+    OK(hold_hasten(d.sql, copy, T0, &err));
     assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM copy WHERE recheck_ms IS NOT NULL"), 0);
     database_remove(&d);
 }

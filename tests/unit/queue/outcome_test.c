@@ -161,7 +161,7 @@ static void test_a_bounce_is_final_and_its_dsn_queued_at_once(void **state)
     assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM message"), 1);
     assert_int_equal(
         database_ask(&d, "SELECT COUNT(*) FROM message WHERE reverse_path = '' AND user_name IS NULL"), 1);
-    assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM copy WHERE locked = 1 AND format = 1"), 1);
+    assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM copy WHERE locked = 1 AND format = 2"), 1);
     assert_int_equal(
         database_ask(
             &d, "SELECT COUNT(*) FROM recipient WHERE address = 'alice@example.org' AND state = 'queued'"),

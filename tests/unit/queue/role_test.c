@@ -203,6 +203,34 @@ static void test_another_delivery_takes_over_while_the_first_is_there(void **sta
     world_end(&w);
 }
 
+/* What the second is leased is its own: its deferral counts, and the recipient comes back. */
+static void test_the_one_that_takes_over_may_defer(void **state)
+{
+    (void)state;
+    struct world w;
+    struct sample s;
+    struct queue_lease lease, again;
+    world_make(&w);
+    w.d.settings.first_retry_ms = w.d.settings.last_retry_ms = 200;
+    world_start(&w);
+    int first = world_attach(&w, DELIVERY_1, 10);
+    sample_simple(&s, "bob@example.com");
+    assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
+    channel_take_lease(first, &lease, NULL);
+    queue_lease_free(&lease);
+    int second = world_attach(&w, DELIVERY_2, 10);
+    channel_take_lease(second, &lease, NULL);
+    channel_finish(second, &lease, OUTCOME_DEFERRED);
+    channel_take_stored(second, lease.copy_id);
+    channel_take_lease(second, &again, NULL);
+    assert_int_equal(again.copy_id, lease.copy_id);
+    queue_lease_free(&lease);
+    queue_lease_free(&again);
+    close(first);
+    close(second);
+    world_end(&w);
+}
+
 static void test_a_restarted_queue_keeps_the_leases_of_the_same_delivery(void **state)
 {
     (void)state;
@@ -416,7 +444,9 @@ static void test_nonsense_on_the_channel_closes_it(void **state)
 
 /* ---- memory ---- */
 
-static int64_t peak_kb(pid_t pid)
+void __asan_init(void) __attribute__((weak));
+
+static int64_t anonymous_kb(pid_t pid)
 {
     char name[64];
     char line[200];
@@ -447,7 +477,7 @@ static int big_file(size_t size)
 static void test_memory_is_flat_with_large_bodies(void **state)
 {
     (void)state;
-    enum { SIZE = 50 << 20, N = 6 };
+    enum { SIZE = 50 << 20, N = 4 };
     struct world w;
     struct queue_lease lease;
     int replies[N];
@@ -455,7 +485,7 @@ static void test_memory_is_flat_with_large_bodies(void **state)
     world_make(&w);
     world_start(&w);
     world_state(&w, "queued");
-    int64_t before = peak_kb(w.pid);
+    int64_t before = anonymous_kb(w.pid);
     for (int i = 0; i < N; i++) {
         struct sample s;
         sample_simple(&s, "bob@example.com");
@@ -479,10 +509,12 @@ static void test_memory_is_flat_with_large_bodies(void **state)
         channel_take_stored(channel, lease.copy_id);
         queue_lease_free(&lease);
     }
-    int64_t after = peak_kb(w.pid);
+    int64_t after = anonymous_kb(w.pid);
     print_message("anonymous memory: %lld kB before, %lld kB after %d bodies of %d MB\n", (long long)before,
                   (long long)after, N, SIZE >> 20);
-    assert_true(after - before < 16000);
+    /* AddressSanitizer keeps what is freed. */
+    if (!__asan_init)
+        assert_true(after - before < 16000);
     close(channel);
     close(bodies);
     world_end(&w);
@@ -499,6 +531,7 @@ int main(void)
         cmocka_unit_test(test_a_refused_recipient_is_in_the_audit_trail),
         cmocka_unit_test(test_leases_of_a_dead_delivery_are_due_at_once),
         cmocka_unit_test(test_another_delivery_takes_over_while_the_first_is_there),
+        cmocka_unit_test(test_the_one_that_takes_over_may_defer),
         cmocka_unit_test(test_a_restarted_queue_keeps_the_leases_of_the_same_delivery),
         cmocka_unit_test(test_a_restarted_queue_frees_the_leases_of_another_delivery),
         cmocka_unit_test(test_a_deferred_one_comes_back_by_itself),

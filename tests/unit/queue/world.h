@@ -26,6 +26,18 @@ struct world {
     pid_t pid;
 };
 
+/* The role must not hold ends that belong to its neighbours, or it would never see them close. */
+static inline void close_others(const struct world *w)
+{
+    for (int fd = 3; fd < 1024; fd++) {
+        bool own = false;
+        for (int i = 0; i < SERVICES; i++)
+            own = own || fd == w->services[i][i == SEAL ? 0 : 1];
+        if (!own)
+            close(fd);
+    }
+}
+
 static inline void world_start(struct world *w)
 {
     fflush(NULL);
@@ -40,8 +52,7 @@ static inline void world_start(struct world *w)
         s.delivery_service = w->services[DELIVERY][1];
         s.control_service = w->services[CONTROL][1];
         s.seal_service = w->services[SEAL][0];
-        for (int i = 0; i < SERVICES; i++)
-            close(w->services[i][i == SEAL ? 1 : 0]);
+        close_others(w);
         signal(SIGPIPE, SIG_IGN);
         _exit(queue_run(&s));
     }

@@ -28,6 +28,25 @@ static void content_that_must_not_go_on_is_refused(void **state)
     see_refused(w, to_bob, span_str("Subject: x\r\n\r\nbody"), SUBMIT_REFUSED_CONTENT, "CRLF");
 }
 
+/* Nobody could be told of the bounce, now or when the hold is over: 250 would be a message that vanishes. */
+static void a_null_reverse_path_is_refused_where_others_are_held_or_bounced(void **state)
+{
+    static const char *const to[][2] = {{"frank@example.org", NULL}, {"judy-bounce@example.org", NULL}};
+    for (int i = 0; i < 2; i++) {
+        struct envelope e;
+        struct result r;
+        talk_envelope(&e, to[i]);
+        e.reverse_path[0] = '\0';
+        talk_submit_envelope(*state, &e, span_str(message), &r);
+        assert_false(r.passed_on);
+        assert_int_equal(r.reply.outcome, SUBMIT_REFUSED_POLICY);
+        assert_string_equal(r.reply.recipient, to[i][0]);
+        assert_true(r.reply.rule[0] != '\0');
+        result_free(&r);
+        envelope_free(&e);
+    }
+}
+
 /* A16 */
 static void a16_too_many_parts_are_refused(void **state)
 {
@@ -175,6 +194,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(content_that_must_not_go_on_is_refused),
+        cmocka_unit_test(a_null_reverse_path_is_refused_where_others_are_held_or_bounced),
         cmocka_unit_test(a16_too_many_parts_are_refused),
         cmocka_unit_test(a29_a_hundred_hops_are_a_loop),
         cmocka_unit_test(too_large_is_refused),

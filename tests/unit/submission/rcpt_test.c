@@ -32,7 +32,7 @@ static void test_A7_A9_addresses(void **state)
         {"RCPT TO:<@relay.example.org:bob@example.com>", "550 5.7.1"},
         {"RCPT TO:<bob%example.com@relay.example.org>", "550 5.7.1"},
         {"RCPT TO:<example.com!bob@relay.example.org>", "550 5.7.1"},
-        {"RCPT TO:<b\xc3\xb6b@example.com>", "553 5.6.7"},
+        {"RCPT TO:<\xc3\xb6@example.com>", "553 5.6.7"},
         {"RCPT TO:<\"b\tb\"@example.com>", "500 5.5.2"},
         {"RCPT TO:<bob@example.com>", "250 2.1.5"},
         {"RCPT TO:<bob@example.com>", "250 2.1.5"}, /* twice is once */

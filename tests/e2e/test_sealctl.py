@@ -1,0 +1,197 @@
+"""Every verb of sealctl, as text and as JSON, and its exit codes (sysexits.h)."""
+
+import json
+import os
+import socket
+
+from gateway import USER, mail, queue_id, service_user
+from tools import AS_ROOT, SEALCTL, run
+
+import pytest
+
+USAGE, DATA, NO_INPUT, UNAVAILABLE, NO_PERMISSION, CONFIG = 64, 65, 66, 69, 77, 78
+
+
+@pytest.fixture(scope="module")
+def waiting(gateway):
+    """The id of a message that is held."""
+    return queue_id(gateway.submit(["ctl@hold.example"], mail("ctl@hold.example")))
+
+
+def both(gateway, *words):
+    """(text, JSON) of a verb."""
+    return gateway.ctl(*words).stdout.decode(), gateway.json(*words)
+
+
+def test_status(gateway):
+    text, told = both(gateway, "status")
+    roles = {p["role"] for p in told["processes"]}
+    assert roles == {"submission", "auth", "seal", "keys", "queue", "delivery", "control"}
+    assert all(role in text for role in roles) and "recipients" in told["queue"]
+
+
+def test_queue_list_and_show(gateway, waiting):
+    text, told = both(gateway, "queue", "list")
+    assert waiting in text and "ctl@hold.example" in text and "none found" in text
+    assert waiting in [message["id"] for message in told["messages"]]
+    text, told = both(gateway, "queue", "show", waiting)
+    assert "ctl@hold.example" in text and told["message"]["recipients"][0]["state"] == "held"
+
+
+def test_held_list_show_and_release(gateway, waiting):
+    text, told = both(gateway, "held", "list")
+    assert waiting in text and waiting in [message["id"] for message in told["messages"]]
+    text, told = both(gateway, "held", "show", waiting)
+    assert "ctl@hold.example" in text and told["message"]["id"] == waiting
+    text, told = both(gateway, "held", "release", waiting)
+    assert told["released"] == 0 and "none found" in text, "released without a key"
+    assert gateway.state("ctl@hold.example")["state"] == "held"
+
+
+def test_queue_hold_release_retry_remove(make_gateway, make_sink, people, tag):
+    sink = make_sink()
+    sink.stop()
+    gateway = make_gateway(sink.route, people.bob, settings={"queue": {"first-retry": "1h", "last-retry": "1h"}})
+    address = people.bob.tagged(tag)
+    message_id = queue_id(gateway.submit([address], mail(address)))
+    gateway.wait_state(address, "deferred")
+    assert gateway.json("queue", "hold", message_id)["held"] == 1
+    assert gateway.state(address)["state"] == "held"
+    sink.start()
+    assert gateway.json("queue", "retry", "all")["recipients"] == 0, "a held one was retried"
+    assert gateway.json("queue", "release", message_id)["released"] == 1
+    sink.wait(address)
+    gateway.wait_state(address, None)
+
+    sink.stop()
+    second = queue_id(gateway.submit([address], mail(address)))
+    gateway.wait_state(address, "deferred")
+    sink.start()
+    assert gateway.json("queue", "retry", second)["recipients"] == 1
+    gateway.wait_state(address, None)
+
+    sink.stop()
+    third = queue_id(gateway.submit([address], mail(address)))
+    gateway.wait_state(address, "deferred")
+    assert gateway.json("queue", "remove", third)["removed"] == 1
+    assert gateway.queue() == [] and gateway.audit(third)[-1]["event"] == "removed"
+
+
+def test_keys(gateway, people):
+    text, told = both(gateway, "key", "list")
+    known = {c["fingerprint"]: c for c in told["certificates"]}
+    for person in vars(people).values():
+        assert person.fingerprint in text and known[person.fingerprint]["format"] == person.format
+    assert not known[people.expired.fingerprint]["usable"]
+    assert known[people.expired.fingerprint]["reason"] == "expired on 2020-06-01"
+    text, told = both(gateway, "key", "show", people.dan.fingerprint)
+    assert people.dan.address in text and told["certificates"][0]["fingerprint"] == people.dan.fingerprint
+    text, told = both(gateway, "key", "lookup", people.bob.tagged("x").upper())
+    assert people.bob.fingerprint in text and told["certificates"][0]["usable"]
+    assert both(gateway, "key", "lookup", "nobody@example.com") == ("no certificate\n", {"ok": True, "certificates": []})
+    text, told = both(gateway, "key", "expiring", "60")
+    assert {people.expired.fingerprint, people.dan.fingerprint} <= {c["fingerprint"] for c in told["certificates"]}
+    assert people.bob.fingerprint not in text
+
+
+def test_key_add_and_remove_in_every_form(gateway, keyring, tmp_path, tag):
+    pgp, smime = keyring.openpgp(f"{tag}@example.com"), keyring.smime(f"{tag}@example.com")
+    files = {"armored": pgp.certificate.read_bytes(), "binary": keyring.gpg("--export", pgp.fingerprint).stdout,
+             "PEM": smime.certificate.read_bytes(),
+             "DER": run("openssl", "x509", "-in", smime.certificate, "-outform", "DER").stdout,
+             "PKCS#7": run("openssl", "crl2pkcs7", "-nocrl", "-certfile", smime.certificate).stdout}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+        added = gateway.json("key", "add", tmp_path / name)["certificates"]
+        wanted = pgp if name in ("armored", "binary") else smime
+        assert [c["fingerprint"] for c in added] == [wanted.fingerprint], name
+        assert gateway.ctl("key", "remove", wanted.fingerprint).stdout == b"removed\n"
+        assert gateway.json("key", "lookup", f"{tag}@example.com")["certificates"] == []
+    gateway.ctl("key", "add", "-", input=files["armored"])
+    assert gateway.ctl("key", "add", "-", input=b"no certificate", check=False).returncode == DATA
+    assert len(gateway.json("key", "lookup", f"{tag}@example.com")["certificates"]) == 1
+
+
+def test_users(gateway):
+    assert gateway.ctl("user", "list").stdout.decode().split() == [USER]
+    gateway.ctl("user", "add", "second", input="one\n")
+    assert gateway.json("user", "list")["users"] == [USER, "second"]
+    for password, code in (("one", 235), ("two", 535)):
+        with gateway.connect() as client:
+            client.ehlo()
+            assert client.login("second", password).code == code
+    gateway.ctl("user", "passwd", "second", input="two\n")
+    with gateway.connect() as client:
+        client.ehlo()
+        assert client.login("second", "one").code == 535 and client.login("second", "two").code == 235
+    gateway.ctl("user", "remove", "second")
+    with gateway.connect() as client:
+        client.ehlo()
+        assert client.login("second", "two").code == 535
+    assert "$y$" in gateway.users.read_text(), "not a yescrypt hash"
+    told = gateway.users.stat()
+    assert told.st_mode & 0o777 == 0o600
+    assert told.st_uid == (service_user().pw_uid if AS_ROOT else os.getuid()), "the auth role cannot read it"
+
+
+def test_audit(gateway, waiting):
+    text, told = both(gateway, "audit", "list", waiting)
+    assert "ctl@hold.example" in text and [line["event"] for line in told["lines"]][:2] == ["accepted", "held"]
+    assert len(gateway.json("audit", "list", "2")["lines"]) == 2
+    text, told = both(gateway, "audit", "verify")
+    assert told["intact"] and "intact: yes" in text
+    assert all(json.loads(line)["hash"] for line in gateway.ctl("audit", "export").stdout.splitlines())
+
+
+def test_explain(gateway, people):
+    text, told = both(gateway, "explain", "--from", USER, "--to", "bob@example.com", "--to", "expired@example.com",
+                      "--subject", "x", "--header", "X-Class: none")
+    assert people.bob.fingerprint in text and "expired on 2020-06-01" in text
+    first, second = told["recipients"]
+    assert (first["rule"], first["protect"], first["action"]) == ("default", "require", "seal")
+    assert first["certificate"]["fingerprint"] == people.bob.fingerprint and first["tls"]["level"] == "may"
+    assert second["action"] == "refuse" and second["certificate"] is None
+
+
+@pytest.mark.parametrize("words, code", [
+    ((), USAGE), (("nonsense",), USAGE), (("queue",), USAGE), (("queue", "show"), USAGE),
+    (("key", "expiring", "soon"), USAGE),
+    (("explain", "--to", "a@example.com"), USAGE), (("--nonsense", "status"), USAGE),
+    (("queue", "show", "no-id"), DATA), (("queue", "show", "0" * 20), NO_INPUT),
+    (("held", "release", "0" * 20), NO_INPUT),
+    (("key", "show", "00" * 20), NO_INPUT), (("key", "remove", "00" * 20), NO_INPUT),
+    (("key", "add", "/nonexistent"), NO_INPUT), (("key", "lookup", "no address"), DATA),
+    (("user", "remove", "nobody"), NO_INPUT), (("user", "add", "a:b"), DATA)])
+def test_exit_codes(gateway, words, code):
+    done = gateway.ctl(*words, check=False, input="password\n")
+    assert done.returncode == code, done.stderr.decode()
+    assert done.stderr and not done.stdout
+
+
+def test_gateway_that_does_not_run(make_gateway):
+    gateway = make_gateway("[127.0.0.1]:9", start=False)
+    done = gateway.ctl("status", check=False)
+    assert done.returncode == UNAVAILABLE and "is sealgate running" in done.stderr.decode()
+    gateway.conf.write_text("nonsense")
+    assert gateway.ctl("status", check=False).returncode == CONFIG
+    gateway.conf.unlink()
+    assert gateway.ctl("status", check=False).returncode == CONFIG
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="needs root to be somebody else")
+def test_somebody_else_may_not_speak_to_it(gateway):
+    gateway.conf.chmod(0o644)
+    done = run(SEALCTL, "-c", gateway.conf, "status", check=False, user=65534, group=65534, extra_groups=[])
+    assert done.returncode == UNAVAILABLE and b"Permission denied" in done.stderr
+
+
+def test_control_socket_survives_garbage(gateway):
+    for garbage in (b"\n", b"{}\n", b'{"verb": 7}\n', b"\0" * 1000 + b"\n", b"[" * 100000 + b"\n", b'{"verb": "x"}\n', b"x"):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(gateway.state_dir / "control.sock"))
+            client.sendall(garbage)
+            if garbage.endswith(b"\n"):
+                answer = json.loads(client.makefile().readline())
+                assert answer["ok"] is False
+    assert gateway.ctl("status").returncode == 0
+    assert os.path.exists(gateway.state_dir / "control.sock")

@@ -1,0 +1,85 @@
+"""People with keys: OpenPGP from a private GnuPG home, S/MIME from openssl; each with what readers need."""
+
+import dataclasses
+import pathlib
+import re
+
+from tools import run
+
+
+@dataclasses.dataclass
+class Person:
+    address: str
+    format: str  # "openpgp", "smime"
+    fingerprint: str
+    certificate: pathlib.Path  # armored OpenPGP, PEM
+    secret: pathlib.Path  # armored OpenPGP without password, PEM key
+    home: pathlib.Path = None  # GnuPG home
+    key_ids: tuple = ()  # of the keys that encrypt
+    serial: str = ""  # of the X.509 certificate, upper-case hex without leading zeros
+
+    def tagged(self, tag):
+        """An address of the same person: user+TAG@domain."""
+        local, _, domain = self.address.partition("@")
+        return f"{local}+{tag}@{domain}"
+
+
+class Keyring:
+    """Makes people. Its folder must have a short path: gpg-agent's socket lies there."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.home = folder / "gnupg"
+        self.home.mkdir(mode=0o700)
+
+    def gpg(self, *words, input=None, check=True):
+        return run("gpg", "--homedir", self.home, "--batch", "--quiet", "--no-tty", "--pinentry-mode", "loopback",
+                   "--passphrase", "", *words, input=input, check=check)
+
+    def close(self):
+        run("gpgconf", "--homedir", self.home, "--kill", "all", check=False)
+
+    def openpgp(self, address, *more, algorithm="cv25519", expired=False, revoked=False):
+        """MORE: further addresses of the same key. algorithm: "cv25519" or "rsa2048". An expired one expired on
+        2020-06-01."""
+        primary, sub = ("ed25519", "cv25519") if algorithm == "cv25519" else (algorithm, algorithm)
+        then = ("--faked-system-time", "20200101T000000!") if expired else ()
+        expires = "2020-06-01" if expired else "never"
+        self.gpg(*then, "--quick-gen-key", f"Test <{address}>", primary, "sign,cert", expires)
+        listing = self.gpg("--with-colons", "--list-keys", f"=Test <{address}>").stdout.decode()
+        fingerprint = re.findall(r"^pub:.*\nfpr:+(\w+):", listing, re.M)[-1]
+        self.gpg(*then, "--quick-add-key", fingerprint, sub, "encr", expires)
+        for another in more:
+            self.gpg("--quick-add-uid", fingerprint, f"Test <{another}>")
+        if revoked:
+            self._revoke(fingerprint)
+        return self._export(address, fingerprint)
+
+    def _revoke(self, fingerprint):
+        made = self.home / "openpgp-revocs.d" / f"{fingerprint}.rev"
+        self.gpg("--import", input=made.read_text().replace(":-----BEGIN", "-----BEGIN"))
+
+    def _export(self, address, fingerprint):
+        certificate, secret = self.folder / f"{fingerprint}.asc", self.folder / f"{fingerprint}.key"
+        certificate.write_bytes(self.gpg("--armor", "--export", fingerprint).stdout)
+        secret.write_bytes(self.gpg("--armor", "--export-secret-keys", fingerprint).stdout)
+        listing = self.gpg("--with-colons", "--list-keys", fingerprint).stdout.decode().splitlines()
+        subkeys = [line.split(":") for line in listing if line.startswith("sub:")]
+        return Person(address, "openpgp", fingerprint, certificate, secret, home=self.home,
+                      key_ids=tuple(fields[4] for fields in subkeys))
+
+    def smime(self, address, algorithm="rsa"):
+        """algorithm: "rsa" or "ec". Signed by itself, valid for 30 days."""
+        name = self.folder / f"{address}-{algorithm}"
+        certificate, key = pathlib.Path(f"{name}.pem"), pathlib.Path(f"{name}.key")
+        kind = ("rsa:2048",) if algorithm == "rsa" else ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+        usage = "keyEncipherment" if algorithm == "rsa" else "keyAgreement"
+        run("openssl", "req", "-x509", "-newkey", *kind, "-nodes", "-days", "30", "-subj", "/CN=Test",
+            "-addext", f"subjectAltName=email:{address}", "-addext", "basicConstraints=critical,CA:FALSE",
+            "-addext", f"keyUsage=critical,digitalSignature,{usage}", "-addext", "extendedKeyUsage=emailProtection",
+            "-keyout", key, "-out", certificate)
+        said = run("openssl", "x509", "-in", certificate, "-noout", "-fingerprint", "-sha256", "-serial")
+        said = said.stdout.decode()
+        fingerprint = re.search(r"Fingerprint=(.*)", said).group(1).replace(":", "")
+        serial = re.search(r"serial=0*(.*)", said).group(1)
+        return Person(address, "smime", fingerprint, certificate, key, serial=serial)

@@ -1,0 +1,77 @@
+"""What every helper of the end-to-end tests needs: where things are, running programs, waiting, ports, folders."""
+
+import os
+import pathlib
+import random
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = ROOT / os.environ.get("BUILD", "build")
+SEALGATE = BUILD / "sealgate"
+SEALCTL = BUILD / "sealctl"
+AS_ROOT = os.geteuid() == 0
+
+
+def run(*command, input=None, check=True, timeout=60, **options):
+    """Runs a program to its end; stdout and stderr are bytes. With CHECK its failure is an AssertionError that shows
+    what it said."""
+    command = [str(word) for word in command]
+    if isinstance(input, str):
+        input = input.encode()
+    if input is None:
+        options.setdefault("stdin", subprocess.DEVNULL)
+    done = subprocess.run(command, input=input, capture_output=True, timeout=timeout, check=False, **options)
+    if check and done.returncode != 0:
+        said = (done.stdout[-1500:] + done.stderr[-3000:]).decode(errors="replace")
+        raise AssertionError(f"{' '.join(command)}: exit code {done.returncode}\n{said}")
+    return done
+
+
+def wait_until(condition, what, timeout=30):
+    """Returns the first true value of CONDITION(); AssertionError when TIMEOUT seconds pass without one."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout} s: {what() if callable(what) else what}")
+        time.sleep(0.02)
+
+
+def free_port():
+    """A loopback port that nobody listens on, below the range from which the kernel takes ports for clients."""
+    while True:
+        port = random.randrange(15000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+
+
+def short_folder():
+    """A new folder with a short path (sockets have at most 108 bytes) that other users may walk through."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="sg-"))
+    folder.chmod(0o711)
+    return folder
+
+
+def remove_folder(folder):
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def end_process(process, timeout=30):
+    """SIGTERM, then SIGKILL, to a process of ours."""
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

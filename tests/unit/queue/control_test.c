@@ -1,0 +1,318 @@
+/* The verbs of sealctl: what they answer, what they change, what they refuse. */
+#include "tests/unit/queue/world.h"
+
+static const char *str(const json_t *o, const char *name)
+{
+    const char *s = json_string_value(json_object_get(o, name));
+    return s ? s : "";
+}
+
+static void assert_class(json_t *answer, const char *class)
+{
+    if (is_ok(answer) || strcmp(str(answer, "class"), class) != 0 || !*str(answer, "error"))
+        fail_msg("not %s: %s %s", class, str(answer, "class"), str(answer, "error"));
+    json_decref(answer);
+}
+
+static void assert_done(json_t *answer, const char *name, int64_t n)
+{
+    if (!is_ok(answer) || json_integer_value(json_object_get(answer, name)) != n)
+        fail_msg("not %s=%lld: %s", name, (long long)n, str(answer, "error"));
+    json_decref(answer);
+}
+
+static void test_what_is_no_request_is_refused(void **state)
+{
+    (void)state;
+    static const char *const requests[] = {
+        "{'verb': 'queue.explode'}",
+        "{'verb': 'queue.show'}",
+        "{'verb': 'queue.show', 'id': 7}",
+        "{'verb': 'queue.show', 'id': '../../etc/passwd'}",
+        "{'verb': 'queue.show', 'id': '%2e%2e%2f'}",
+        "{'verb': 'queue.remove', 'id': 'all'}",
+        "{'verb': 'queue.retry'}",
+        "{'verb': 'queue.retry', 'all': 'yes'}",
+        "{'verb': 'queue.hold', 'id': ''}",
+        "{'verb': 'held.return', 'id': null}",
+        "{'verb': 'held.release', 'id': '0000'}",
+        "{'verb': 'queue.list', 'state': 'x\\' OR 1=1'}",
+        "{'verb': 'queue.list', 'limit': -1}",
+        "{'verb': 'queue.list', 'limit': 'many'}",
+        "{'verb': 'audit.list', 'limit': 1000000}",
+        "{'verb': 'audit.list', 'id': '..'}",
+        "{'verb': 7}",
+        "[]",
+        "garbage",
+        "",
+    };
+    struct world w;
+    world_make(&w);
+    world_start(&w);
+    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++)
+        assert_class(world_ask(&w, requests[i]), "invalid");
+    static const char *const verbs[] = {"queue.show",   "held.show",    "queue.hold", "queue.release",
+                                        "queue.remove", "held.release", "held.return"};
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+        assert_class(world_ask_id(&w, verbs[i], "0123456789abcdefghij"), "not-found");
+    world_end(&w);
+}
+
+static void test_list_and_show(void **state)
+{
+    (void)state;
+    struct world w;
+    struct sample s;
+    struct sample held;
+    world_make(&w);
+    world_start(&w);
+    sample_start(&s);
+    struct store_copy *copy = sample_copy(&s, COPY_QUEUED, FORMAT_SMIME, "sealed");
+    sample_recipient(&s, copy, "bob@example.com");
+    sample_recipient(&s, copy, "carol\xff@example.net"); /* no UTF-8 */
+    sample_recipient(&s, sample_copy(&s, COPY_RETURN, FORMAT_CLEAR, "locked"), "dave@example.com");
+    assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
+    sample_held(&held, "erin@example.com");
+    assert_int_equal(world_send(&w, &held), SUBMIT_QUEUED);
+
+    json_t *answer = world_ask(&w, "{'verb': 'queue.list'}");
+    json_t *messages = json_object_get(answer, "messages");
+    assert_int_equal(json_array_size(messages), 2);
+    json_t *first = json_array_get(messages, 0);
+    assert_string_equal(str(first, "id"), s.store.envelope.id);
+    assert_string_equal(str(first, "received"), "2027-01-15T08:00:00Z");
+    json_t *recipients = json_object_get(first, "recipients");
+    assert_int_equal(json_array_size(recipients), 3);
+    assert_string_equal(str(json_array_get(recipients, 0), "state"), "queued");
+    assert_string_equal(str(json_array_get(recipients, 1), "address"), "carol\\xff@example.net");
+    assert_string_equal(str(json_array_get(recipients, 2), "state"), "returning");
+    assert_false(json_is_true(json_object_get(answer, "more")));
+    json_decref(answer);
+
+    static const struct {
+        const char *request;
+        size_t messages;
+        bool more;
+    } table[] = {
+        {"{'verb': 'queue.list', 'state': 'queued'}", 1, false},
+        {"{'verb': 'queue.list', 'state': 'held'}", 1, false},
+        {"{'verb': 'queue.list', 'state': 'returning'}", 1, false},
+        {"{'verb': 'queue.list', 'state': 'deferred'}", 0, false},
+        {"{'verb': 'queue.list', 'limit': 2}", 1, true},
+        {"{'verb': 'queue.list', 'limit': 4}", 2, false},
+        {"{'verb': 'queue.list', 'limit': 0}", 0, true},
+        {"{'verb': 'held.list'}", 1, false},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        answer = world_ask(&w, table[i].request);
+        assert_true(is_ok(answer));
+        if (json_array_size(json_object_get(answer, "messages")) != table[i].messages ||
+            json_is_true(json_object_get(answer, "more")) != table[i].more)
+            fail_msg("%s", table[i].request);
+        json_decref(answer);
+    }
+
+    answer = world_ask_id(&w, "queue.show", s.store.envelope.id);
+    json_t *message = json_object_get(answer, "message");
+    assert_string_equal(str(message, "from"), "alice@example.org");
+    assert_string_equal(str(message, "tls_version"), "TLSv1.3");
+    json_t *bob = json_array_get(json_object_get(message, "recipients"), 0);
+    assert_string_equal(str(bob, "fingerprint"), "0123456789ABCDEF");
+    assert_string_equal(str(bob, "format"), "smime");
+    json_decref(answer);
+    answer = world_ask_id(&w, "held.show", held.store.envelope.id);
+    json_t *erin = json_array_get(json_object_get(json_object_get(answer, "message"), "recipients"), 0);
+    assert_string_equal(str(erin, "hold"), "key");
+    assert_string_equal(str(erin, "reason"), "none found");
+    assert_int_equal(strlen(str(erin, "held_until")), 20);
+    json_decref(answer);
+    world_end(&w);
+}
+
+static void test_hold_and_release_by_the_administrator(void **state)
+{
+    (void)state;
+    struct world w;
+    struct sample s;
+    struct sample key;
+    struct queue_lease lease;
+    world_make(&w);
+    world_start(&w);
+    sample_simple(&s, "bob@example.com");
+    assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
+    sample_held(&key, "carol@example.net");
+    assert_int_equal(world_send(&w, &key), SUBMIT_QUEUED);
+    assert_done(world_ask_id(&w, "queue.hold", s.store.envelope.id), "held", 1);
+    assert_class(world_ask_id(&w, "queue.hold", s.store.envelope.id), "invalid");
+    int channel = world_attach(&w, DELIVERY_1, 10);
+    assert_int_equal(world_state(&w, "held"), 2);
+    channel_is_quiet(channel);
+    /* Each hold has its own way out. */
+    assert_class(world_ask_id(&w, "held.release", s.store.envelope.id), "not-found");
+    assert_class(world_ask_id(&w, "queue.release", key.store.envelope.id), "invalid");
+    assert_int_equal(world_count(&w, "{'verb': 'queue.retry', 'all': true}", "recipients"), 0);
+    assert_done(world_ask_id(&w, "queue.release", s.store.envelope.id), "released", 1);
+    channel_take_lease(channel, &lease, NULL);
+    assert_string_equal(lease.message_id, s.store.envelope.id);
+    /* In delivery: neither held nor removed under its feet. */
+    assert_class(world_ask_id(&w, "queue.hold", s.store.envelope.id), "busy");
+    assert_class(world_ask_id(&w, "queue.remove", s.store.envelope.id), "busy");
+    queue_lease_free(&lease);
+    close(channel);
+    world_end(&w);
+}
+
+static void test_remove_leaves_only_audit_lines(void **state)
+{
+    (void)state;
+    struct world w;
+    struct sample s;
+    world_make(&w);
+    world_start(&w);
+    sample_held(&s, "bob@example.com");
+    assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
+    assert_done(world_ask_id(&w, "queue.remove", s.store.envelope.id), "removed", 1);
+    assert_class(world_ask_id(&w, "queue.show", s.store.envelope.id), "not-found");
+    json_t *answer = world_ask_id(&w, "audit.list", s.store.envelope.id);
+    json_t *lines = json_object_get(answer, "lines");
+    assert_int_equal(json_array_size(lines), 3);
+    assert_string_equal(str(json_array_get(lines, 2), "event"), "removed");
+    json_decref(answer);
+    world_end(&w);
+}
+
+static void test_return_sends_it_back(void **state)
+{
+    (void)state;
+    struct world w;
+    struct sample s;
+    struct queue_lease lease;
+    world_make(&w);
+    world_start(&w);
+    int channel = world_attach(&w, DELIVERY_1, 10);
+    sample_held(&s, "bob@example.com");
+    assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
+    assert_done(world_ask_id(&w, "held.return", s.store.envelope.id), "returning", 1);
+    channel_take_lease(channel, &lease, NULL);
+    assert_int_equal(lease.state, COPY_RETURN);
+    queue_lease_free(&lease);
+    close(channel);
+    world_end(&w);
+}
+
+static void test_retry_at_once(void **state)
+{
+    (void)state;
+    struct world w;
+    struct sample s;
+    struct queue_lease lease;
+    world_make(&w);
+    world_start(&w);
+    int channel = world_attach(&w, DELIVERY_1, 10);
+    sample_simple(&s, "bob@example.com");
+    assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
+    for (int i = 0; i < 3; i++) {
+        channel_take_lease(channel, &lease, NULL);
+        channel_finish(channel, &lease, OUTCOME_DEFERRED);
+        channel_take_stored(channel, lease.copy_id);
+        queue_lease_free(&lease);
+        assert_int_equal(world_state(&w, "deferred"), 1);
+        if (i == 0)
+            assert_done(world_ask_id(&w, "queue.retry", s.store.envelope.id), "recipients", 1);
+        else
+            assert_int_equal(world_count(&w, "{'verb': 'queue.retry', 'all': true}", "recipients"), 1);
+    }
+    close(channel);
+    world_end(&w);
+}
+
+static void test_audit_verbs(void **state)
+{
+    (void)state;
+    enum { N = 30 };
+    struct world w;
+    world_make(&w);
+    world_start(&w);
+    for (int i = 0; i < N; i++) {
+        struct sample s;
+        sample_simple(&s, "bob@example.com");
+        assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
+    }
+    json_t *answer = world_ask(&w, "{'verb': 'audit.verify'}");
+    assert_true(json_is_true(json_object_get(answer, "intact")));
+    assert_int_equal(json_integer_value(json_object_get(answer, "lines")), 2 * N);
+    json_decref(answer);
+    answer = world_ask(&w, "{'verb': 'audit.list', 'limit': 3}");
+    json_t *lines = json_object_get(answer, "lines");
+    assert_int_equal(json_array_size(lines), 3);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(lines, 2), "seq")), 2 * N);
+    json_decref(answer);
+    /* Export in pages gives every line once. */
+    int64_t after = 0;
+    int64_t seen = 0;
+    char request[100];
+    for (bool more = true; more;) {
+        snprintf(request, sizeof request, "{'verb': 'audit.export', 'limit': 7, 'after': %lld}",
+                 (long long)after);
+        answer = world_ask(&w, request);
+        lines = json_object_get(answer, "lines");
+        for (size_t i = 0; i < json_array_size(lines); i++) {
+            assert_int_equal(json_integer_value(json_object_get(json_array_get(lines, i), "seq")), ++seen);
+            assert_int_equal(strlen(str(json_array_get(lines, i), "hash")), 64);
+        }
+        more = json_is_integer(json_object_get(answer, "next"));
+        after = json_integer_value(json_object_get(answer, "next"));
+        json_decref(answer);
+    }
+    assert_int_equal(seen, 2 * N);
+
+    world_stop(&w, SIGTERM);
+    database_open(&w.d);
+    database_run(&w.d, "UPDATE audit SET recipient = 'mallory@example.com' WHERE seq = 17");
+    sql_close(w.d.sql);
+    world_start(&w);
+    answer = world_ask(&w, "{'verb': 'audit.verify'}");
+    assert_true(is_ok(answer));
+    assert_false(json_is_true(json_object_get(answer, "intact")));
+    assert_int_equal(json_integer_value(json_object_get(answer, "seq")), 17);
+    json_decref(answer);
+    world_stop(&w, SIGTERM);
+    database_open(&w.d);
+    database_run(&w.d, "UPDATE audit SET recipient = 'bob@example.com' WHERE seq = 17");
+    sql_close(w.d.sql);
+    world_end(&w);
+}
+
+static void test_status(void **state)
+{
+    (void)state;
+    struct world w;
+    struct sample s;
+    world_make(&w);
+    world_start(&w);
+    sample_simple(&s, "bob@example.com");
+    s.store.envelope.received_ms = clock_wall_ms() - 3600 * 1000;
+    assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
+    json_t *answer = world_ask(&w, "{'verb': 'queue.status'}");
+    assert_int_equal(json_integer_value(json_object_get(answer, "messages")), 1);
+    assert_in_range(json_integer_value(json_object_get(answer, "oldest_seconds")), 3600, 3700);
+    assert_true(json_integer_value(json_object_get(answer, "database_bytes")) > 4096);
+    assert_false(json_is_true(json_object_get(answer, "delivery_attached")));
+    json_decref(answer);
+    world_end(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_is_no_request_is_refused),
+        cmocka_unit_test(test_list_and_show),
+        cmocka_unit_test(test_hold_and_release_by_the_administrator),
+        cmocka_unit_test(test_remove_leaves_only_audit_lines),
+        cmocka_unit_test(test_return_sends_it_back),
+        cmocka_unit_test(test_retry_at_once),
+        cmocka_unit_test(test_audit_verbs),
+        cmocka_unit_test(test_status),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
