@@ -53,9 +53,13 @@ class Gateway:
         self.port, self.starttls_port = free_port(), free_port()
         self.process = None
         self.environment = dict(os.environ)
-        self._make_secrets()
-        self.write_conf()
-        run(SEALCTL, "-c", self.conf, "user", "add", self.user, input=self.password + "\n")
+        try:
+            self._make_secrets()
+            self.write_conf()
+            self.ctl("user", "add", self.user, input=self.password + "\n")
+        except BaseException:
+            remove_folder(self.folder)
+            raise
 
     def _make_secrets(self):
         """Each gateway has its own certificate file, key and users file, so that a test may spoil them."""

@@ -434,6 +434,61 @@ static void r1_channel_lost_in_the_middle_of_a_delivery(void **state)
     assert_int_equal(bench.n_outcomes, 0);
 }
 
+static void attached_anew(void)
+{
+    unsigned before = bench.attached;
+    bench_close_channel(&bench);
+    alarm(20);
+    while (bench.attached == before)
+        event_base_loop(bench.base, EVLOOP_ONCE);
+    alarm(0);
+}
+
+/* Another recipient of the copy has become due when the queue leases it again. */
+static void r1_the_rest_of_a_dropped_lease_is_put_off(void **state)
+{
+    (void)state;
+    bench.smtpd.step = AT_DATA;
+    bench.smtpd.deed = DO_HANG;
+    bench_start(&bench);
+    bench_send(&bench, &(struct bench_lease){
+                           .copy_id = 1, .body = span_str(small), .recipients = {"bob@example.com"}});
+    alarm(20);
+    while (!strstr(buf_str(&bench.smtpd.commands), "DATA"))
+        event_base_loop(bench.base, EVLOOP_ONCE);
+    alarm(0);
+    attached_anew();
+    bench_send(&bench, &(struct bench_lease){.copy_id = 1,
+                                             .body = span_str(small),
+                                             .recipients = {"bob@example.com", "carol@example.com"}});
+    bench_wait(&bench, 1);
+    assert_int_equal(result_of(101)->outcome, OUTCOME_DEFERRED);
+    assert_int_equal(bench.n_recipients, 1); /* the first is still under way */
+    assert_int_equal(bench.smtpd.connections, 1);
+}
+
+static void r1_the_rest_beside_an_unstored_outcome_is_put_off(void **state)
+{
+    (void)state;
+    bench.keep_unstored = true;
+    bench_start(&bench);
+    bench_send(&bench, &(struct bench_lease){
+                           .copy_id = 1, .body = span_str(small), .recipients = {"bob@example.com"}});
+    bench_wait(&bench, 1);
+    attached_anew();
+    bench_forget(&bench);
+    bench_send(&bench, &(struct bench_lease){.copy_id = 1,
+                                             .body = span_str(small),
+                                             .recipients = {"bob@example.com", "carol@example.com"}});
+    bench_wait(&bench, 1);
+    assert_int_equal(result_of(100)->outcome, OUTCOME_DELIVERED);
+    bench_stored(&bench, 1);
+    bench_wait(&bench, 2);
+    assert_int_equal(result_of(101)->outcome, OUTCOME_DEFERRED);
+    assert_int_equal(bench.n_recipients, 2);
+    assert_int_equal(bench.smtpd.messages, 1);
+}
+
 static void r1_delivered_is_told_before_slow_ones_end(void **state)
 {
     (void)state;
@@ -635,6 +690,35 @@ static void the_next_mx_is_tried(void **state)
     dns_server_stop(&dns);
 }
 
+/* Hosts that the recipient's domain chose may refuse us for good; misbehaviour_test shows that a fixed route
+ * cannot. */
+static void mx_hosts_that_all_refuse_us_are_the_last_word(void **state)
+{
+    (void)state;
+    static const struct {
+        enum step step;
+        enum deed deed;
+    } cases[] = {{AT_GREETING, DO_5XX}, {AT_EHLO_TLS, DO_5XX}, {AT_MAIL, DO_530}};
+    struct dns_server dns;
+    dns_server_start(&dns, bench.base, two, 3);
+    const char *servers[] = {dns.address};
+    bench.settings.resolver = (struct resolver_settings){.servers = servers, .n_servers = 1};
+    bench.settings.route = "mx";
+    bench.settings.deliveries_per_connection = 1;
+    bench_start(&bench);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        bench.smtpd.step = cases[i].step;
+        bench.smtpd.deed = cases[i].deed;
+        bench_send(&bench, &(struct bench_lease){.copy_id = (int64_t)i,
+                                                 .body = span_str(small),
+                                                 .recipients = {"a@example.com"}});
+        bench_wait(&bench, i + 1);
+        assert_int_equal(result_of((int64_t)i * 100)->outcome, OUTCOME_BOUNCED);
+    }
+    bench_stop(&bench);
+    dns_server_stop(&dns);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, prepare, clean)
 
 int main(void)
@@ -659,12 +743,15 @@ int main(void)
         TEST(a_kept_connection_that_ended_is_no_failure),
         TEST(r1_reattached_with_the_same_instance),
         TEST(r1_channel_lost_in_the_middle_of_a_delivery),
+        TEST(r1_the_rest_of_a_dropped_lease_is_put_off),
+        TEST(r1_the_rest_beside_an_unstored_outcome_is_put_off),
         TEST(r1_delivered_is_told_before_slow_ones_end),
         TEST(drain_gives_back_what_was_not_begun),
         TEST(sigterm_drains_the_process),
         TEST(certificates_as_demanded),
         TEST(routes_by_mx),
         TEST(the_next_mx_is_tried),
+        TEST(mx_hosts_that_all_refuse_us_are_the_last_word),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,14 +10,15 @@ static const char *const step_names[] = {"nothing", "greeting", "EHLO", "STARTTL
                                          "MAIL",    "RCPT",     "DATA", "end"};
 static const char *const deed_names[] = {"right",     "close",   "4xx",           "5xx",
                                          "421",       "garbage", "endless lines", "endless line",
-                                         "plaintext", "hang",    "odd code"};
+                                         "plaintext", "hang",    "odd code",      "530"};
 
-/* A 5xx is the only thing that bounces, and at EHLO and STARTTLS in clear it only means "no TLS here". */
+/* A 5xx is the only thing that bounces, and only about a message: one that turns this gateway away, or wants
+ * it to authenticate, is a mistake in the configuration of the fixed route. */
 static enum delivery_outcome expected(enum step step, enum deed deed)
 {
     if (deed == DO_RIGHT || (deed == DO_PLAINTEXT && step != AT_STARTTLS))
         return OUTCOME_DELIVERED;
-    if (deed == DO_5XX && step != AT_EHLO && step != AT_STARTTLS)
+    if (deed == DO_5XX && step >= AT_MAIL)
         return OUTCOME_BOUNCED;
     return OUTCOME_DEFERRED;
 }

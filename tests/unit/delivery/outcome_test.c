@@ -95,6 +95,31 @@ static void our_own_failures(void **state)
     }
 }
 
+/* A result that nobody set says nothing, least of all that the next hop has the message. */
+static void r1_an_unset_result_is_not_delivered(void **state)
+{
+    (void)state;
+    struct result r = {0};
+    assert_int_equal(outcome_decide(&r, NOW, YOUNG), OUTCOME_DEFERRED);
+    assert_true(r.text[0] && r.status[0] == '4');
+    r = (struct result){0};
+    assert_int_equal(outcome_decide(&r, NOW, OLD), OUTCOME_BOUNCED);
+    assert_string_equal(r.status, "4.4.7");
+}
+
+/* Told again after the telling failed, an outcome is the same. */
+static void decided_once_is_decided(void **state)
+{
+    (void)state;
+    struct result r, before;
+    outcome_local(&r, FAILURE_TEMPORARY, "4.2.1", "later");
+    assert_int_equal(outcome_decide(&r, NOW, OLD), OUTCOME_BOUNCED);
+    before = r;
+    assert_int_equal(outcome_decide(&r, NOW, OLD), OUTCOME_BOUNCED);
+    assert_string_equal(r.text, before.text);
+    assert_string_equal(r.status, before.status);
+}
+
 /* One host that may do later outweighs any number that refuse, in any order. */
 static void hosts_of_a_route_add_up(void **state)
 {
@@ -121,10 +146,9 @@ static void hosts_of_a_route_add_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(replies_become_outcomes),
-        cmocka_unit_test(no_4xx_is_a_bounce),
-        cmocka_unit_test(our_own_failures),
-        cmocka_unit_test(hosts_of_a_route_add_up),
+        cmocka_unit_test(replies_become_outcomes), cmocka_unit_test(no_4xx_is_a_bounce),
+        cmocka_unit_test(our_own_failures),        cmocka_unit_test(r1_an_unset_result_is_not_delivered),
+        cmocka_unit_test(decided_once_is_decided), cmocka_unit_test(hosts_of_a_route_add_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

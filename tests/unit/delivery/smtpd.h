@@ -35,6 +35,7 @@ enum deed {
     DO_PLAINTEXT, /* a second reply right behind the expected one */
     DO_HANG,
     DO_ODD_CODE, /* a reply of a class that cannot be here */
+    DO_530,      /* authentication is required (RFC 4954 §6) */
     DEEDS,
 };
 
@@ -134,6 +135,9 @@ static inline bool smtpd_misbehaves(struct smtpd_session *s, enum step step, boo
         return true;
     case DO_ODD_CODE:
         smtpd_say(s, step == AT_DATA ? "250 what\r\n" : "354 what\r\n");
+        return true;
+    case DO_530:
+        smtpd_say(s, "530 5.7.0 authentication required\r\n");
         return true;
     case DO_HANG:
         s->hangs = true;
