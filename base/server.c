@@ -19,7 +19,11 @@ static bool take_one(struct server *server, int fd)
 {
     struct ipc_msg msg;
     struct error err;
-    if (ipc_recv(fd, &msg, &err) != STATUS_OK)
+    enum status received = ipc_recv(fd, &msg, &err);
+    /* Every client end is gone, which only the end of the supervisor does: an event left armed would spin. */
+    if (received == STATUS_CLOSED)
+        event_del(server->event);
+    if (received != STATUS_OK)
         return false;
     struct request *request = malloc(sizeof *request);
     if (!request) {

@@ -22,6 +22,8 @@ struct unstored {
     struct buf body;
     int dsn_fd;
     bool sent; /* over the channel at hand */
+    size_t n_recipients;
+    int64_t recipient_ids[];
 };
 
 struct attach {
@@ -64,8 +66,7 @@ static void detach(struct attach *a)
 static void lost(struct attach *a, const struct error *err)
 {
     log_error(a->settings->log, LOG_LEVEL_WARNING, "queue-lost", NULL, err);
-    detach(a);
-    set_timer(a, RETRY_MS);
+    attach_again(a);
 }
 
 static struct unstored *find_unstored(const struct attach *a, int64_t copy_id)
@@ -247,7 +248,7 @@ void attach_stop(struct attach *a)
 enum status attach_outcome(struct attach *a, const struct queue_outcome *outcome, int dsn_fd,
                            struct error *err)
 {
-    struct unstored *u = calloc(1, sizeof *u);
+    struct unstored *u = calloc(1, sizeof *u + outcome->n_recipients * sizeof u->recipient_ids[0]);
     if (!u) {
         if (dsn_fd >= 0)
             close(dsn_fd);
@@ -255,6 +256,9 @@ enum status attach_outcome(struct attach *a, const struct queue_outcome *outcome
     }
     u->copy_id = outcome->copy_id;
     u->dsn_fd = dsn_fd;
+    u->n_recipients = outcome->n_recipients;
+    for (size_t i = 0; i < outcome->n_recipients; i++)
+        u->recipient_ids[i] = outcome->recipients[i].id;
     buf_init(&u->body, IPC_BODY_MAX);
     queue_outcome_pack(&u->body, outcome);
     TAILQ_INSERT_TAIL(&a->unstored, u, link);
@@ -266,9 +270,25 @@ enum status attach_outcome(struct attach *a, const struct queue_outcome *outcome
     return st;
 }
 
+void attach_again(struct attach *a)
+{
+    detach(a);
+    set_timer(a, RETRY_MS);
+}
+
 bool attach_is_unstored(const struct attach *a, int64_t copy_id)
 {
     return find_unstored(a, copy_id) != NULL;
+}
+
+bool attach_has_unstored(const struct attach *a, int64_t copy_id, int64_t recipient_id)
+{
+    const struct unstored *u;
+    TAILQ_FOREACH(u, &a->unstored, link)
+    for (size_t i = 0; u->copy_id == copy_id && i < u->n_recipients; i++)
+        if (u->recipient_ids[i] == recipient_id)
+            return true;
+    return false;
 }
 
 bool attach_is_settled(const struct attach *a)

@@ -31,8 +31,14 @@ void attach_stop(struct attach *attach);
 MUST_USE enum status attach_outcome(struct attach *attach, const struct queue_outcome *outcome, int dsn_fd,
                                     struct error *err);
 
-/* Is an outcome of this copy not stored yet? A lease for it says nothing new. */
+/* Closes the channel and attaches anew: queue then repeats every lease that it has no outcome for. For a
+ * lease that can be neither worked on nor answered. */
+void attach_again(struct attach *attach);
+
+/* Is an outcome of this copy not stored yet? */
 bool attach_is_unstored(const struct attach *attach, int64_t copy_id);
+/* Is one that tells of this recipient (its id) of the copy? */
+bool attach_has_unstored(const struct attach *attach, int64_t copy_id, int64_t recipient_id);
 /* Are all outcomes stored? */
 bool attach_is_settled(const struct attach *attach);
 

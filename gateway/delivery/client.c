@@ -180,6 +180,7 @@ struct client *client_open(struct event_base *base, const struct client_settings
     c->arg = arg;
     c->demand = target->demand;
     c->clear = target->clear;
+    c->fixed = target->fixed;
     snprintf(c->host, sizeof c->host, "%s", target->host);
     c->conn = conn_connect(base, target->address, target->address_len, &conn_handler, c, limits, err);
     if (!c->conn) {

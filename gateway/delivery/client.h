@@ -42,6 +42,7 @@ struct client_target {
     socklen_t address_len;
     const char *host; /* name of the host, copied */
     uint16_t port;
+    bool fixed;               /* the administrator chose the host: it cannot refuse us for good */
     struct tls_demand demand; /* its strings must outlive the client */
     bool clear;               /* do not use TLS though it may be offered (it failed before) */
 };

@@ -38,6 +38,7 @@ struct client {
     struct ehlo ehlo;
     struct tls_demand demand;
     bool clear;
+    bool fixed;
     char host[256];
     char where[400];     /* "mx.example.org [192.0.2.1]:25" */
     char tls_words[300]; /* what is known of the peer's certificate */

@@ -12,6 +12,8 @@ static void fail_session(struct client *c)
 {
     struct result result;
     outcome_session_reply(&result, &c->reply);
+    if (c->fixed)
+        outcome_not_final(&result, FAILURE_CONNECTION);
     client_fail(c, &result);
 }
 
@@ -171,10 +173,23 @@ static void enter_mail(struct client *c)
     client_write(c, "DATA\r\n"); /* RFC 2920 §3.1: last in its group */
 }
 
+/* RFC 4954 §6: the host wants us to authenticate; whoever the message is for. */
+static bool wants_authentication(int code)
+{
+    return code == 530 || code == 534 || code == 535 || code == 538;
+}
+
+static void read_result(const struct client *c, struct result *result)
+{
+    outcome_reply(result, &c->reply);
+    if (c->fixed && wants_authentication(c->reply.code))
+        outcome_not_final(result, FAILURE_TEMPORARY);
+}
+
 /* The reply that ends hope for what it is about. False: the connection is over, C may not be used. */
 static bool take_refusal(struct client *c, struct result *result)
 {
-    outcome_reply(result, &c->reply);
+    read_result(c, result);
     /* 421: the host closes (RFC 5321 §3.8); 2xx or 3xx at the wrong place: it does not follow. */
     if (c->reply.code != 421 && result->failure != FAILURE_CONNECTION && result->failure != FAILURE_NONE)
         return true;
@@ -270,7 +285,7 @@ static void on_end_of_data(struct client *c)
 {
     struct result result;
     struct peer peer = client_peer(c);
-    outcome_reply(&result, &c->reply);
+    read_result(c, &result);
     if (result.failure == FAILURE_CONNECTION) {
         client_fail(c, &result);
         return;

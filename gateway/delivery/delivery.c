@@ -62,7 +62,7 @@ static enum status put_together(struct delivery_role *role, const struct deliver
     role->destinations = destinations_new(role->base, role->resolver, &role->destination_settings, err);
     if (!role->destinations)
         return err->status;
-    role->tasks = tasks_new(&role->task_settings, role->destinations, err);
+    role->tasks = tasks_new(role->base, &role->task_settings, role->destinations, err);
     if (!role->tasks)
         return err->status;
     role->attach = attach_start(role->base, &role->attach_settings, on_lease, role, err);

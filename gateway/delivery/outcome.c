@@ -41,6 +41,14 @@ void outcome_session_reply(struct result *r, const struct reply_parser *reply)
     set_reply(r, reply, reply->code >= 500 ? FAILURE_REFUSED : FAILURE_CONNECTION);
 }
 
+void outcome_not_final(struct result *r, enum failure_class failure)
+{
+    if (r->failure != FAILURE_PERMANENT && r->failure != FAILURE_REFUSED)
+        return;
+    r->failure = failure;
+    r->status[0] = '4';
+}
+
 void outcome_add_host(struct result *sum, const struct result *host)
 {
     if (sum->failure != FAILURE_CONNECTION || host->failure == FAILURE_CONNECTION)
@@ -56,6 +64,9 @@ enum delivery_outcome outcome_decide(struct result *r, int64_t now_ms, int64_t e
     case FAILURE_REFUSED:
     case FAILURE_RETURN:
         return OUTCOME_BOUNCED;
+    case FAILURE_UNSET:
+        outcome_local(r, FAILURE_TEMPORARY, "4.3.0", "internal error: the attempt ended without a result");
+        break;
     case FAILURE_TEMPORARY:
     case FAILURE_CONNECTION:
         break;
@@ -65,6 +76,7 @@ enum delivery_outcome outcome_decide(struct result *r, int64_t now_ms, int64_t e
     char last[REPLY_TEXT_MAX + 1];
     memcpy(last, r->text, sizeof last);
     snprintf(r->text, sizeof r->text, "could not be delivered in time; last try: %.440s", last);
+    r->failure = FAILURE_PERMANENT;
     snprintf(r->status, sizeof r->status, "4.4.7"); /* RFC 3463 §3.5: delivery time expired */
     return OUTCOME_BOUNCED;
 }

@@ -12,6 +12,7 @@
 #include "gateway/wire/reply_parse.h"
 
 enum failure_class {
+    FAILURE_UNSET,      /* nobody said what became of it: a bug. Never "delivered". */
     FAILURE_NONE,       /* the next hop said 2xx: it has the message */
     FAILURE_TEMPORARY,  /* it said 4xx about this recipient or message, or we cannot do it now */
     FAILURE_PERMANENT,  /* it said 5xx about it, or it can never go there */
@@ -42,12 +43,18 @@ void outcome_reply(struct result *r, const struct reply_parser *reply);
  * FAILURE_REFUSED. */
 void outcome_session_reply(struct result *r, const struct reply_parser *reply);
 
-/* Adds what one host of a route did to the SUM over the hosts before (failure FAILURE_NONE at first): one
+/*
+ * What the host of a fixed route has against this gateway as such is a mistake in the configuration of one of
+ * the two, no fault of a recipient's: a permanent failure becomes FAILURE, a temporary one.
+ */
+void outcome_not_final(struct result *r, enum failure_class failure);
+
+/* Adds what one host of a route did to the SUM over the hosts before (failure FAILURE_UNSET at first): one
  * host that may do later outweighs any that refuse. */
 void outcome_add_host(struct result *sum, const struct result *host);
 
-/* The decision. A temporary failure of a message that is older than EXPIRES_MS becomes a bounce; R's status
- * and text then say so. */
+/* The decision. A temporary failure of a message that is older than EXPIRES_MS becomes a bounce; R then says
+ * so, and is permanent. FAILURE_UNSET is a temporary failure. */
 enum delivery_outcome outcome_decide(struct result *r, int64_t now_ms, int64_t expires_ms);
 
 #endif

@@ -46,6 +46,11 @@ static void give_up(struct session *s, const struct result *why)
 {
     struct destination *destination = s->destination;
     struct transaction *t = s->t;
+    struct result untried;
+    if (why->failure == FAILURE_UNSET) {
+        outcome_local(&untried, FAILURE_CONNECTION, "4.4.0", "no host of the route could be tried");
+        why = &untried;
+    }
     s->t = NULL;
     transaction_fail(t, why, NULL);
     if (why->failure == FAILURE_CONNECTION)
@@ -104,7 +109,8 @@ static void try_again(struct session *s, const struct result *why, enum client_t
     if (s->reused) {
         /* A kept connection may end at any time; that says nothing about the host. */
         find_route(s);
-    } else if (trouble == CLIENT_TROUBLE_TLS && !s->clear && tls_level_allows_clear(demand_of(s).level)) {
+    } else if (trouble == CLIENT_TROUBLE_TLS && !s->clear && s->tried < TRIES_MAX &&
+               tls_level_allows_clear(demand_of(s).level)) {
         s->clear = true;
         next_address(s);
     } else {
@@ -156,6 +162,7 @@ static void next_address(struct session *s)
                                        .address_len = address_length(ss),
                                        .host = hop->host,
                                        .port = hop->port,
+                                       .fixed = s->route.fixed,
                                        .demand = demand_of(s),
                                        .clear = s->clear};
         s->tried++;
@@ -164,6 +171,7 @@ static void next_address(struct session *s)
         if (s->client)
             return;
         add_failure(s, FAILURE_CONNECTION, "4.4.1", err.text);
+        s->clear = false;
     }
     s->hop_at++;
     next_hop(s);
@@ -173,14 +181,16 @@ static void on_addresses(void *arg, const struct resolver_answer *answer)
 {
     struct session *s = arg;
     s->address_query = NULL;
-    if (answer->state == RESOLVER_FOUND) {
+    if (answer->state == RESOLVER_FOUND && answer->n_addresses > 0) {
         memcpy(s->addresses, answer->addresses, sizeof s->addresses);
         s->n_addresses = answer->n_addresses;
         next_address(s);
         return;
     }
     /* A smarthost without an address is the administrator's mistake, not the recipient's. */
-    if (answer->state == RESOLVER_FAILED)
+    if (answer->state == RESOLVER_FOUND)
+        add_failure(s, FAILURE_CONNECTION, "4.4.3", "the resolver found the host, but no address");
+    else if (answer->state == RESOLVER_FAILED)
         add_failure(s, FAILURE_CONNECTION, "4.4.3", answer->why);
     else if (s->route.fixed)
         add_failure(s, FAILURE_CONNECTION, "4.4.4", "the host of the delivery route has no address");
@@ -193,6 +203,7 @@ static void on_addresses(void *arg, const struct resolver_answer *answer)
 static void next_hop(struct session *s)
 {
     s->n_addresses = s->address_at = 0;
+    s->clear = false;
     if (s->hop_at >= s->route.n || s->tried >= TRIES_MAX) {
         give_up(s, &s->sum);
         return;

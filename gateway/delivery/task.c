@@ -1,10 +1,14 @@
 #include "gateway/delivery/task.h"
 
+#include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "gateway/delivery/task_private.h"
+
+/* Until what could not be told for want of memory is told again. */
+#define RETRY_MS 500
 
 static void task_free(struct task *task)
 {
@@ -19,8 +23,24 @@ static void task_free(struct task *task)
 
 static void finish(struct task *task)
 {
-    task_report(task, true);
-    task_free(task);
+    /* Untold it would stay leased for ever, and what is delivered would be delivered again. */
+    struct timeval tv = {.tv_usec = RETRY_MS * 1000};
+    if (task_report(task, true))
+        task_free(task);
+    else
+        event_add(task->all->retry, &tv);
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct tasks *tasks = arg;
+    struct task *next;
+    for (struct task *task = LIST_FIRST(&tasks->list); task; task = next) {
+        next = LIST_NEXT(task, link);
+        if (task->n_transactions == 0)
+            finish(task);
+    }
 }
 
 static void fail_all(struct task *task, const struct result *result)
@@ -143,13 +163,13 @@ static void start(struct task *task, int body_fd)
         finish(task);
 }
 
-static bool is_known(const struct tasks *tasks, int64_t copy_id)
+static struct task *find(const struct tasks *tasks, int64_t copy_id)
 {
-    const struct task *task;
+    struct task *task;
     LIST_FOREACH(task, &tasks->list, link)
     if (task->lease.copy_id == copy_id)
-        return true;
-    return attach_is_unstored(tasks->attach, copy_id);
+        return task;
+    return NULL;
 }
 
 static struct task *task_new(struct tasks *tasks, const struct queue_lease *lease)
@@ -173,8 +193,14 @@ static struct task *task_new(struct tasks *tasks, const struct queue_lease *leas
 void tasks_lease(struct tasks *tasks, struct queue_lease *lease, int body_fd)
 {
     struct task *task = NULL;
-    if (!tasks->draining && lease->n_recipients > 0 && !is_known(tasks, lease->copy_id))
-        task = task_new(tasks, lease);
+    const struct task *running = find(tasks, lease->copy_id);
+    /* While draining nothing is answered: what is on lease ends with the channel. */
+    if (tasks->draining || lease->n_recipients == 0)
+        ;
+    else if (running || attach_is_unstored(tasks->attach, lease->copy_id))
+        tasks_put_off(tasks, lease, running, "another attempt for the same message is not finished");
+    else if (!(task = task_new(tasks, lease)))
+        tasks_put_off(tasks, lease, NULL, "out of memory");
     if (task)
         start(task, body_fd);
     else
@@ -183,11 +209,14 @@ void tasks_lease(struct tasks *tasks, struct queue_lease *lease, int body_fd)
         close(body_fd);
 }
 
-struct tasks *tasks_new(const struct task_settings *settings, struct destinations *destinations,
-                        struct error *err)
+struct tasks *tasks_new(struct event_base *base, const struct task_settings *settings,
+                        struct destinations *destinations, struct error *err)
 {
     struct tasks *tasks = calloc(1, sizeof *tasks);
-    if (!tasks) {
+    if (tasks)
+        tasks->retry = event_new(base, -1, 0, on_retry, tasks);
+    if (!tasks || !tasks->retry) {
+        free(tasks);
         error_set(err, STATUS_TEMPORARY, "out of memory for tasks");
         return NULL;
     }
@@ -206,6 +235,7 @@ void tasks_free(struct tasks *tasks)
 {
     while (!LIST_EMPTY(&tasks->list))
         task_free(LIST_FIRST(&tasks->list));
+    event_free(tasks->retry);
     free(tasks);
 }
 

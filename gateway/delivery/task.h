@@ -15,18 +15,20 @@ struct task_settings {
     struct spool_key spool_key;
 };
 
+struct event_base;
 struct tasks;
 
 /* All arguments must outlive it. NULL: out of memory (err). */
-struct tasks *tasks_new(const struct task_settings *settings, struct destinations *destinations,
-                        struct error *err);
+struct tasks *tasks_new(struct event_base *base, const struct task_settings *settings,
+                        struct destinations *destinations, struct error *err);
 /* Where outcomes go; before the first lease. */
 void tasks_set_attach(struct tasks *tasks, struct attach *attach);
 /* After destinations_free: what is under way is dropped without an outcome. */
 void tasks_free(struct tasks *tasks);
 
 /* Takes a lease (its content and BODY_FD are owned from now on). One for a copy that is worked on, or whose
- * outcome is not stored yet, is dropped. */
+ * outcome is not stored yet, is dropped; recipients of it that neither of these tells of (they became due
+ * meanwhile) are deferred. */
 void tasks_lease(struct tasks *tasks, struct queue_lease *lease, int body_fd);
 
 /* Takes no more leases. */

@@ -41,10 +41,28 @@ static enum status open_body(struct task *task, int body_fd, struct error *err)
                         err);
 }
 
+/* Only what a rule let go in clear or what was sealed may leave; seen here last, whoever should have seen it
+ * before. */
+static bool may_leave(const struct queue_lease *lease)
+{
+    return lease->state == COPY_QUEUED && (lease->format == FORMAT_CLEAR || lease->format == FORMAT_OPENPGP ||
+                                           lease->format == FORMAT_SMIME);
+}
+
 bool task_open_body(struct task *task, int body_fd, struct result *result)
 {
     struct error err;
     buf_init(&task->clear, IPC_BODY_MAX);
+    if (!may_leave(&task->lease)) {
+        error_set(
+            &err, STATUS_INTERNAL,
+            "a copy that is held or not sealed (state %d, format %s) was leased to be delivered; it was "
+            "not sent; report this as a bug of the gateway",
+            (int)task->lease.state, copy_format_word(task->lease.format));
+        log_error(task->all->settings->log, LOG_LEVEL_ERROR, "internal-error", task->lease.message_id, &err);
+        outcome_local(result, FAILURE_TEMPORARY, "4.3.0", "internal error: the message is not sealed");
+        return false;
+    }
     if (open_body(task, body_fd, &err) != STATUS_OK) {
         log_error(task->all->settings->log, LOG_LEVEL_ERROR, "body-unreadable", task->lease.message_id, &err);
         outcome_local(result, FAILURE_TEMPORARY, "4.3.0", "the stored message cannot be read: %s", err.text);

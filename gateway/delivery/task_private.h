@@ -20,6 +20,7 @@ struct tasks {
     struct destinations *destinations;
     struct attach *attach;
     bool draining;
+    struct event *retry; /* tells again what could not be told */
     LIST_HEAD(, task) list;
 };
 
@@ -32,7 +33,13 @@ void task_close_body(struct task *task);
 struct span task_shown_header(const struct task *task);
 
 /* task_report.c: tells queue of results not told yet; with ALL false only of delivered recipients (a crash
- * must not deliver them again), the rest in one piece at the end. */
-void task_report(struct task *task, bool all);
+ * must not deliver them again), the rest in one piece at the end. False: out of memory, to be called again.
+ */
+bool task_report(struct task *task, bool all);
+
+/* task_put_off.c: defers the recipients of a lease that is not taken, but for those that RUNNING (NULL: none;
+ * a task of the same copy) or an outcome not stored yet tells of. */
+void tasks_put_off(struct tasks *tasks, const struct queue_lease *lease, const struct task *running,
+                   const char *why);
 
 #endif

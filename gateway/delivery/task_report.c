@@ -36,6 +36,14 @@ static void log_recipient(const struct task *task, const struct recipient *r, en
     log_end(&line);
 }
 
+static void log_unset(const struct task *task)
+{
+    struct error err;
+    error_set(&err, STATUS_INTERNAL,
+              "an attempt ended without a result; report this as a bug of the gateway");
+    log_error(task->all->settings->log, LOG_LEVEL_ERROR, "internal-error", task->lease.message_id, &err);
+}
+
 static bool collect(struct task *task, bool all, struct report *report)
 {
     size_t n = task->lease.n_recipients;
@@ -49,6 +57,8 @@ static bool collect(struct task *task, bool all, struct report *report)
         struct recipient *r = &task->recipients[i];
         if (!r->done || r->reported || (!all && r->result.failure != FAILURE_NONE))
             continue;
+        if (r->result.failure == FAILURE_UNSET)
+            log_unset(task);
         report->outcomes[report->n] = outcome_decide(&r->result, now, task->lease.expires_ms);
         report->recipients[report->n++] = r;
     }
@@ -133,29 +143,32 @@ static void fill(struct task *task, struct report *report)
     }
 }
 
-static void send_report(struct task *task, struct report *report)
+static bool send_report(struct task *task, struct report *report)
 {
     struct error err;
     fill(task, report);
     enum status st = attach_outcome(task->all->attach, &report->outcome, report->dsn_fd, &err);
     if (st != STATUS_OK) {
-        log_error(task->all->settings->log, LOG_LEVEL_ERROR, "outcome-lost", task->lease.message_id, &err);
-        return;
+        log_error(task->all->settings->log, LOG_LEVEL_ERROR, "outcome-waits", task->lease.message_id, &err);
+        return false;
     }
     for (size_t i = 0; i < report->n; i++) {
         report->recipients[i]->reported = true;
         log_recipient(task, report->recipients[i], report->outcomes[i]);
     }
+    return true;
 }
 
-void task_report(struct task *task, bool all)
+bool task_report(struct task *task, bool all)
 {
     struct report report = {.dsn_fd = -1};
-    if (collect(task, all, &report) && report.n > 0) {
+    bool ok = collect(task, all, &report);
+    if (ok && report.n > 0) {
         add_dsn(task, &report);
-        send_report(task, &report);
+        ok = send_report(task, &report);
     }
     free(report.recipients);
     free(report.outcomes);
     free(report.outcome.recipients);
+    return ok;
 }

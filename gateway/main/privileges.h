@@ -11,7 +11,7 @@ struct privileges {
     const char *user;   /* as root: becomes this user; as an ordinary user: not looked at */
     const char *folder; /* existing folder: new root or working directory */
     bool chroot;        /* as root only */
-    int64_t memory_max; /* RLIMIT_AS in bytes, 0: none */
+    int64_t memory_max; /* bytes of address space beyond what is taken already (RLIMIT_AS), 0: no limit */
     int supervisor;     /* process id of the supervisor */
 };
 

@@ -55,6 +55,8 @@ static _Noreturn void run_child(const struct spawn *s, pid_t supervisor_pid, int
     snprintf(supervisor, sizeof supervisor, "%d", (int)supervisor_pid);
     const char *argv[] = {"sealgate", "--role", s->role->name, index, supervisor, s->verbose ? "-v" : NULL,
                           NULL};
+    /* The locale of whoever starts the gateway decides nothing, and gpg would read a dozen files for it. */
+    setenv("LC_ALL", "C", 1);
     if (place(fds, n))
         execv("/proc/self/exe", (char *const *)(uintptr_t)argv);
     _exit(EX_OSERR);
