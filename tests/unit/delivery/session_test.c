@@ -1,0 +1,271 @@
+/* The walk over a route's hosts and addresses, with a resolver and clients that do as the test says. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gateway/delivery/destination.h"
+
+#define OPENS_MAX 8
+
+enum act {
+    TAKE,         /* the message */
+    FAIL_AT_ONCE, /* client_open returns NULL */
+    TLS_TROUBLE,
+    BREAK,
+    REFUSE,
+};
+
+static struct {
+    struct event_base *base;
+    const enum act *acts;      /* of the connections, in order */
+    size_t addresses[2];       /* that hosts a and b have */
+    char opens[OPENS_MAX * 8]; /* "a a* b ": the hosts connected to, "*": in clear */
+    size_t n_opens;
+    bool done;
+} world;
+
+/* ---- in place of client.c ---- */
+
+struct client {
+    const struct client_handler *handler;
+    void *arg;
+    enum act act;
+};
+
+static void soon(event_callback_fn fn, void *arg)
+{
+    struct timeval now = {0};
+    assert_int_equal(event_base_once(world.base, -1, EV_TIMEOUT, fn, arg, &now), 0);
+}
+
+static void end(struct client *c, enum failure_class failure, enum client_trouble trouble)
+{
+    struct result why;
+    outcome_local(&why, failure, "4.4.2", "as the test wants");
+    c->handler->on_end(c->arg, &why, trouble);
+    free(c);
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct client *c = arg;
+    if (c->act == TLS_TROUBLE)
+        end(c, FAILURE_CONNECTION, CLIENT_TROUBLE_TLS);
+    else if (c->act == BREAK)
+        end(c, FAILURE_CONNECTION, CLIENT_TROUBLE);
+    else if (c->act == REFUSE)
+        end(c, FAILURE_REFUSED, CLIENT_TROUBLE);
+    else
+        c->handler->on_ready(c->arg);
+}
+
+struct client *client_open(struct event_base *base, const struct client_settings *settings,
+                           const struct client_target *target, const struct client_handler *handler,
+                           void *arg, struct error *err)
+{
+    (void)base, (void)settings;
+    assert_true(world.n_opens < OPENS_MAX);
+    size_t len = strlen(world.opens);
+    snprintf(world.opens + len, sizeof world.opens - len, "%.1s%s ", target->host, target->clear ? "*" : "");
+    enum act act = world.acts[world.n_opens++];
+    if (act == FAIL_AT_ONCE) {
+        error_set(err, STATUS_TEMPORARY, "the network is unreachable");
+        return NULL;
+    }
+    struct client *c = calloc(1, sizeof *c);
+    *c = (struct client){handler, arg, act};
+    soon(on_turn, c);
+    return c;
+}
+
+static void on_delivered(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct client *c = arg;
+    c->handler->on_sent(c->arg);
+}
+
+void client_deliver(struct client *c, struct transaction *t)
+{
+    struct result result;
+    outcome_local(&result, FAILURE_NONE, "2.0.0", "250 taken");
+    transaction_fail(t, &result, NULL);
+    soon(on_delivered, c);
+}
+
+void client_idle(struct client *c, int64_t in_ms)
+{
+    (void)c, (void)in_ms;
+}
+
+void client_quit(struct client *c)
+{
+    free(c);
+}
+
+void client_abort(struct client *c)
+{
+    free(c);
+}
+
+/* ---- in place of resolver.c ---- */
+
+struct resolver_query {
+    resolver_done_fn *done;
+    void *arg;
+    struct resolver_answer answer;
+};
+
+static void on_answer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct resolver_query *query = arg;
+    query->done(query->arg, &query->answer);
+    free(query);
+}
+
+static struct resolver_query *ask(resolver_done_fn *done, void *arg)
+{
+    struct resolver_query *query = calloc(1, sizeof *query);
+    query->done = done;
+    query->arg = arg;
+    query->answer.state = RESOLVER_FOUND;
+    soon(on_answer, query);
+    return query;
+}
+
+struct resolver_query *resolver_mx(struct resolver *resolver, const char *domain, resolver_done_fn *done,
+                                   void *arg, struct error *err)
+{
+    (void)resolver, (void)domain, (void)err;
+    struct resolver_query *query = ask(done, arg);
+    query->answer.mx[0] = (struct resolver_mx){10, "a.example.com"};
+    query->answer.mx[1] = (struct resolver_mx){20, "b.example.com"};
+    query->answer.n_mx = 2;
+    return query;
+}
+
+struct resolver_query *resolver_addresses(struct resolver *resolver, const char *host, resolver_done_fn *done,
+                                          void *arg, struct error *err)
+{
+    (void)resolver, (void)err;
+    struct resolver_query *query = ask(done, arg);
+    query->answer.n_addresses = world.addresses[host[0] - 'a'];
+    for (size_t i = 0; i < query->answer.n_addresses; i++)
+        query->answer.addresses[i].ss_family = AF_INET;
+    return query;
+}
+
+void resolver_cancel(struct resolver_query *query)
+{
+    (void)query;
+    fail_msg("nothing is cancelled here");
+}
+
+/* ---- tests ---- */
+
+static void on_done(void *arg, struct transaction *t)
+{
+    (void)arg;
+    world.done = true;
+    transaction_free(t);
+}
+
+static struct result deliver(const enum act *acts, size_t a, size_t b)
+{
+    static const struct destination_settings settings = {
+        .route = {.route = "mx", .mx_port = 25, .hostname = "gw.example.net"},
+        .tls = {.level = TLS_LEVEL_MAY},
+        .per_destination = 1,
+        .deliveries_per_connection = 1};
+    const struct lease_recipient lease = {.id = 1, .address = (char[]){"bob@example.com"}};
+    const struct mail mail = {.id = "x", .reverse_path = "alice@example.org"};
+    struct recipient recipient = {.lease = &lease};
+    struct recipient *recipients[] = {&recipient};
+    struct error err;
+    memset(&world, 0, sizeof world);
+    world.acts = acts;
+    world.addresses[0] = a;
+    world.addresses[1] = b;
+    world.base = event_base_new();
+    struct destinations *d = destinations_new(world.base, NULL, &settings, &err);
+    assert_non_null(d);
+    struct transaction *t = transaction_new(&mail, recipients, 1);
+    t->on_done = on_done;
+    assert_int_equal(destinations_submit(d, "example.com", t, &err), STATUS_OK);
+    alarm(20);
+    while (!world.done)
+        assert_int_equal(event_base_loop(world.base, EVLOOP_ONCE), 0);
+    alarm(0);
+    destinations_free(d);
+    event_base_free(world.base);
+    assert_true(recipient.done);
+    recipient_free(&recipient);
+    return recipient.result;
+}
+
+/* "may" goes on in clear with the address where TLS failed, and with no other (A3). */
+static void a3_clear_is_for_one_address_only(void **state)
+{
+    (void)state;
+    static const struct {
+        enum act acts[OPENS_MAX];
+        size_t a, b;
+        const char *opens;
+    } cases[] = {
+        {{TAKE}, 1, 1, "a "},
+        {{TLS_TROUBLE, TAKE}, 1, 1, "a a* "},
+        {{TLS_TROUBLE, BREAK, TAKE}, 1, 1, "a a* b "},
+        {{TLS_TROUBLE, FAIL_AT_ONCE, TAKE}, 1, 1, "a a* b "},
+        {{TLS_TROUBLE, FAIL_AT_ONCE, TAKE}, 2, 1, "a a* a "},
+        {{TLS_TROUBLE, FAIL_AT_ONCE, TLS_TROUBLE, TAKE}, 1, 1, "a a* b b* "},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct result result = deliver(cases[i].acts, cases[i].a, cases[i].b);
+        assert_string_equal(world.opens, cases[i].opens);
+        assert_int_equal(result.failure, FAILURE_NONE);
+    }
+}
+
+/* Without a host that was reached nobody has the message, whatever the resolver said. */
+static void r1_no_address_to_try_is_not_delivered(void **state)
+{
+    (void)state;
+    static const struct {
+        enum act acts[OPENS_MAX];
+        size_t a, b;
+        enum delivery_outcome want;
+    } cases[] = {
+        {{0}, 0, 0, OUTCOME_DEFERRED},
+        {{REFUSE}, 1, 0, OUTCOME_DEFERRED},
+        {{REFUSE}, 0, 1, OUTCOME_DEFERRED},
+        {{BREAK}, 0, 1, OUTCOME_DEFERRED},
+        {{REFUSE, REFUSE}, 1, 1, OUTCOME_BOUNCED},
+        {{TAKE}, 0, 1, OUTCOME_DELIVERED},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct result result = deliver(cases[i].acts, cases[i].a, cases[i].b);
+        assert_int_equal(outcome_decide(&result, 0, 1), cases[i].want);
+        assert_true(result.text[0]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a3_clear_is_for_one_address_only),
+        cmocka_unit_test(r1_no_address_to_try_is_not_delivered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
