@@ -190,17 +190,26 @@ static struct task *task_new(struct tasks *tasks, const struct queue_lease *leas
     return task;
 }
 
-void tasks_lease(struct tasks *tasks, struct queue_lease *lease, int body_fd)
+/* NULL: the lease is not taken, and queue is told so. */
+static struct task *take(struct tasks *tasks, const struct queue_lease *lease)
 {
-    struct task *task = NULL;
-    const struct task *running = find(tasks, lease->copy_id);
     /* While draining nothing is answered: what is on lease ends with the channel. */
     if (tasks->draining || lease->n_recipients == 0)
-        ;
-    else if (running || attach_is_unstored(tasks->attach, lease->copy_id))
-        tasks_put_off(tasks, lease, running, "another attempt for the same message is not finished");
-    else if (!(task = task_new(tasks, lease)))
+        return NULL;
+    const struct task *running = find(tasks, lease->copy_id);
+    if (running || attach_is_unstored(tasks->attach, lease->copy_id)) {
+        tasks_put_off(tasks, lease, running, "an earlier attempt for the same message is not finished");
+        return NULL;
+    }
+    struct task *task = task_new(tasks, lease);
+    if (!task)
         tasks_put_off(tasks, lease, NULL, "out of memory");
+    return task;
+}
+
+void tasks_lease(struct tasks *tasks, struct queue_lease *lease, int body_fd)
+{
+    struct task *task = take(tasks, lease);
     if (task)
         start(task, body_fd);
     else

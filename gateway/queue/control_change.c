@@ -23,25 +23,6 @@ struct move {
 #define RECIPIENTS_OF                                                                                        \
     "SELECT r.id FROM recipient r JOIN copy c ON c.id = r.copy_id WHERE c.message_id = ?1 AND "
 
-static enum status recipients_of(struct sql *sql, const char *text, const char *id, struct row_ids *ids_out,
-                                 struct error *err)
-{
-    struct sql_stmt *stmt;
-    bool row = false;
-    *ids_out = (struct row_ids){0};
-    enum status st = sql_prepare(sql, text, &stmt, err);
-    if (st != STATUS_OK)
-        return st;
-    sql_bind_str(stmt, 1, id);
-    for (st = sql_step(stmt, &row, err); st == STATUS_OK && row; st = sql_step(stmt, &row, err)) {
-        st = rows_add(ids_out, sql_col_int(stmt, 0), err);
-        if (st != STATUS_OK)
-            break;
-    }
-    sql_reset(stmt);
-    return st;
-}
-
 static enum status move_one(struct sql *sql, const struct move *move, int64_t recipient_id, int64_t now_ms,
                             struct error *err)
 {
@@ -67,9 +48,9 @@ static enum status none_moved(struct sql *sql, const struct move *move, const ch
 {
     struct row_ids open;
     struct row_ids leased = {0};
-    enum status st = recipients_of(sql, RECIPIENTS_OF "r.id > 0", id, &open, err);
+    enum status st = rows_list_for(sql, RECIPIENTS_OF "r.id > 0", id, &open, err);
     if (st == STATUS_OK)
-        st = recipients_of(sql, RECIPIENTS_OF "r.state = '" STATE_LEASED "'", id, &leased, err);
+        st = rows_list_for(sql, RECIPIENTS_OF "r.state = '" STATE_LEASED "'", id, &leased, err);
     if (st == STATUS_OK && open.n == 0)
         st = error_set(err, STATUS_NOT_FOUND, "message %s is not in the queue", id);
     else if (st == STATUS_OK && leased.n > 0)
@@ -90,9 +71,9 @@ static enum status run_move(struct queue *queue, const json_t *args, const struc
     enum status st = args_id(args, &id, err);
     if (st != STATUS_OK)
         return st;
-    st = recipients_of(queue->sql, RECIPIENTS_OF "r.state = '" STATE_LEASED "'", id, &leased, err);
+    st = rows_list_for(queue->sql, RECIPIENTS_OF "r.state = '" STATE_LEASED "'", id, &leased, err);
     if (st == STATUS_OK)
-        st = recipients_of(queue->sql, move->which, id, &ids, err);
+        st = rows_list_for(queue->sql, move->which, id, &ids, err);
     if (st == STATUS_OK && ids.n == 0)
         st = none_moved(queue->sql, move, id, err);
     for (size_t i = 0; st == STATUS_OK && i < ids.n; i++)

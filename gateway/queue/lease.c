@@ -105,32 +105,10 @@ enum status lease_next_due(struct sql *sql, int64_t now_ms, int64_t *next_ms_out
                     err);
 }
 
-static enum status list_for(struct sql *sql, const char *text, const char *instance, struct row_ids *ids_out,
-                            struct error *err)
-{
-    struct sql_stmt *stmt;
-    bool row = false;
-    *ids_out = (struct row_ids){0};
-    enum status st = sql_prepare(sql, text, &stmt, err);
-    if (st != STATUS_OK)
-        return st;
-    sql_bind_str(stmt, 1, instance);
-    for (st = sql_step(stmt, &row, err); st == STATUS_OK && row; st = sql_step(stmt, &row, err)) {
-        st = rows_add(ids_out, sql_col_int(stmt, 0), err);
-        if (st != STATUS_OK)
-            break;
-    }
-    sql_reset(stmt);
-    if (st != STATUS_OK) {
-        free(ids_out->ids);
-        *ids_out = (struct row_ids){0};
-    }
-    return st;
-}
-
 enum status lease_kept(struct sql *sql, const char *instance, struct row_ids *ids_out, struct error *err)
 {
-    return list_for(sql, "SELECT id FROM copy WHERE lease_instance = ?1 ORDER BY id", instance, ids_out, err);
+    return rows_list_for(sql, "SELECT id FROM copy WHERE lease_instance = ?1 ORDER BY id", instance, ids_out,
+                         err);
 }
 
 enum status lease_end(struct sql *sql, int64_t copy_id, int64_t at_ms, struct error *err)
@@ -149,10 +127,10 @@ enum status lease_end(struct sql *sql, int64_t copy_id, int64_t at_ms, struct er
 enum status lease_end_of(struct sql *sql, const char *instance, bool except, int64_t at_ms, struct error *err)
 {
     struct row_ids ids;
-    enum status st = list_for(sql,
-                              except ? "SELECT id FROM copy WHERE lease_instance <> ?1"
-                                     : "SELECT id FROM copy WHERE lease_instance = ?1 ORDER BY id",
-                              instance, &ids, err);
+    enum status st = rows_list_for(sql,
+                                   except ? "SELECT id FROM copy WHERE lease_instance <> ?1"
+                                          : "SELECT id FROM copy WHERE lease_instance = ?1 ORDER BY id",
+                                   instance, &ids, err);
     for (size_t i = 0; st == STATUS_OK && i < ids.n; i++)
         st = lease_end(sql, ids.ids[i], at_ms, err);
     free(ids.ids);

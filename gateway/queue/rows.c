@@ -70,3 +70,26 @@ enum status rows_list(struct sql *sql, const char *text, const int64_t *values, 
     }
     return st;
 }
+
+enum status rows_list_for(struct sql *sql, const char *text, const char *value, struct row_ids *ids_out,
+                          struct error *err)
+{
+    struct sql_stmt *stmt;
+    bool row = false;
+    *ids_out = (struct row_ids){0};
+    enum status st = sql_prepare(sql, text, &stmt, err);
+    if (st != STATUS_OK)
+        return st;
+    sql_bind_str(stmt, 1, value);
+    for (st = sql_step(stmt, &row, err); st == STATUS_OK && row; st = sql_step(stmt, &row, err)) {
+        st = rows_add(ids_out, sql_col_int(stmt, 0), err);
+        if (st != STATUS_OK)
+            break;
+    }
+    sql_reset(stmt);
+    if (st != STATUS_OK) {
+        free(ids_out->ids);
+        *ids_out = (struct row_ids){0};
+    }
+    return st;
+}

@@ -23,6 +23,10 @@ struct row_ids {
 MUST_USE enum status rows_list(struct sql *sql, const char *text, const int64_t *values, size_t n,
                                struct row_ids *list_out, struct error *err);
 
+/* The same with one text VALUE. */
+MUST_USE enum status rows_list_for(struct sql *sql, const char *text, const char *value,
+                                   struct row_ids *list_out, struct error *err);
+
 /* Adds one; STATUS_TEMPORARY: out of memory. */
 MUST_USE enum status rows_add(struct row_ids *list, int64_t id, struct error *err);
 
