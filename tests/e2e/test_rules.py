@@ -4,6 +4,7 @@ import re
 
 import readers
 from gateway import USER, mail, queue_id
+from tools import wait_until
 
 import pytest
 
@@ -65,13 +66,23 @@ def test_held_message_is_returned_on_demand(gateway, sink, tag):
 
 def test_require_and_bounce(gateway, sink, tag):
     address = f"{tag}@bounce.example"
-    reply = gateway.submit([address], mail(address, f"{tag}-body\r\n"))
+    reply = gateway.submit([address], mail(address, f"{tag}-body\r\n", subject=f"{tag}-subject"))
     assert reply.code == 250
     dsn = sink.wait(lambda m: m.sender == "" and address.encode() in m.data)
     assert dsn.recipients == [USER]
     assert readers.header(dsn.data, "Content-Type")[0].startswith("multipart/report;")
     assert b"none found" in dsn.data and f"{tag}-body".encode() not in dsn.data
+    # A32: it was not to go clear, and the DSN does.
+    assert f"{tag}-subject".encode() not in dsn.data and b"Subject: [...]" in dsn.data
     assert not sink.find(address)
+
+
+@pytest.mark.parametrize("domain", ["hold.example", "bounce.example"])
+def test_null_reverse_path_is_refused_where_nobody_could_be_told(gateway, sink, tag, domain):
+    address = f"{tag}@{domain}"
+    reply = gateway.submit([address], mail(address), sender="")
+    assert reply.code == 550 and "none found" in reply.text
+    assert not sink.find(address) and not gateway.state(address)
 
 
 def test_prefer_seals_when_it_can_and_goes_clear_when_there_is_no_key(gateway, people, sink, tag):
@@ -108,6 +119,9 @@ def test_subject_rule_refuses_after_data(gateway, sink, tag):
     assert reply.code == 550 and reply.text.startswith("5.7.1 ")
     assert "none found" in reply.text and address in reply.text
     assert not sink.find(address)
+    # The audit line goes to queue beside the reply.
+    wait_until(lambda: [(line["event"], line["rule"]) for line in gateway.json("audit", "list")["lines"]
+                        if line.get("recipient") == address] == [("refused", "subject")], "the refusal is audited")
 
 
 def test_mixed_recipients_each_get_what_their_rule_says(gateway, people, sink, tag):

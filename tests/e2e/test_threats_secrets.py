@@ -97,6 +97,7 @@ def test_a27_a_canary_is_nowhere_on_disk(make_gateway, people, tag):
     with gateway.connect() as client:  # a message half way in when its process crashes
         client.ready(gateway).envelope(gateway.user, recipients[:1])
         client.send(message)
+        gateway.was_crashed = True
         for role in ("submission", "seal", "queue", "keys", "delivery", "auth", "control"):
             before = gateway.pids(role)
             for pid in before:

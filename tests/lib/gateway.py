@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -42,6 +43,7 @@ class Gateway:
     """
 
     user, password = USER, PASSWORD
+    was_crashed = False  # by SIGSEGV from a test
 
     def __init__(self, pki, route, rules=REFUSE, settings=None, extra=""):
         self.pki, self.route, self.rules, self.extra = pki, route, rules, extra
@@ -153,6 +155,11 @@ class Gateway:
 
     def tail(self, lines=40):
         return "\n".join(self.log.splitlines()[-lines:])
+
+    def complaints(self):
+        """What a sanitised build found wrong; crashes that a test made by a signal are none."""
+        found = re.findall(r"(?:ERROR: \w+Sanitizer|runtime error): .*", self.log)
+        return [line for line in found if "SEGV" not in line or not self.was_crashed]
 
     def wait_log(self, text, after=0, timeout=30):
         """Until TEXT stands in the log behind position AFTER."""
