@@ -11,8 +11,9 @@
  * if any, a DSN under the spool key). When delivery is gone the channel closes and its leases end; when queue
  * is gone delivery attaches anew with the same instance, which keeps its leases, and sends the outcomes that
  * were not yet QUEUE_OUTCOME_STORED again. Queue then sends every lease it kept once more, for it cannot know
- * which arrived: delivery drops one for a copy_id that it works on or whose outcome is not yet stored. The
- * channel begins with CALL_TAKEN, as every reply descriptor.
+ * which arrived: delivery drops one for a copy_id that it works on or whose outcome is not yet stored, and
+ * defers those of its recipients for whom it has neither. The channel begins with CALL_TAKEN, as every reply
+ * descriptor.
  */
 #ifndef SEALGATE_JOBS_QUEUE_JOB_H
 #define SEALGATE_JOBS_QUEUE_JOB_H
