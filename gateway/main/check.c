@@ -77,7 +77,7 @@ static void check_rules(const struct conf *conf, const char *path, struct buf *p
     struct policy_settings policy;
     struct error err;
     if (policy_from_conf(conf, &policy, &err) == STATUS_OK)
-        free((void *)(uintptr_t)policy.rules);
+        policy_conf_free(&policy);
     else
         note(problems, path, "rule", &err);
 }

@@ -1,5 +1,6 @@
 #include "gateway/main/policy_conf.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,4 +96,16 @@ enum status tls_level_from_conf(const struct conf *conf, struct tls_level_settin
     *settings_out = (struct tls_level_settings){
         .level = level_from(conf->delivery_tls), .policies = policies, .n_policies = n};
     return STATUS_OK;
+}
+
+void policy_conf_free(struct policy_settings *settings)
+{
+    free((void *)(uintptr_t)settings->rules);
+    *settings = (struct policy_settings){0};
+}
+
+void tls_level_conf_free(struct tls_level_settings *settings)
+{
+    free((void *)(uintptr_t)settings->policies);
+    *settings = (struct tls_level_settings){0};
 }

@@ -6,11 +6,13 @@
 #include "gateway/policy/policy.h"
 #include "gateway/policy/tls_level.h"
 
-/* The strings stay CONF's, which must live as long. Free the arrays with free(settings->rules),
- * free(settings->policies). */
+/* The strings stay CONF's, which must live as long. Free the arrays with policy_conf_free,
+ * tls_level_conf_free. */
 MUST_USE enum status policy_from_conf(const struct conf *conf, struct policy_settings *settings_out,
                                       struct error *err);
 MUST_USE enum status tls_level_from_conf(const struct conf *conf, struct tls_level_settings *settings_out,
                                          struct error *err);
+void policy_conf_free(struct policy_settings *settings);
+void tls_level_conf_free(struct tls_level_settings *settings);
 
 #endif

@@ -22,5 +22,8 @@ int role_control(const struct role_start *start)
     if (policy_from_conf(conf, &policy, &err) != STATUS_OK ||
         tls_level_from_conf(conf, &settings.tls, &err) != STATUS_OK)
         return role_failed(start, "rules", &err);
-    return role_drop(start, "control", 0) ? control_run(&settings) : EX_CONFIG;
+    int code = role_drop(start, "control", 0) ? control_run(&settings) : EX_CONFIG;
+    policy_conf_free(&policy);
+    tls_level_conf_free(&settings.tls);
+    return code;
 }

@@ -1,3 +1,4 @@
+#include <openssl/ssl.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -50,5 +51,9 @@ int role_delivery(const struct role_start *start)
         return role_failed(start, "TLS policies", &err);
     if (tls_client_context(&tls, &settings.tls_context, &err) != STATUS_OK)
         return role_failed(start, "TLS trust anchors", &err);
-    return role_drop(start, "delivery", 0) ? delivery_run(&settings) : EX_CONFIG;
+    int code = role_drop(start, "delivery", 0) ? delivery_run(&settings) : EX_CONFIG;
+    explicit_bzero(&settings.spool_key, sizeof settings.spool_key);
+    SSL_CTX_free(settings.tls_context);
+    tls_level_conf_free(&settings.tls);
+    return code;
 }

@@ -47,5 +47,8 @@ int role_seal(const struct role_start *start)
                    .jobs_max = (unsigned)conf->seal_jobs},
     };
     explicit_bzero(&key, sizeof key);
-    return role_drop(start, "seal", conf->seal_memory) ? seal_run(&settings) : EX_CONFIG;
+    int code = role_drop(start, "seal", conf->seal_memory) ? seal_run(&settings) : EX_CONFIG;
+    explicit_bzero(&settings.spool_key, sizeof settings.spool_key);
+    policy_conf_free(&policy);
+    return code;
 }

@@ -1,3 +1,4 @@
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -60,5 +61,9 @@ int role_submission(const struct role_start *start)
         return role_failed(start, "rules", &err);
     if (tls_server_context(&tls, &settings.tls, &err) != STATUS_OK)
         return role_failed(start, "TLS certificate", &err);
-    return role_drop(start, "submission", 0) ? submission_run(&settings) : EX_CONFIG;
+    int code = role_drop(start, "submission", 0) ? submission_run(&settings) : EX_CONFIG;
+    SSL_CTX_free(settings.tls);
+    policy_conf_free(&policy);
+    free(listeners);
+    return code;
 }

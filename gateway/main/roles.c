@@ -157,5 +157,7 @@ int role_main(const char *name, unsigned index, pid_t supervisor, bool verbose)
         ports[i] = ROLE_FD_FIRST_PORT + (int)i;
     start.ports = ports;
     start.first_extra = ROLE_FD_FIRST_PORT + (int)role->n_ports;
-    return role->run(&start);
+    int code = role->run(&start);
+    conf_free(&start.conf);
+    return code;
 }
