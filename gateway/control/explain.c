@@ -1,4 +1,5 @@
 /* sealctl explain: the decision that a message would meet, by the same functions that decide for real. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "gateway/message/envelope.h"
 
 #define HEADER_MAX 65536
+#define DOMAIN_KEY_MAX 1024
 
 struct explanation {
     struct session *session;
@@ -48,15 +50,31 @@ static json_t *describe_certificate(const struct certificate *c)
                      c->usable, "reason", c->reason);
 }
 
+/* The domain as delivery compares it: A-labels, lower case. */
+static void domain_of(const char *recipient, struct buf *key)
+{
+    struct error err;
+    buf_init(key, DOMAIN_KEY_MAX);
+    if (keystore_address_key(recipient, true, key, &err) != STATUS_OK)
+        buf_reset(key);
+}
+
 static json_t *describe_tls(const struct control_settings *settings, const char *recipient)
 {
-    const char *at = strrchr(recipient, '@');
+    struct buf key;
+    char why[300];
+    domain_of(recipient, &key);
+    const char *at = key.len > 0 ? strrchr(buf_str(&key), '@') : NULL;
     const char *domain = at ? at + 1 : "";
     bool fixed = strcmp(settings->route, "mx") != 0;
     struct tls_demand demand =
         tls_level_decide(&settings->tls, domain, fixed ? settings->route : domain, fixed);
-    return json_pack("{s:s, s:s, s:s}", "level", tls_level_word(demand.level), "why", demand.why, "route",
-                     settings->route);
+    bool by_default = strcmp(demand.why, "delivery tls") == 0;
+    snprintf(why, sizeof why, "%s%s", by_default ? "" : "tls-policy ", demand.why);
+    json_t *tls = json_pack("{s:s, s:s, s:s}", "level", tls_level_word(demand.level), "why", why, "route",
+                            settings->route);
+    buf_free(&key);
+    return tls;
 }
 
 static json_t *explain_one(struct explanation *e, const char *recipient, const struct keys_answer *answer)

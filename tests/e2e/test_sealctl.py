@@ -153,6 +153,14 @@ def test_explain(gateway, people):
     assert second["action"] == "refuse" and second["certificate"] is None
 
 
+def test_explain_names_the_tls_policy(make_gateway):
+    gateway = make_gateway("[127.0.0.1]:9", extra='tls-policy ".partner.example" { level = secure }')
+    text, told = both(gateway, "explain", "--from", USER, "--to", "x@Mail.Partner.example", "--to", "x@else.example")
+    first, second = (r["tls"] for r in told["recipients"])
+    assert (first["level"], first["why"]) == ("secure", "tls-policy .partner.example")
+    assert (second["level"], second["why"]) == ("may", "delivery tls") and "TLS secure" in text
+
+
 @pytest.mark.parametrize("words, code", [
     ((), USAGE), (("nonsense",), USAGE), (("queue",), USAGE), (("queue", "show"), USAGE),
     (("key", "expiring", "soon"), USAGE),
