@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 build=$(cd "${BUILD:-build}" && pwd)
 python=/usr/bin/python3
-dir=$(mktemp -d /tmp/sealgate-demo.XXXXXX)
+dir=$(mktemp -d "${TMPDIR:-/tmp}/sealgate-demo.XXXXXX")
 chmod 711 "$dir"
 sealctl="$build/sealctl -c $dir/sealgate.conf"
 pids=

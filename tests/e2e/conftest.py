@@ -109,7 +109,7 @@ def make_gateway(pki):
 
     yield make
     complaints = [line for gateway in made for line in end(gateway)]
-    assert not complaints
+    assert not complaints, "\n".join(complaints)
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def _run(gateway, people):
         yield gateway
     finally:
         complaints = end(gateway)
-    assert not complaints
+    assert not complaints, "\n".join(complaints)
 
 
 def end(gateway):

@@ -148,8 +148,9 @@ class Sink:
     message as its argument) itself: a reply line, bytes as they are, or False to close; None leaves it to the sink.
     """
 
-    def __init__(self, tls=None, script=None, port=0, on_message=None):
-        self.tls, self.script, self.port, self.on_message = tls, script, port, on_message
+    def __init__(self, tls=None, script=None, port=0, on_message=None, address="127.0.0.1"):
+        self.tls, self.script, self.on_message = tls, script, on_message
+        self.address, self.port = address, port
         self.messages, self.commands = [], []
         self.connections = 0
         self._open = []
@@ -159,10 +160,10 @@ class Sink:
 
     @property
     def route(self):
-        return f"[127.0.0.1]:{self.port}"
+        return f"[{self.address}]:{self.port}"
 
     def start(self):
-        self._server = Server(("127.0.0.1", self.port), Session)
+        self._server = Server((self.address, self.port), Session)
         self._server.sink = self
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
