@@ -66,6 +66,10 @@ upto     = $(call reverse,$(call upto_list,$(1),$(FOLDERS)))
 upto_list = $(firstword $(2)) $(if $(filter $(1),$(firstword $(2))),,$(call upto_list,$(1),$(wordlist 2,$(words $(2)),$(2))))
 libs_upto = $(foreach f,$(call upto,$(1)),$(if $(call sources,$(f)),$(call archive,$(f))))
 
+# V=1 shows whole commands.
+Q   := $(if $(V),,@)
+say  = $(if $(V),,@echo '  $(1)  $(2)')
+
 PROGRAMS := $(BUILD)/sealgate $(BUILD)/sealctl
 
 .PHONY: all
@@ -77,21 +81,24 @@ programs: $(PROGRAMS)
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 define folder_archive
 $(call archive,$(1)): $(call objects,$(call sources,$(1)))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	ar rcs $$@ $$^
+	$(Q)ar rcs $$@ $$^
 endef
 $(foreach f,$(FOLDERS),$(eval $(call folder_archive,$(f))))
 
 $(BUILD)/sealgate: $(BUILD)/obj/gateway/main/sealgate.o $(call libs_upto,gateway/main)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PACKAGE_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PACKAGE_LIBS)
 
 $(BUILD)/sealctl: $(BUILD)/obj/gateway/ctl/sealctl.o $(call archive,gateway/ctl) $(call libs_upto,gateway/control)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PACKAGE_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PACKAGE_LIBS)
 
 include tests/tests.mk
 
@@ -148,4 +155,4 @@ help:
 	@echo 'make fuzz       each fuzzer for TIME=60 seconds'
 	@echo 'make format check-format lint layers   house rules'
 	@echo 'make install    DESTDIR= PREFIX='
-	@echo 'SANITIZER=address,undefined  CC=clang  BUILD=build'
+	@echo 'SANITIZER=address,undefined  CC=clang  BUILD=build  V=1'

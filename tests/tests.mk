@@ -8,7 +8,8 @@ unit_folder   = $(firstword $(filter $(1) gateway/$(1),$(FOLDERS)))
 define unit_program
 $(BUILD)/unit/$(1): $(BUILD)/obj/tests/unit/$(1).o $(call libs_upto,$(call unit_folder,$(patsubst %/,%,$(dir $(1)))))
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS_ALL) $$(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(PACKAGE_LIBS) -lcmocka
+	$$(call say,LD,$$@)
+	$$(Q)$$(CC) $$(CFLAGS_ALL) $$(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(PACKAGE_LIBS) -lcmocka
 endef
 $(foreach n,$(UNIT_NAMES),$(eval $(call unit_program,$(n))))
 -include $(patsubst %,$(BUILD)/obj/tests/unit/%.d,$(UNIT_NAMES))
@@ -28,7 +29,8 @@ FUZZ_NAMES    := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c
 FUZZ_PROGRAMS  = $(foreach n,$(FUZZ_NAMES),$(BUILD)/fuzz/$(n))
 $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(call libs_upto,gateway/jobs)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PACKAGE_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PACKAGE_LIBS)
 
 .PHONY: fuzz fuzz-build fuzz-programs
 fuzz-programs: $(FUZZ_PROGRAMS)
@@ -42,14 +44,17 @@ fuzz: fuzz-build
 
 $(BUILD)/killat.so: tests/fault/killat.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu17 -D_GNU_SOURCE -O2 $(WARNINGS) -shared -fPIC -o $@ $< -ldl
+	$(call say,LD,$@)
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -O2 $(WARNINGS) -shared -fPIC -o $@ $< -ldl
 
 # ---- load ----
 
 $(BUILD)/load: $(BUILD)/obj/tests/bench/load.o $(call libs_upto,base)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PACKAGE_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PACKAGE_LIBS)
 $(BUILD)/gpgme_rate: $(BUILD)/obj/tests/bench/gpgme_rate.o $(call libs_upto,pgp)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PACKAGE_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PACKAGE_LIBS)
 -include $(BUILD)/obj/tests/bench/load.d $(BUILD)/obj/tests/bench/gpgme_rate.d
 
 .PHONY: bench
