@@ -38,10 +38,10 @@ static void refuse(struct session *s, const char *reason)
     session_reply_text(s, REPLY_NO_CERTIFICATE, text);
 }
 
-static void later(struct session *s, enum reply_id id, const char *reason)
+static void later(struct session *s, const char *reason)
 {
     log_decision(s, "recipient-deferred", reason);
-    session_reply(s, id);
+    session_reply(s, REPLY_LOOKUP_FAILED);
 }
 
 /* The one answer in FOUND, or a lookup that failed: "lookup failed" is never "none found" (A33). */
@@ -55,7 +55,7 @@ static void judge(struct session *s, const struct keys_found *found)
     if (decision.action == ACTION_REFUSE)
         refuse(s, decision.reason);
     else if (decision.action == ACTION_DEFER)
-        later(s, REPLY_LOOKUP_FAILED, has_answer ? found->answers[0].why : "no answer");
+        later(s, has_answer ? found->answers[0].why : "no answer");
     else
         take(s);
 }
@@ -74,13 +74,11 @@ static void on_found(void *arg, enum status status, struct ipc_msg *msg, const s
     struct error err = {0};
     s->call = NULL;
     s->verb = verb_find(span_str("RCPT"));
-    if (status == STATUS_BUSY || status == STATUS_CLOSED) {
-        later(s, reply_for_call(status), why->text);
-    } else if (status != STATUS_OK) {
-        later(s, REPLY_LOOKUP_FAILED, why->text);
+    if (status != STATUS_OK) {
+        later(s, why->text);
     } else if (msg->type != KEYS_FOUND ||
                keys_found_unpack(buf_span(&msg->body), &found, &err) != STATUS_OK) {
-        later(s, REPLY_LOOKUP_FAILED, "a damaged answer from keys");
+        later(s, "a damaged answer from keys");
     } else {
         judge(s, &found);
         keys_found_free(&found);
@@ -105,7 +103,7 @@ static void look_up(struct session *s)
     buf_free(&body);
     if (s->call)
         return;
-    later(s, REPLY_LOOKUP_FAILED, err.text);
+    later(s, err.text);
     forget(s);
 }
 

@@ -129,9 +129,9 @@ static void test_A33_keys_that_fail(void **state)
     static const struct {
         enum manner manner;
         const char *reply;
-    } cases[] = {{MANNER_DROPS, "451 4.3.0"},
+    } cases[] = {{MANNER_DROPS, "451 4.4.3"},
                  {MANNER_HANGS, "451 4.4.3"},
-                 {MANNER_IS_BUSY, "451 4.3.2"},
+                 {MANNER_IS_BUSY, "451 4.4.3"},
                  {MANNER_LIES, "451 4.4.3"}};
     struct submission_limits limits = test_limits();
     limits.keys_ms = 300;
