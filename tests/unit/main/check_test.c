@@ -1,0 +1,188 @@
+/* `sealgate -n`: what is wrong with a configuration, all of it at once. */
+#include "tests/unit/main/fixture.h"
+
+#include <pwd.h>
+
+#include "gateway/main/check.h"
+#include "tests/unit/net/fixture.h"
+
+/* A folder with a certificate, its key and a users file that the service user can read. */
+static int good_folder(void **state)
+{
+    if (folder_make(state) != 0)
+        return -1;
+    const struct folder *f = *state;
+    const struct passwd *pw = geteuid() == 0 ? getpwnam("nobody") : NULL;
+    fixture_certificate(f->dir);
+    write_file(f, "users", "", 0600);
+    if (pw)
+        assert_int_equal(chown(path_of(f, "users").text, pw->pw_uid, pw->pw_gid), 0);
+    return chmod(f->dir, 0755);
+}
+
+/* The problems found, "" when there are none; free with buf_free. */
+static void check(const struct folder *f, const char *listens, const char *rest, struct buf *problems)
+{
+    struct buf text;
+    struct conf conf;
+    struct error err;
+    conf_text(f, listens, rest, &text);
+    buf_init(problems, 1u << 16);
+    enum status st = check_configuration(buf_span(&text), "test.conf", &conf, problems, &err);
+    assert_int_equal(st, problems->len > 0 ? STATUS_INVALID : STATUS_OK);
+    if (st == STATUS_OK)
+        conf_free(&conf);
+    buf_free(&text);
+}
+
+static size_t lines_of(struct buf *problems)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < problems->len; i++)
+        n += problems->data[i] == '\n';
+    return n;
+}
+
+static void expect_problem(struct buf *problems, const char *what)
+{
+    if (problems->len == 0 || !strstr(buf_str(problems), what))
+        fail_msg("not found: %s\nin: %s", what, problems->len ? buf_str(problems) : "(nothing)");
+}
+
+static void a_good_one_has_no_problem(void **state)
+{
+    struct buf problems;
+    check(*state, ONE_LISTENER, "", &problems);
+    assert_string_equal(problems.len ? buf_str(&problems) : "", "");
+    buf_free(&problems);
+}
+
+static void all_problems_are_told_in_one_run(void **state)
+{
+    const struct folder *f = *state;
+    struct buf problems;
+    unlink(path_of(f, "cert.pem").text);
+    unlink(path_of(f, "users").text);
+    check(f, "listen \"localhost:25\" { tls = implicit }\nlisten \"127.0.0.1:70000\" { tls = starttls }",
+          "keys { roots = \"/nonexistent/roots.pem\" }\n"
+          "seal { gpg = \"/nonexistent/gpg\" }\n"
+          "delivery { route = \"mail.example.com\" ca = \"/nonexistent/ca.pem\" }\n"
+          "rule odd { when { header = {\"X-Class\"} } }",
+          &problems);
+    static const char *const expected[] = {
+        "cert.pem",       "auth users: ", "delivery ca: ", "/nonexistent/roots.pem", "/nonexistent/gpg",
+        "delivery route", "localhost:25", "70000",         "lacks a colon"};
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++)
+        expect_problem(&problems, expected[i]);
+    assert_int_equal(lines_of(&problems), sizeof expected / sizeof expected[0]);
+    buf_free(&problems);
+}
+
+static void the_grammar_is_judged_first(void **state)
+{
+    struct buf problems;
+    check(*state, ONE_LISTENER, "colour = red\nqueue { lifetime = soon }", &problems);
+    expect_problem(&problems, "test.conf:7: ");
+    expect_problem(&problems, "test.conf:8: ");
+    buf_free(&problems);
+}
+
+static void a_route_is_mx_or_host_and_port(void **state)
+{
+    static const struct {
+        const char *route;
+        bool good;
+    } table[] = {
+        {"mx", true},
+        {"[mail.example.com]:25", true},
+        {"[::1]:587", true},
+        {"[127.0.0.1]:65535", true},
+        {"", false},
+        {"MX", false},
+        {"mail.example.com", false},
+        {"mail.example.com:25", false},
+        {"[mail.example.com]", false},
+        {"[mail.example.com]:", false},
+        {"[]:25", false},
+        {"[mail.example.com]:0", false},
+        {"[a.example]:65536", false},
+        {"[a.example]:99999999999999999999", false},
+        {"[a.example]:-25", false},
+        {"[a.example]:25x", false},
+        {"[a.example]: 25", false},
+        {"[a.example]25", false},
+        {"[a.example:25", false},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        char rest[200];
+        struct buf problems;
+        snprintf(rest, sizeof rest, "delivery { route = \"%s\" }", table[i].route);
+        check(*state, ONE_LISTENER, rest, &problems);
+        if ((problems.len == 0) != table[i].good)
+            fail_msg("\"%s\": %s", table[i].route, problems.len ? buf_str(&problems) : "taken");
+        buf_free(&problems);
+    }
+}
+
+/* A26 */
+static void a26_a_key_that_others_can_read_is_refused(void **state)
+{
+    static const mode_t modes[] = {0640, 0604, 0644, 0660};
+    const struct folder *f = *state;
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        struct buf problems;
+        assert_int_equal(chmod(path_of(f, "key.pem").text, modes[i]), 0);
+        check(f, ONE_LISTENER, "", &problems);
+        expect_problem(&problems, "key.pem");
+        assert_int_equal(lines_of(&problems), 1);
+        buf_free(&problems);
+    }
+}
+
+static void missing_files_are_named(void **state)
+{
+    static const char *const names[] = {"cert.pem", "key.pem", "users"};
+    const struct folder *f = *state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct buf problems;
+        struct path path = path_of(f, names[i]), aside = path_of(f, "aside");
+        assert_int_equal(rename(path.text, aside.text), 0);
+        check(f, ONE_LISTENER, "", &problems);
+        expect_problem(&problems, path.text);
+        assert_int_equal(lines_of(&problems), 1);
+        buf_free(&problems);
+        assert_int_equal(rename(aside.text, path.text), 0);
+    }
+}
+
+/* The auth role reads it without root's rights: so does the check, and it gets root's rights back. */
+static void users_are_read_with_the_service_users_eyes(void **state)
+{
+    const struct folder *f = *state;
+    struct buf problems;
+    if (geteuid() != 0) {
+        print_message("needs root\n");
+        skip();
+    }
+    assert_int_equal(chown(path_of(f, "users").text, 12345, 12345), 0);
+    check(f, ONE_LISTENER, "", &problems);
+    expect_problem(&problems, "auth users: ");
+    assert_int_equal(geteuid(), 0);
+    buf_free(&problems);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_good_one_has_no_problem, good_folder, folder_remove),
+        cmocka_unit_test_setup_teardown(all_problems_are_told_in_one_run, good_folder, folder_remove),
+        cmocka_unit_test_setup_teardown(the_grammar_is_judged_first, good_folder, folder_remove),
+        cmocka_unit_test_setup_teardown(a_route_is_mx_or_host_and_port, good_folder, folder_remove),
+        cmocka_unit_test_setup_teardown(a26_a_key_that_others_can_read_is_refused, good_folder,
+                                        folder_remove),
+        cmocka_unit_test_setup_teardown(missing_files_are_named, good_folder, folder_remove),
+        cmocka_unit_test_setup_teardown(users_are_read_with_the_service_users_eyes, good_folder,
+                                        folder_remove),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

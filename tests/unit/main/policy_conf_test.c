@@ -1,0 +1,172 @@
+/* From the words of the configuration to rules and TLS levels. */
+#include "tests/unit/main/fixture.h"
+
+#include "gateway/main/policy_conf.h"
+
+static void each_word_has_its_value(void **state)
+{
+    static const struct {
+        const char *rule;
+        enum policy_protect protect;
+        enum policy_missing missing;
+    } table[] = {
+        {"protect = require on-missing-key = hold", PROTECT_REQUIRE, MISSING_HOLD},
+        {"protect = prefer on-missing-key = refuse", PROTECT_PREFER, MISSING_REFUSE},
+        {"protect = never on-missing-key = bounce", PROTECT_NEVER, MISSING_BOUNCE},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        char rest[200];
+        struct policy_settings settings;
+        struct error err;
+        snprintf(rest, sizeof rest, "rule a { when { user = {\"u\"} } %s }", table[i].rule);
+        struct conf conf = conf_with(*state, ONE_LISTENER, rest);
+        assert_int_equal(policy_from_conf(&conf, &settings, &err), STATUS_OK);
+        assert_int_equal(settings.rules[0].protect, table[i].protect);
+        assert_int_equal(settings.rules[0].on_missing_key, table[i].missing);
+        policy_conf_free(&settings);
+        assert_null(settings.rules);
+        conf_free(&conf);
+    }
+}
+
+static void formats_keep_their_order(void **state)
+{
+    static const struct {
+        const char *formats;
+        size_t n;
+        enum certificate_format first, second;
+    } table[] = {
+        {"", 0, 0, 0},
+        {"formats = {openpgp}", 1, CERTIFICATE_OPENPGP, 0},
+        {"formats = {smime}", 1, CERTIFICATE_SMIME, 0},
+        {"formats = {openpgp, smime}", 2, CERTIFICATE_OPENPGP, CERTIFICATE_SMIME},
+        {"formats = {smime, openpgp}", 2, CERTIFICATE_SMIME, CERTIFICATE_OPENPGP},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        char rest[200];
+        struct policy_settings settings;
+        struct error err;
+        snprintf(rest, sizeof rest, "rule default { %s }", table[i].formats);
+        struct conf conf = conf_with(*state, ONE_LISTENER, rest);
+        assert_int_equal(policy_from_conf(&conf, &settings, &err), STATUS_OK);
+        const struct policy_rule *rule = &settings.rules[settings.n_rules - 1];
+        assert_int_equal(rule->n_formats, table[i].n);
+        if (table[i].n > 0)
+            assert_int_equal(rule->formats[0], table[i].first);
+        if (table[i].n > 1)
+            assert_int_equal(rule->formats[1], table[i].second);
+        policy_conf_free(&settings);
+        conf_free(&conf);
+    }
+}
+
+static void a_rule_that_cannot_be_meant_is_refused(void **state)
+{
+    static const struct {
+        const char *rule, *why;
+    } table[] = {
+        {"rule odd { when { user = {\"u\"} } formats = {smime, smime} }", "twice"},
+        {"rule odd { when { user = {\"u\"} } formats = {openpgp, openpgp} }", "twice"},
+        {"rule odd { when { user = {\"u\"} } formats = {openpgp, smime, openpgp} }", "more than two"},
+        {"rule odd { when { header = {\"X-Class secret\"} } }", "colon"},
+        {"rule odd { when { header = {\"X-Class: secret\", \"X-Other\"} } }", "\"X-Other\" lacks a colon"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct policy_settings settings;
+        struct error err;
+        struct conf conf = conf_with(*state, ONE_LISTENER, table[i].rule);
+        assert_int_equal(policy_from_conf(&conf, &settings, &err), STATUS_INVALID);
+        assert_non_null(strstr(err.text, "rule odd"));
+        if (!strstr(err.text, table[i].why))
+            fail_msg("%s: %s", table[i].rule, err.text);
+        conf_free(&conf);
+    }
+}
+
+static void many_rules_keep_their_strings_and_order(void **state)
+{
+    enum { RULES = 300 };
+    struct buf rest;
+    struct policy_settings settings;
+    struct error err;
+    buf_init(&rest, 1u << 20);
+    for (int i = 0; i < RULES; i++)
+        buf_printf(
+            &rest,
+            "rule r%d { when { sender = {\"s%d@example.org\", \".org\"} recipient = {\"@d%d.example\"} "
+            "user = {\"u%d\"} subject = {\"t%d\"} header = {\"X-N: %d\"} listener = {\"l%d\"} } }\n",
+            i, i, i, i, i, i, i);
+    struct conf conf = conf_with(*state, ONE_LISTENER, buf_str(&rest));
+    buf_free(&rest);
+    assert_int_equal(policy_from_conf(&conf, &settings, &err), STATUS_OK);
+    assert_int_equal(settings.n_rules, RULES + 1);
+    for (int i = 0; i < RULES; i++) {
+        const struct policy_rule *r = &settings.rules[i];
+        char text[64];
+        snprintf(text, sizeof text, "r%d s%d@example.org @d%d.example u%d t%d X-N: %d l%d", i, i, i, i, i, i,
+                 i);
+        char got[256];
+        snprintf(got, sizeof got, "%s %s %s %s %s %s %s", r->name, r->senders[0], r->recipients[0],
+                 r->users[0], r->subjects[0], r->headers[0], r->listeners[0]);
+        assert_string_equal(got, text);
+        assert_int_equal(r->n_senders, 2);
+        assert_string_equal(r->senders[1], ".org");
+    }
+    const struct policy_rule *last = &settings.rules[RULES];
+    assert_int_equal(last->n_senders + last->n_recipients + last->n_users + last->n_subjects +
+                         last->n_headers + last->n_listeners,
+                     0);
+    assert_int_equal(last->protect, PROTECT_REQUIRE);
+    policy_conf_free(&settings);
+    conf_free(&conf);
+}
+
+static void each_tls_word_has_its_level(void **state)
+{
+    static const char *const words[] = {"none", "may", "encrypt", "verify", "secure"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        char rest[300];
+        struct tls_level_settings settings;
+        struct error err;
+        snprintf(rest, sizeof rest,
+                 "delivery { tls = %s }\ntls-policy \"a.example\" { level = %s }\n"
+                 "tls-policy \".b.example\" { level = may }",
+                 words[i], words[i]);
+        struct conf conf = conf_with(*state, ONE_LISTENER, rest);
+        assert_int_equal(tls_level_from_conf(&conf, &settings, &err), STATUS_OK);
+        assert_int_equal(settings.level, i);
+        assert_int_equal(settings.n_policies, 2);
+        assert_string_equal(settings.policies[0].domain, "a.example");
+        assert_int_equal(settings.policies[0].level, i);
+        assert_string_equal(settings.policies[1].domain, ".b.example");
+        assert_int_equal(settings.policies[1].level, TLS_LEVEL_MAY);
+        tls_level_conf_free(&settings);
+        assert_null(settings.policies);
+        conf_free(&conf);
+    }
+}
+
+static void no_tls_policy_is_none(void **state)
+{
+    struct tls_level_settings settings;
+    struct error err;
+    struct conf conf = conf_with(*state, ONE_LISTENER, "");
+    assert_int_equal(tls_level_from_conf(&conf, &settings, &err), STATUS_OK);
+    assert_int_equal(settings.n_policies, 0);
+    assert_int_equal(settings.level, TLS_LEVEL_MAY);
+    tls_level_conf_free(&settings);
+    conf_free(&conf);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(each_word_has_its_value, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(formats_keep_their_order, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(a_rule_that_cannot_be_meant_is_refused, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(many_rules_keep_their_strings_and_order, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(each_tls_word_has_its_level, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(no_tls_policy_is_none, folder_make, folder_remove),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
