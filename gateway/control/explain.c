@@ -5,6 +5,7 @@
 
 #include "base/call.h"
 #include "gateway/control/verbs.h"
+#include "gateway/jobs/control_job.h"
 #include "gateway/jobs/keys_job.h"
 #include "gateway/message/envelope.h"
 
@@ -45,9 +46,9 @@ static const char *action_word(enum policy_action action)
 
 static json_t *describe_certificate(const struct certificate *c)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s}", "format", certificate_format_word(c->format),
-                     "fingerprint", c->fingerprint, "source", c->source, "algorithm", c->algorithm, "usable",
-                     c->usable, "reason", c->reason);
+    return json_pack("{s:s, s:s, s:s, s:o, s:b, s:o}", "format", certificate_format_word(c->format),
+                     "fingerprint", c->fingerprint, "source", c->source, "algorithm",
+                     control_text(c->algorithm), "usable", c->usable, "reason", control_text(c->reason));
 }
 
 /* The domain as delivery compares it: A-labels, lower case. */
@@ -100,9 +101,9 @@ static json_t *explain_one(struct explanation *e, const char *recipient, const s
     json_t *candidates = json_array();
     for (size_t i = 0; i < answer->list.n; i++)
         json_array_append_new(candidates, describe_certificate(&answer->list.items[i]));
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "recipient", recipient, "rule", rule->name,
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "recipient", recipient, "rule", rule->name,
                      "protect", protect_word(rule->protect), "action", action_word(d.action), "reason",
-                     d.reason, "certificate",
+                     control_text(d.reason), "certificate",
                      d.certificate ? describe_certificate(d.certificate) : json_null(), "candidates",
                      candidates, "tls", describe_tls(settings, recipient));
 }

@@ -18,6 +18,7 @@ struct session {
     const struct control_settings *settings;
     struct conn *conn; /* NULL: the client is gone, an answer is still to come */
     bool busy;
+    bool last; /* the next answer ends the connection */
 };
 
 static void end_when_idle(struct session *s)
@@ -26,11 +27,23 @@ static void end_when_idle(struct session *s)
         free(s);
 }
 
+/* No line end within the bound: nothing behind it can be understood (A25). */
+static void refuse_endless(struct session *s)
+{
+    struct error err;
+    error_set(&err, STATUS_LIMIT, "a request is over the limit of %u bytes", CONTROL_REQUEST_MAX);
+    log_error(s->settings->log, LOG_LEVEL_WARNING, "control-garbage", NULL, &err);
+    s->last = true;
+    control_session_answer_error(s, &err);
+}
+
 static void take_line(struct session *s)
 {
     struct span input = conn_input(s->conn);
     const char *end = input.len > 0 ? memchr(input.p, '\n', input.len) : NULL;
     struct error err;
+    if (!end && input.len > CONTROL_REQUEST_MAX)
+        refuse_endless(s);
     if (!end)
         return;
     size_t len = (size_t)(end - input.p);
@@ -120,7 +133,12 @@ void control_session_answer(struct session *session, json_t *object)
     if (session->conn && text) {
         conn_write(session->conn, span_str(text));
         conn_write(session->conn, span_str("\n"));
-        conn_resume(session->conn);
+        if (!session->last) {
+            conn_resume(session->conn);
+        } else {
+            conn_close(session->conn);
+            session->conn = NULL;
+        }
     } else if (session->conn) {
         conn_abort(session->conn);
         session->conn = NULL;
@@ -132,8 +150,8 @@ void control_session_answer(struct session *session, json_t *object)
 
 void control_session_answer_error(struct session *session, const struct error *err)
 {
-    control_session_answer(session, json_pack("{s:b, s:s, s:s%}", "ok", 0, "class", status_word(err->status),
-                                              "error", err->text, strlen(err->text)));
+    control_session_answer(session, json_pack("{s:b, s:s, s:o}", "ok", 0, "class", status_word(err->status),
+                                              "error", control_text(err->text)));
 }
 
 struct event_base *control_session_base(struct session *session)

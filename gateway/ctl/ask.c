@@ -12,12 +12,16 @@
 
 int ctl_fail(int code, const char *format, ...)
 {
+    char *text = NULL;
     va_list ap;
     va_start(ap, format);
-    fputs("sealctl: ", stderr);
-    vfprintf(stderr, format, ap);
-    fputc('\n', stderr);
+    if (vasprintf(&text, format, ap) < 0)
+        text = NULL;
     va_end(ap);
+    fputs("sealctl: ", stderr);
+    ctl_put(stderr, text);
+    fputc('\n', stderr);
+    free(text);
     return code;
 }
 

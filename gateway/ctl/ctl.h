@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "conf/conf.h"
 
@@ -40,7 +41,10 @@ int ctl_ask(struct ctl *ctl, json_t *request, json_t **answer_out);
 /* ctl_ask, then PRINT, or the JSON itself with --json. PRINT may be NULL: prints nothing on success. */
 int ctl_do(struct ctl *ctl, json_t *request, void (*print)(json_t *answer));
 
-/* "sealctl: text" to standard error; returns CODE. */
+/* TEXT (NULL: "-") with control characters shown as "?". */
+void ctl_put(FILE *stream, const char *text);
+
+/* "sealctl: text" to standard error, control characters shown as "?"; returns CODE. */
 int ctl_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The exit code for an error category. */

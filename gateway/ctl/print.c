@@ -8,14 +8,31 @@
 
 #define CELL_MAX 4096
 
+/* Bytes of the control character that TEXT begins with, 0: none. UTF-8 passes, but for the C1 controls
+ * (U+0080 to U+009F). */
+static int control_len(const char *text)
+{
+    const unsigned char *p = (const unsigned char *)text;
+    if (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
+        return 2;
+    return *p < ' ' || *p == 0x7f;
+}
+
 static void append_text(struct buf *out, const char *text)
 {
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        /* UTF-8 passes, but for the C1 controls (U+0080 to U+009F). */
-        bool c1 = *p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f;
-        buf_append_char(out, *p < ' ' || *p == 0x7f || c1 ? '?' : (char)*p);
-        if (c1)
-            p++;
+    while (*text) {
+        int control = control_len(text);
+        buf_append_char(out, control ? '?' : *text);
+        text += control ? control : 1;
+    }
+}
+
+void ctl_put(FILE *stream, const char *text)
+{
+    for (const char *p = text ? text : "-"; *p;) {
+        int control = control_len(p);
+        fputc(control ? '?' : *p, stream);
+        p += control ? control : 1;
     }
 }
 

@@ -6,6 +6,13 @@
 
 #include "gateway/ctl/ctl.h"
 
+static void put_member(const char *before, json_t *object, const char *key, const char *behind)
+{
+    fputs(before, stdout);
+    ctl_put(stdout, json_string_value(json_object_get(object, key)));
+    fputs(behind, stdout);
+}
+
 static void print_status(json_t *answer)
 {
     static const struct ctl_column columns[] = {{"ROLE", "role"},
@@ -13,8 +20,8 @@ static void print_status(json_t *answer)
                                                 {"PID", "pid"},
                                                 {"STARTED", "started"},
                                                 {"RESTARTS", "restarts"}};
-    printf("configuration: %s\nstarted: %s\n", json_string_value(json_object_get(answer, "configuration")),
-           json_string_value(json_object_get(answer, "started")));
+    put_member("configuration: ", answer, "configuration", "\n");
+    put_member("started: ", answer, "started", "\n");
     ctl_fields(json_object_get(answer, "queue"));
     ctl_table(json_object_get(answer, "processes"), columns, sizeof columns / sizeof columns[0],
               "no process");
@@ -25,38 +32,43 @@ static int status(struct ctl *ctl)
     return ctl->argc == 0 ? ctl_do(ctl, json_pack("{s:s}", "verb", "status"), print_status) : EX_USAGE;
 }
 
-static void print_certificate(json_t *c, const char *indent)
+static void print_certificate(json_t *c, const char *before)
 {
-    printf("%s%s %s (%s, from %s)", indent, json_string_value(json_object_get(c, "format")),
-           json_string_value(json_object_get(c, "fingerprint")),
-           json_string_value(json_object_get(c, "algorithm")),
-           json_string_value(json_object_get(c, "source")));
+    put_member(before, c, "format", " ");
+    put_member("", c, "fingerprint", " (");
+    put_member("", c, "algorithm", ", from ");
+    put_member("", c, "source", ")");
     if (!json_is_true(json_object_get(c, "usable")))
-        printf(": %s", json_string_value(json_object_get(c, "reason")));
+        put_member(": ", c, "reason", "");
     putchar('\n');
+}
+
+static void print_recipient(json_t *r)
+{
+    size_t i;
+    json_t *candidate;
+    json_t *certificate = json_object_get(r, "certificate"), *tls = json_object_get(r, "tls");
+    put_member("", r, "recipient", "\n");
+    put_member("  rule ", r, "rule", " (protect ");
+    put_member("", r, "protect", "): ");
+    put_member("", r, "action", "");
+    if (json_string_length(json_object_get(r, "reason")) > 0)
+        put_member(", because: ", r, "reason", "");
+    putchar('\n');
+    if (json_is_object(certificate))
+        print_certificate(certificate, "  sealed with ");
+    json_array_foreach(json_object_get(r, "candidates"), i, candidate)
+        print_certificate(candidate, "  known: ");
+    put_member("  next hop ", tls, "route", ", TLS ");
+    put_member("", tls, "level", " (");
+    put_member("", tls, "why", ")\n");
 }
 
 static void print_explanation(json_t *answer)
 {
-    size_t i, k;
-    json_t *r, *c;
-    json_array_foreach(json_object_get(answer, "recipients"), i, r)
-    {
-        json_t *certificate = json_object_get(r, "certificate");
-        const char *reason = json_string_value(json_object_get(r, "reason"));
-        printf("%s\n  rule %s (protect %s): %s%s%s\n", json_string_value(json_object_get(r, "recipient")),
-               json_string_value(json_object_get(r, "rule")),
-               json_string_value(json_object_get(r, "protect")),
-               json_string_value(json_object_get(r, "action")), reason && *reason ? ", because: " : "",
-               reason ? reason : "");
-        if (json_is_object(certificate))
-            print_certificate(certificate, "  sealed with ");
-        json_array_foreach(json_object_get(r, "candidates"), k, c) print_certificate(c, "  known: ");
-        json_t *tls = json_object_get(r, "tls");
-        printf("  next hop %s, TLS %s (%s)\n", json_string_value(json_object_get(tls, "route")),
-               json_string_value(json_object_get(tls, "level")),
-               json_string_value(json_object_get(tls, "why")));
-    }
+    size_t i;
+    json_t *recipient;
+    json_array_foreach(json_object_get(answer, "recipients"), i, recipient) print_recipient(recipient);
 }
 
 static int explain(struct ctl *ctl)

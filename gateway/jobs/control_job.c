@@ -46,8 +46,7 @@ void control_reply_json(struct request *request, json_t *object)
     json_decref(object);
 }
 
-/* The text may hold bytes from outside that are no UTF-8, which jansson refuses. */
-static json_t *text_for_people(const char *text)
+json_t *control_text(const char *text)
 {
     json_t *string = json_string(text);
     if (string)
@@ -63,5 +62,5 @@ static json_t *text_for_people(const char *text)
 void control_reply_error(struct request *request, const struct error *err)
 {
     control_reply_json(request, json_pack("{s:b, s:s, s:o}", "ok", 0, "class", status_word(err->status),
-                                          "error", text_for_people(err->text)));
+                                          "error", control_text(err->text)));
 }

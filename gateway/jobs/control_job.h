@@ -17,6 +17,12 @@ enum { CONTROL_REQUEST = 64, CONTROL_REPLY = 65 };
 /* Parses a request's body: an object with a string "verb"; else NULL and err. New reference. */
 json_t *control_request_parse(struct span body, struct error *err);
 
+/*
+ * TEXT as JSON, a new reference. Texts that were cut, or came from outside, may be no UTF-8, which jansson
+ * refuses: then what is not printable ASCII is a "?".
+ */
+json_t *control_text(const char *text);
+
 /* Answers REQUEST with OBJECT (stolen reference; NULL: out of memory) or, with ERR non-NULL, with the error.
  * Does not free the request. */
 void control_reply_json(struct request *request, json_t *object);

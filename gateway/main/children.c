@@ -187,21 +187,34 @@ static void configure_one(struct children *all, const struct role *role, unsigne
         start(c);
 }
 
+/* Those of ROLE beyond N. */
+static void dismiss(struct children *all, const struct role *role, unsigned n)
+{
+    struct child *next;
+    for (struct child *c = all->first; c; c = next) {
+        next = c->next;
+        if (c->role != role || c->index < n || c->surplus)
+            continue;
+        c->surplus = true;
+        if (c->pid)
+            leave(c);
+        else
+            remove_child(all, c); /* waits to be started anew: must not be */
+    }
+}
+
 void children_configure(struct children *children, const struct conf *conf, int conf_fd,
                         const struct sockets *sockets)
 {
+    if (children->stopping)
+        return;
     if (children->conf_fd >= 0)
         close(children->conf_fd);
     children->conf_fd = dup(conf_fd);
     children->sockets = sockets;
     for (size_t r = 0; r < ROLES; r++) {
         unsigned n = roles[r].processes(conf);
-        for (struct child *c = children->first; c; c = c->next) {
-            if (c->role != &roles[r] || c->index < n || c->surplus)
-                continue;
-            c->surplus = true;
-            leave(c);
-        }
+        dismiss(children, &roles[r], n);
         for (unsigned i = 0; i < n; i++)
             configure_one(children, &roles[r], i);
     }

@@ -21,16 +21,19 @@ enum status path_in_state(const struct conf *conf, const char *name, char out[PA
 
 static enum status make_folder(const char *path, uid_t uid, gid_t gid, struct error *err)
 {
-    struct stat st;
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
         return error_errno(err, STATUS_INVALID, errno, "cannot make the folder %s", path);
-    if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode))
-        return error_set(err, STATUS_INVALID, "%s is not a folder", path);
-    if (geteuid() == 0 && chown(path, uid, gid) < 0)
-        return error_errno(err, STATUS_INVALID, errno, "cannot give %s to the service user", path);
-    if (chmod(path, 0700) < 0)
-        return error_errno(err, STATUS_DENIED, errno, "cannot set the rights of %s to 0700", path);
-    return STATUS_OK;
+    /* By descriptor: the service user owns what is above and could put a link there in between. */
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return error_errno(err, STATUS_INVALID, errno, "%s is not a folder that can be opened", path);
+    enum status st = STATUS_OK;
+    if (geteuid() == 0 && fchown(fd, uid, gid) < 0)
+        st = error_errno(err, STATUS_INVALID, errno, "cannot give %s to the service user", path);
+    else if (fchmod(fd, 0700) < 0)
+        st = error_errno(err, STATUS_DENIED, errno, "cannot set the rights of %s to 0700", path);
+    close(fd);
+    return st;
 }
 
 static enum status service_user(const struct conf *conf, uid_t *uid, gid_t *gid, struct error *err)

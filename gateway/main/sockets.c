@@ -41,8 +41,11 @@ static enum status bind_control(const struct conf *conf, int *fd_out, struct err
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return error_errno(err, STATUS_TEMPORARY, errno, "cannot make the control socket");
-    /* A socket left behind by a killed supervisor: the state lock proves that nobody listens on it. */
-    unlink(conf->control_socket);
+    /* A socket left behind by a killed supervisor: the state lock proves that nobody listens on it. Any other
+     * file is not ours, and bind() says so. */
+    struct stat left;
+    if (lstat(conf->control_socket, &left) == 0 && S_ISSOCK(left.st_mode))
+        unlink(conf->control_socket);
     mode_t old_mask = umask(0177);
     int bound = bind(fd, (struct sockaddr *)&un, sizeof un);
     umask(old_mask);

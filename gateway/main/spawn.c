@@ -46,8 +46,11 @@ static bool place(int fds[SPAWN_FDS_MAX], size_t n)
 
 static _Noreturn void run_child(const struct spawn *s, pid_t supervisor_pid, int *fds, size_t n)
 {
+    static const int handled[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
     char index[16], supervisor[16];
     sigset_t none;
+    for (size_t i = 0; i < sizeof handled / sizeof handled[0]; i++)
+        signal(handled[i], SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     setpgid(0, 0);
@@ -68,12 +71,19 @@ enum status spawn_role(const struct spawn *spawn, pid_t *pid_out, struct error *
     size_t n = collect(spawn, fds);
     if (n == 0)
         return error_set(err, STATUS_INVALID, "too many listen sections");
+    /* The supervisor's handlers write to its event loop: run in a child that is signalled before it executes,
+     * they would make the supervisor believe that the signal was for itself. */
+    sigset_t all, old;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &old);
     pid_t self = getpid();
     pid_t pid = fork();
-    if (pid < 0)
-        return error_errno(err, STATUS_TEMPORARY, errno, "cannot start a process for %s", spawn->role->name);
     if (pid == 0)
         run_child(spawn, self, fds, n);
+    int saved = errno;
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    if (pid < 0)
+        return error_errno(err, STATUS_TEMPORARY, saved, "cannot start a process for %s", spawn->role->name);
     /* Here too, so that the group exists whichever of the two runs first. */
     setpgid(pid, pid);
     *pid_out = pid;

@@ -67,7 +67,7 @@ static void all_problems_are_told_in_one_run(void **state)
           "keys { roots = \"/nonexistent/roots.pem\" }\n"
           "seal { gpg = \"/nonexistent/gpg\" }\n"
           "delivery { route = \"mail.example.com\" ca = \"/nonexistent/ca.pem\" }\n"
-          "rule odd { when { header = {\"X-Class\"} } }",
+          "rule odd { when { header = {\"X-Class\"} } protect = require }",
           &problems);
     static const char *const expected[] = {
         "cert.pem",       "auth users: ", "delivery ca: ", "/nonexistent/roots.pem", "/nonexistent/gpg",

@@ -36,7 +36,7 @@ static void formats_keep_their_order(void **state)
         size_t n;
         enum certificate_format first, second;
     } table[] = {
-        {"", 0, 0, 0},
+        {"", 2, CERTIFICATE_OPENPGP, CERTIFICATE_SMIME} /* the default */,
         {"formats = {openpgp}", 1, CERTIFICATE_OPENPGP, 0},
         {"formats = {smime}", 1, CERTIFICATE_SMIME, 0},
         {"formats = {openpgp, smime}", 2, CERTIFICATE_OPENPGP, CERTIFICATE_SMIME},
@@ -46,7 +46,7 @@ static void formats_keep_their_order(void **state)
         char rest[200];
         struct policy_settings settings;
         struct error err;
-        snprintf(rest, sizeof rest, "rule default { %s }", table[i].formats);
+        snprintf(rest, sizeof rest, "rule default { protect = require %s }", table[i].formats);
         struct conf conf = conf_with(*state, ONE_LISTENER, rest);
         assert_int_equal(policy_from_conf(&conf, &settings, &err), STATUS_OK);
         const struct policy_rule *rule = &settings.rules[settings.n_rules - 1];
@@ -65,11 +65,13 @@ static void a_rule_that_cannot_be_meant_is_refused(void **state)
     static const struct {
         const char *rule, *why;
     } table[] = {
-        {"rule odd { when { user = {\"u\"} } formats = {smime, smime} }", "twice"},
-        {"rule odd { when { user = {\"u\"} } formats = {openpgp, openpgp} }", "twice"},
-        {"rule odd { when { user = {\"u\"} } formats = {openpgp, smime, openpgp} }", "more than two"},
-        {"rule odd { when { header = {\"X-Class secret\"} } }", "colon"},
-        {"rule odd { when { header = {\"X-Class: secret\", \"X-Other\"} } }", "\"X-Other\" lacks a colon"},
+        {"rule odd { when { user = {\"u\"} } protect = require formats = {smime, smime} }", "twice"},
+        {"rule odd { when { user = {\"u\"} } protect = require formats = {openpgp, openpgp} }", "twice"},
+        {"rule odd { when { user = {\"u\"} } protect = require formats = {openpgp, smime, openpgp} }",
+         "more than two"},
+        {"rule odd { when { header = {\"X-Class secret\"} } protect = require }", "colon"},
+        {"rule odd { when { header = {\"X-Class: secret\", \"X-Other\"} } protect = require }",
+         "\"X-Other\" lacks a colon"},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct policy_settings settings;
@@ -94,7 +96,8 @@ static void many_rules_keep_their_strings_and_order(void **state)
         buf_printf(
             &rest,
             "rule r%d { when { sender = {\"s%d@example.org\", \".org\"} recipient = {\"@d%d.example\"} "
-            "user = {\"u%d\"} subject = {\"t%d\"} header = {\"X-N: %d\"} listener = {\"l%d\"} } }\n",
+            "user = {\"u%d\"} subject = {\"t%d\"} header = {\"X-N: %d\"} listener = {\"l%d\"} } protect = "
+            "require }\n",
             i, i, i, i, i, i, i);
     struct conf conf = conf_with(*state, ONE_LISTENER, buf_str(&rest));
     buf_free(&rest);
@@ -102,7 +105,7 @@ static void many_rules_keep_their_strings_and_order(void **state)
     assert_int_equal(settings.n_rules, RULES + 1);
     for (int i = 0; i < RULES; i++) {
         const struct policy_rule *r = &settings.rules[i];
-        char text[64];
+        char text[256];
         snprintf(text, sizeof text, "r%d s%d@example.org @d%d.example u%d t%d X-N: %d l%d", i, i, i, i, i, i,
                  i);
         char got[256];

@@ -68,6 +68,12 @@ static struct seen drop(struct privileges p)
     return seen;
 }
 
+/* A folder that the service user can look into. */
+static int open_folder(void **state)
+{
+    return folder_make(state) == 0 ? chmod(((struct folder *)*state)->dir, 0755) : -1;
+}
+
 static void needs_root(void)
 {
     if (geteuid() == 0)
@@ -159,14 +165,14 @@ static void without_its_supervisor_no_role_goes_on(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(nothing_can_be_gained_dumped_or_left_behind, folder_make,
+        cmocka_unit_test_setup_teardown(nothing_can_be_gained_dumped_or_left_behind, open_folder,
                                         folder_remove),
-        cmocka_unit_test_setup_teardown(memory_is_bounded, folder_make, folder_remove),
-        cmocka_unit_test_setup_teardown(root_becomes_the_service_user_for_good, folder_make, folder_remove),
-        cmocka_unit_test_setup_teardown(the_folder_becomes_the_root, folder_make, folder_remove),
-        cmocka_unit_test_setup_teardown(a_user_that_is_none_or_root_is_refused, folder_make, folder_remove),
-        cmocka_unit_test_setup_teardown(a_missing_folder_is_refused, folder_make, folder_remove),
-        cmocka_unit_test_setup_teardown(without_its_supervisor_no_role_goes_on, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(memory_is_bounded, open_folder, folder_remove),
+        cmocka_unit_test_setup_teardown(root_becomes_the_service_user_for_good, open_folder, folder_remove),
+        cmocka_unit_test_setup_teardown(the_folder_becomes_the_root, open_folder, folder_remove),
+        cmocka_unit_test_setup_teardown(a_user_that_is_none_or_root_is_refused, open_folder, folder_remove),
+        cmocka_unit_test_setup_teardown(a_missing_folder_is_refused, open_folder, folder_remove),
+        cmocka_unit_test_setup_teardown(without_its_supervisor_no_role_goes_on, open_folder, folder_remove),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,10 +36,17 @@ static bool connects(const char *address)
     return rc == 0;
 }
 
-static bool connects_to_control(const char *path)
+static struct sockaddr_un unix_address(const char *path)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
-    snprintf(un.sun_path, sizeof un.sun_path, "%s", path);
+    assert_true(strlen(path) < sizeof un.sun_path);
+    memcpy(un.sun_path, path, strlen(path) + 1);
+    return un;
+}
+
+static bool connects_to_control(const char *path)
+{
+    struct sockaddr_un un = unix_address(path);
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     int rc = connect(fd, (struct sockaddr *)&un, sizeof un);
     close(fd);
@@ -160,9 +167,8 @@ static void a_control_socket_left_behind_is_replaced(void **state)
 {
     struct wish w;
     struct sockets sockets;
-    struct sockaddr_un un = {.sun_family = AF_UNIX};
     wish(&w, *state, "control", NULL, 0);
-    snprintf(un.sun_path, sizeof un.sun_path, "%s", w.control.text);
+    struct sockaddr_un un = unix_address(w.control.text);
     int left = socket(AF_UNIX, SOCK_STREAM, 0);
     assert_int_equal(bind(left, (struct sockaddr *)&un, sizeof un), 0);
     close(left);
