@@ -17,7 +17,8 @@ endif
 
 # ---- flags ------------------------------------------------------------------------------------
 
-PACKAGES := gpgme gmime-3.0 libevent_core libconfuse libgsasl sqlite3 libssl libcrypto libunbound \
+# libunbound needs no flags, and its .pc file asks for packages that are not needed to build against it.
+PACKAGES := gpgme gmime-3.0 libevent_core libconfuse libgsasl sqlite3 libssl libcrypto \
             jansson libsystemd libcrypt libidn2
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
