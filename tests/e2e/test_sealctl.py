@@ -1,8 +1,8 @@
 """Every verb of sealctl, as text and as JSON, and its exit codes (sysexits.h)."""
 
 import json
-import shutil
 import os
+import shutil
 import socket
 
 from gateway import USER, mail, queue_id, service_user
