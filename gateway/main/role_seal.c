@@ -37,7 +37,6 @@ int role_seal(const struct role_start *start)
         .spool_key = key,
         .gpg_path = conf->seal_gpg,
         .gpg_home = home,
-        .roots_path = conf->keys_roots,
         .keys_service = start->ports[1],
         .queue_service = start->ports[2],
         .keys_ms = conf->keys_budget_ms,

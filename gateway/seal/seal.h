@@ -19,8 +19,7 @@ struct seal_settings {
     size_t message_max;
     struct spool_key spool_key;
     const char *gpg_path;
-    const char *gpg_home;   /* private folder of this worker, made if missing */
-    const char *roots_path; /* S/MIME trust anchors or NULL */
+    const char *gpg_home; /* private folder of this worker, made if missing */
     int keys_service;
     int queue_service;
     int64_t keys_ms; /* budget of a lookup */
