@@ -51,8 +51,8 @@ PACKAGE_LIBS = -levent_core -levent_openssl -lgpgme -lgmime-3.0 -lgobject-2.0 -l
 # ---- folders, lowest first; each is an archive, linked only with those before it ----------------
 
 FOLDERS := base pgp smime keystore conf \
-           gateway/wire gateway/net gateway/message gateway/policy gateway/jobs \
-           gateway/submission gateway/auth gateway/keys gateway/seal gateway/queue gateway/delivery \
+           gateway/wire gateway/net gateway/message gateway/policy gateway/jobs gateway/users gateway/guard \
+           gateway/submission gateway/auth gateway/passwords gateway/keys gateway/seal gateway/queue gateway/delivery \
            gateway/control gateway/main gateway/ctl
 
 # Files with main(): one per program.

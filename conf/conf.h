@@ -21,17 +21,47 @@ struct conf_strings {
     size_t n;
 };
 
+/* COUNT in any WINDOW_MS; count 0: no limit. */
+struct conf_rate {
+    int64_t count, window_ms;
+};
+
 struct conf_listen {
-    char *address; /* "[::]:465" */
-    char *tls;     /* "implicit", "starttls" */
+    char *address;               /* "[::]:465" */
+    char *tls;                   /* "implicit", "starttls" */
+    struct conf_strings clients; /* names of client sections that may relay here without a password */
+    char *line_ends;             /* "strict", "normalize" */
+    struct conf_strings proxy;   /* networks whose connections begin with a PROXY header */
+};
+
+/* A certificate beside that of tls { … }, chosen by the name the client asks for (SNI). */
+struct conf_tls_certificate {
+    char *label;
+    char *certificate, *key;
+    char *ocsp; /* may be NULL */
+};
+
+/* What the users whose name matches PATTERN may do beyond the defaults; the first that matches counts. */
+struct conf_account {
+    char *pattern; /* "alice@example.org", "*@example.org" */
+    struct conf_strings send_as;
+    struct conf_strings certificates; /* for EXTERNAL: "sha256:HEX", "subject:CN=…" */
+    struct conf_rate rate, recipients_rate;
+};
+
+/* One that relays without a password, known by network or certificate. */
+struct conf_client {
+    char *name;
+    struct conf_strings networks, certificates, send_as;
+    struct conf_rate rate, recipients_rate;
 };
 
 struct conf_rule {
     char *name;
-    struct conf_strings sender, recipient, user, subject, header, listener; /* when { … } */
-    char *protect;                                                          /* "require", "prefer", "never" */
-    struct conf_strings formats;                                            /* "openpgp", "smime" */
-    char *on_missing_key;                                                   /* "hold", "refuse", "bounce" */
+    struct conf_strings sender, recipient, user, subject, header, listener, client; /* when { … } */
+    char *protect;               /* "require", "prefer", "never" */
+    struct conf_strings formats; /* "openpgp", "smime" */
+    char *on_missing_key;        /* "hold", "refuse", "bounce" */
 };
 
 struct conf_tls_policy {
@@ -50,10 +80,30 @@ struct conf {
     struct conf_listen *listens;
     size_t n_listens;
 
-    char *tls_certificate, *tls_key;
+    char *tls_certificate, *tls_key, *tls_ocsp, *tls_client_ca;
+    int64_t tls_ticket_rotation_ms;
+    struct conf_tls_certificate *tls_certificates;
+    size_t n_tls_certificates;
 
-    char *auth_users;
+    char *auth_users, *auth_dovecot; /* one of these or ldap_url is set, the others are NULL */
     int64_t auth_workers;
+    struct conf_strings auth_mechanisms; /* "scram-sha-256-plus", …; n 0: all that the backend can do */
+    struct conf_strings auth_domains;    /* a user name without "@" owns NAME@ each of these */
+    struct conf_rate auth_rate, auth_recipients_rate; /* per user */
+    struct conf_account *accounts;
+    size_t n_accounts;
+    struct conf_client *clients;
+    size_t n_clients;
+
+    char *ldap_url, *ldap_ca, *ldap_user_dn, *ldap_base, *ldap_filter, *ldap_bind_dn,
+        *ldap_bind_password_file;
+    bool ldap_start_tls;
+    struct conf_strings ldap_address_attributes;
+    int64_t ldap_timeout_ms;
+
+    struct conf_rate throttle_client_rate, throttle_client_recipients_rate; /* per client address */
+    struct conf_rate throttle_failures_address, throttle_failures_network, throttle_failures_user;
+    int64_t throttle_block_ms;
 
     char *keys_roots; /* S/MIME trust anchors, NULL: none */
     int64_t keys_budget_ms;
@@ -76,6 +126,11 @@ struct conf {
     int64_t queue_first_retry_ms, queue_last_retry_ms, queue_lifetime_ms, queue_hold_ms, queue_recheck_ms;
 
     int64_t submission_processes;
+    bool submission_originating_ip;
+    int64_t submission_greeting_delay_ms;
+
+    char *autoconfig_host, *autoconfig_name, *autoconfig_incoming;
+
     int64_t limit_message, limit_in_hand, limit_recipients, limit_sessions, limit_sessions_per_client,
         limit_transactions;
     int64_t limit_header, limit_parts, limit_depth;

@@ -20,13 +20,25 @@ static void free_section(void *base, const char *section)
 
 void conf_free(struct conf *conf)
 {
-    static const char *const singles[] = {"",         "tls",   "auth",       "keys",  "seal",
-                                          "delivery", "queue", "submission", "limits"};
+    static const char *const singles[] = {"",         "tls",   "auth",       "ldap",       "keys",  "seal",
+                                          "delivery", "queue", "submission", "autoconfig", "limits"};
     for (size_t i = 0; i < sizeof singles / sizeof singles[0]; i++)
         free_section(conf, singles[i]);
     for (size_t i = 0; i < conf->n_listens; i++) {
         free(conf->listens[i].address);
         free_section(&conf->listens[i], "listen");
+    }
+    for (size_t i = 0; i < conf->n_tls_certificates; i++) {
+        free(conf->tls_certificates[i].label);
+        free_section(&conf->tls_certificates[i], "tls-certificate");
+    }
+    for (size_t i = 0; i < conf->n_accounts; i++) {
+        free(conf->accounts[i].pattern);
+        free_section(&conf->accounts[i], "account");
+    }
+    for (size_t i = 0; i < conf->n_clients; i++) {
+        free(conf->clients[i].name);
+        free_section(&conf->clients[i], "client");
     }
     for (size_t i = 0; i < conf->n_rules; i++) {
         free(conf->rules[i].name);
@@ -38,6 +50,9 @@ void conf_free(struct conf *conf)
         free_section(&conf->tls_policies[i], "tls-policy");
     }
     free(conf->listens);
+    free(conf->tls_certificates);
+    free(conf->accounts);
+    free(conf->clients);
     free(conf->rules);
     free(conf->tls_policies);
     *conf = (struct conf){0};

@@ -13,7 +13,7 @@
 #include "conf/schema.h"
 
 #define KEYS_MAX 32 /* per section, with the end mark */
-#define SECTIONS 10
+#define SECTIONS 16
 #define UNKNOWN_MAX 100 /* unknown keys reported in one run */
 /* libConfuse takes the end of the file for a closing brace: this last key is known only at the top level. */
 #define END_KEY "end-of-file"
@@ -95,13 +95,19 @@ enum status grammar_open(struct grammar **grammar_out, struct error *err)
         cfg_flag_t flags;
     } sections[] = {{"listen", CFGF_MULTI | CFGF_TITLE},
                     {"tls", CFGF_NONE},
+                    {"tls-certificate", CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES},
                     {"auth", CFGF_NONE},
+                    {"ldap", CFGF_NONE},
+                    {"account", CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES},
+                    {"client", CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES},
+                    {"throttle", CFGF_NONE},
                     {"keys", CFGF_NONE},
                     {"seal", CFGF_NONE},
                     {"delivery", CFGF_NONE},
                     {"tls-policy", CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES},
                     {"queue", CFGF_NONE},
                     {"submission", CFGF_NONE},
+                    {"autoconfig", CFGF_NONE},
                     {"limits", CFGF_NONE}};
     _Static_assert(sizeof sections / sizeof sections[0] == SECTIONS, "one table each");
     struct grammar *g = calloc(1, sizeof *g + 2 * KEYS_MAX * sizeof(cfg_opt_t));

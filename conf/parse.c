@@ -85,8 +85,8 @@ static void read_section(struct parse *p, cfg_t *section, const char *name, void
 
 static void read_singles(struct parse *p, cfg_t *tree, struct conf *conf)
 {
-    static const char *const names[] = {"tls",      "auth",  "keys",       "seal",
-                                        "delivery", "queue", "submission", "limits"};
+    static const char *const names[] = {"tls",      "auth",  "ldap",       "throttle",   "keys",  "seal",
+                                        "delivery", "queue", "submission", "autoconfig", "limits"};
     read_section(p, tree, "", conf, 0);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         cfg_opt_t *option = cfg_getopt(tree, names[i]);
@@ -129,22 +129,55 @@ static void read_listens(struct parse *p, cfg_t *tree, struct conf *conf)
     }
 }
 
-static void read_tls_policies(struct parse *p, cfg_t *tree, struct conf *conf)
+/* Sections of KIND, each a struct of SIZE bytes whose first member is the title. */
+static void *read_titled(struct parse *p, cfg_t *tree, const char *kind, size_t size, size_t *n_out)
 {
-    unsigned n = cfg_size(tree, "tls-policy");
-    conf->tls_policies = grow(p, n, sizeof *conf->tls_policies);
+    unsigned n = cfg_size(tree, kind);
+    char *items = grow(p, n, size);
     for (unsigned i = 0; i < n && !p->failed; i++) {
-        cfg_t *section = cfg_getnsec(tree, "tls-policy", i);
-        conf->n_tls_policies = i + 1;
-        conf->tls_policies[i].domain = copy_title(p, section, "tls-policy");
-        read_section(p, section, "tls-policy", &conf->tls_policies[i], section->line);
+        cfg_t *section = cfg_getnsec(tree, kind, i);
+        *n_out = i + 1;
+        *(char **)(void *)(items + i * size) = copy_title(p, section, kind);
+        read_section(p, section, kind, items + i * size, section->line);
     }
+    return items;
+}
+
+static bool has_client(const struct conf *conf, const char *name)
+{
+    for (size_t i = 0; i < conf->n_clients; i++)
+        if (strcmp(conf->clients[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* What no single key can say. */
+static void check_together(struct parse *p, const struct conf *conf)
+{
+    char text[200];
+    int backends = !!conf->auth_users + !!conf->auth_dovecot + !!conf->ldap_url;
+    if (backends != 1)
+        complain(p, 0, "auth", "",
+                 backends ? "users, dovecot and ldap { url } exclude each other: keep one"
+                          : "one of users, dovecot or an ldap section with url is required");
+    for (size_t i = 0; i < conf->n_listens; i++) {
+        const struct conf_strings *names = &conf->listens[i].clients;
+        for (size_t k = 0; k < names->n; k++) {
+            if (has_client(conf, names->items[k]))
+                continue;
+            snprintf(text, sizeof text, "there is no client \"%.100s\" { … }", names->items[k]);
+            complain(p, 0, "listen", "clients", text);
+        }
+    }
+    for (size_t i = 0; i < conf->n_clients; i++)
+        if (conf->clients[i].networks.n + conf->clients[i].certificates.n == 0)
+            complain(p, 0, "client", conf->clients[i].name, "needs networks or certificates to be known by");
 }
 
 static bool has_conditions(const struct conf_rule *rule)
 {
     return rule->sender.n || rule->recipient.n || rule->user.n || rule->subject.n || rule->header.n ||
-           rule->listener.n;
+           rule->listener.n || rule->client.n;
 }
 
 static void read_rule(struct parse *p, cfg_t *section, struct conf_rule *rule, bool last)
@@ -214,7 +247,14 @@ enum status conf_parse(struct span text, const char *path, struct conf *conf_out
         read_singles(&p, tree, conf_out);
         read_listens(&p, tree, conf_out);
         read_rules(&p, tree, conf_out);
-        read_tls_policies(&p, tree, conf_out);
+        conf_out->tls_policies =
+            read_titled(&p, tree, "tls-policy", sizeof *conf_out->tls_policies, &conf_out->n_tls_policies);
+        conf_out->tls_certificates = read_titled(
+            &p, tree, "tls-certificate", sizeof *conf_out->tls_certificates, &conf_out->n_tls_certificates);
+        conf_out->accounts =
+            read_titled(&p, tree, "account", sizeof *conf_out->accounts, &conf_out->n_accounts);
+        conf_out->clients = read_titled(&p, tree, "client", sizeof *conf_out->clients, &conf_out->n_clients);
+        check_together(&p, conf_out);
         default_control_socket(&p, conf_out);
         cfg_free(tree);
     }

@@ -4,6 +4,9 @@
 
 #define TOP(member) offsetof(struct conf, member)
 #define LISTEN(member) offsetof(struct conf_listen, member)
+#define CERTIFICATE(member) offsetof(struct conf_tls_certificate, member)
+#define ACCOUNT(member) offsetof(struct conf_account, member)
+#define CLIENT(member) offsetof(struct conf_client, member)
 #define RULE(member) offsetof(struct conf_rule, member)
 #define POLICY(member) offsetof(struct conf_tls_policy, member)
 
@@ -12,6 +15,9 @@
 #define MEGABYTES(n) ((int64_t)(n) << 20)
 
 static const char *const listen_tls[] = {"implicit", "starttls", NULL};
+static const char *const line_ends[] = {"strict", "normalize", NULL};
+static const char *const mechanisms[] = {
+    "scram-sha-256-plus", "scram-sha-256", "plain", "login", "external", NULL};
 static const char *const protect[] = {"require", "prefer", "never", NULL};
 static const char *const missing[] = {"hold", "refuse", "bounce", NULL};
 static const char *const formats[] = {"openpgp", "smime", NULL};
@@ -26,12 +32,51 @@ static const struct conf_key schema[] = {
     {"", "log-level", CONF_WORD, TOP(log_level), .fallback = "info", .words = log_levels},
 
     {"listen", "tls", CONF_WORD, LISTEN(tls), .required = true, .words = listen_tls},
+    {"listen", "clients", CONF_STRINGS, LISTEN(clients)},
+    {"listen", "line-ends", CONF_WORD, LISTEN(line_ends), .fallback = "strict", .words = line_ends},
+    {"listen", "proxy", CONF_STRINGS, LISTEN(proxy)},
 
     {"tls", "certificate", CONF_PATH, TOP(tls_certificate), .required = true},
     {"tls", "key", CONF_PATH, TOP(tls_key), .required = true},
+    {"tls", "ocsp", CONF_PATH, TOP(tls_ocsp)},
+    {"tls", "client-ca", CONF_PATH, TOP(tls_client_ca)},
+    {"tls", "ticket-rotation", CONF_DURATION, TOP(tls_ticket_rotation_ms), SECONDS(1), DAYS(1), "1h"},
+    {"tls-certificate", "certificate", CONF_PATH, CERTIFICATE(certificate), .required = true},
+    {"tls-certificate", "key", CONF_PATH, CERTIFICATE(key), .required = true},
+    {"tls-certificate", "ocsp", CONF_PATH, CERTIFICATE(ocsp)},
 
-    {"auth", "users", CONF_PATH, TOP(auth_users), .required = true},
+    {"auth", "users", CONF_PATH, TOP(auth_users)},
+    {"auth", "dovecot", CONF_PATH, TOP(auth_dovecot)},
     {"auth", "workers", CONF_COUNT, TOP(auth_workers), 1, 64, "2"},
+    {"auth", "mechanisms", CONF_WORDS, TOP(auth_mechanisms), .words = mechanisms},
+    {"auth", "domains", CONF_STRINGS, TOP(auth_domains)},
+    {"auth", "rate", CONF_RATE, TOP(auth_rate)},
+    {"auth", "recipients-rate", CONF_RATE, TOP(auth_recipients_rate)},
+    {"ldap", "url", CONF_STRING, TOP(ldap_url)},
+    {"ldap", "start-tls", CONF_BOOL, TOP(ldap_start_tls), .fallback = "yes"},
+    {"ldap", "ca", CONF_PATH, TOP(ldap_ca)},
+    {"ldap", "user-dn", CONF_STRING, TOP(ldap_user_dn)},
+    {"ldap", "base", CONF_STRING, TOP(ldap_base)},
+    {"ldap", "filter", CONF_STRING, TOP(ldap_filter)},
+    {"ldap", "bind-dn", CONF_STRING, TOP(ldap_bind_dn)},
+    {"ldap", "bind-password-file", CONF_PATH, TOP(ldap_bind_password_file)},
+    {"ldap", "address-attributes", CONF_STRINGS, TOP(ldap_address_attributes)},
+    {"ldap", "timeout", CONF_DURATION, TOP(ldap_timeout_ms), 100, SECONDS(60), "5s"},
+    {"account", "send-as", CONF_STRINGS, ACCOUNT(send_as)},
+    {"account", "certificates", CONF_STRINGS, ACCOUNT(certificates)},
+    {"account", "rate", CONF_RATE, ACCOUNT(rate)},
+    {"account", "recipients-rate", CONF_RATE, ACCOUNT(recipients_rate)},
+    {"client", "networks", CONF_STRINGS, CLIENT(networks)},
+    {"client", "certificates", CONF_STRINGS, CLIENT(certificates)},
+    {"client", "send-as", CONF_STRINGS, CLIENT(send_as)},
+    {"client", "rate", CONF_RATE, CLIENT(rate)},
+    {"client", "recipients-rate", CONF_RATE, CLIENT(recipients_rate)},
+    {"throttle", "client-rate", CONF_RATE, TOP(throttle_client_rate)},
+    {"throttle", "client-recipients-rate", CONF_RATE, TOP(throttle_client_recipients_rate)},
+    {"throttle", "failures-address", CONF_RATE, TOP(throttle_failures_address), .fallback = "20/1h"},
+    {"throttle", "failures-network", CONF_RATE, TOP(throttle_failures_network), .fallback = "60/1h"},
+    {"throttle", "failures-user", CONF_RATE, TOP(throttle_failures_user), .fallback = "50/1h"},
+    {"throttle", "block", CONF_DURATION, TOP(throttle_block_ms), 100, DAYS(30), "1h"},
 
     {"keys", "roots", CONF_PATH, TOP(keys_roots)},
     {"keys", "lookup-budget", CONF_DURATION, TOP(keys_budget_ms), 100, SECONDS(60), "5s"},
@@ -50,6 +95,7 @@ static const struct conf_key schema[] = {
     {"when", "subject", CONF_STRINGS, RULE(subject)},
     {"when", "header", CONF_STRINGS, RULE(header)},
     {"when", "listener", CONF_STRINGS, RULE(listener)},
+    {"when", "client", CONF_STRINGS, RULE(client)},
     {"rule", "protect", CONF_WORD, RULE(protect), .required = true, .words = protect},
     {"rule", "formats", CONF_WORDS, RULE(formats), .fallback = "openpgp,smime", .words = formats},
     {"rule", "on-missing-key", CONF_WORD, RULE(on_missing_key), .fallback = "hold", .words = missing},
@@ -70,6 +116,11 @@ static const struct conf_key schema[] = {
     {"queue", "recheck", CONF_DURATION, TOP(queue_recheck_ms), 100, DAYS(7), "15min"},
 
     {"submission", "processes", CONF_COUNT, TOP(submission_processes), 1, 64, "2"},
+    {"submission", "originating-ip", CONF_BOOL, TOP(submission_originating_ip), .fallback = "no"},
+    {"submission", "greeting-delay", CONF_DURATION, TOP(submission_greeting_delay_ms), 0, SECONDS(30), "0s"},
+    {"autoconfig", "host", CONF_STRING, TOP(autoconfig_host)},
+    {"autoconfig", "name", CONF_STRING, TOP(autoconfig_name)},
+    {"autoconfig", "incoming", CONF_STRING, TOP(autoconfig_incoming)},
     {"limits", "message", CONF_BYTES, TOP(limit_message), 1024, MEGABYTES(150), "50MB"},
     {"limits", "in-hand", CONF_BYTES, TOP(limit_in_hand), MEGABYTES(1), MEGABYTES(65536), "512MB"},
     {"limits", "recipients", CONF_COUNT, TOP(limit_recipients), 1, 1000, "1000"},

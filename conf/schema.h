@@ -12,6 +12,7 @@ enum conf_type {
     CONF_COUNT,    /* int64_t, MIN to MAX */
     CONF_BYTES,    /* int64_t; "50MB", "200KB", "1GB" (powers of 1024) */
     CONF_DURATION, /* int64_t milliseconds; "500ms", "5s", "10min", "4h", "5d" */
+    CONF_RATE,     /* struct conf_rate; "250/1h": a count of 1 or more in a duration */
     CONF_BOOL,     /* bool; "yes", "no", "true", "false" */
     CONF_STRINGS,  /* struct conf_strings; {a, b} */
     CONF_WORDS,    /* struct conf_strings, each one of WORDS */

@@ -52,6 +52,19 @@ static enum status parse_number(const struct conf_key *key, const char *text, in
     return error_set(err, STATUS_INVALID, "\"%s\" is not %s", text, example_of(key->type));
 }
 
+/* "250/1h" */
+static enum status parse_rate(const char *text, struct conf_rate *out, struct error *err)
+{
+    static const struct conf_key window = {.type = CONF_DURATION, .min = 1000, .max = INT64_C(30) * 86400000};
+    char *end;
+    errno = 0;
+    long long count = strtoll(text, &end, 10);
+    if (end == text || errno == ERANGE || count < 1 || count > 1000000000 || *end != '/')
+        return error_set(err, STATUS_INVALID, "\"%s\" is not a rate such as 250/1h or 20/10min", text);
+    out->count = count;
+    return parse_number(&window, end + 1, &out->window_ms, err);
+}
+
 static enum status parse_bool(const char *text, bool *out, struct error *err)
 {
     if (!strcmp(text, "yes") || !strcmp(text, "true")) {
@@ -146,6 +159,8 @@ enum status conf_value_set(void *base, const struct conf_key *key, const char *c
         return set_strings(member, texts, n, err);
     if (is_text)
         return set_string(member, texts[0], err);
+    if (key->type == CONF_RATE)
+        return parse_rate(texts[0], member, err);
     if (key->type == CONF_BOOL)
         return parse_bool(texts[0], member, err);
     return parse_number(key, texts[0], member, err);

@@ -56,6 +56,8 @@ static enum status rule_from(const struct conf_rule *from, struct policy_rule *r
         .n_headers = from->header.n,
         .listeners = (const char *const *)from->listener.items,
         .n_listeners = from->listener.n,
+        .clients = (const char *const *)from->client.items,
+        .n_clients = from->client.n,
         .protect = protect_from(from->protect),
         .on_missing_key = missing_from(from->on_missing_key),
     };

@@ -21,11 +21,17 @@ void envelope_free(struct envelope *e)
 {
     free(e->reverse_path);
     free(e->user);
+    free(e->client);
     free(e->listener);
     free(e->client_address);
     free(e->helo);
     free(e->tls_version);
     free(e->tls_cipher);
+    free(e->envid);
+    free(e->ret);
+    for (size_t i = 0; i < e->n_send_as; i++)
+        free(e->send_as[i]);
+    free(e->send_as);
     for (size_t i = 0; i < e->n_recipients; i++)
         recipient_free(&e->recipients[i]);
     free(e->recipients);
@@ -67,6 +73,7 @@ void envelope_pack(struct buf *b, const struct envelope *e)
     pack_i64(b, e->received_ms);
     pack_str(b, e->reverse_path);
     pack_str(b, e->user);
+    pack_str(b, e->client);
     pack_str(b, e->listener);
     pack_str(b, e->client_address);
     pack_str(b, e->helo);
@@ -74,11 +81,34 @@ void envelope_pack(struct buf *b, const struct envelope *e)
     pack_str(b, e->tls_cipher);
     pack_u32(b, e->body_8bit);
     pack_u32(b, e->smtputf8);
+    pack_u32(b, e->requiretls);
+    pack_str(b, e->envid);
+    pack_str(b, e->ret);
+    pack_u32(b, (uint32_t)e->n_send_as);
+    for (size_t i = 0; i < e->n_send_as; i++)
+        pack_str(b, e->send_as[i]);
     pack_u32(b, (uint32_t)e->n_recipients);
     for (size_t i = 0; i < e->n_recipients; i++) {
         pack_str(b, e->recipients[i].address);
         pack_str(b, e->recipients[i].notify);
         pack_str(b, e->recipients[i].orcpt);
+    }
+}
+
+static void unpack_send_as(struct unpack *u, struct envelope *e)
+{
+    uint32_t n = unpack_u32(u);
+    if (n > ENVELOPE_SEND_AS_MAX)
+        u->failed = true;
+    if (u->failed || n == 0)
+        return;
+    e->send_as = calloc(n, sizeof *e->send_as);
+    if (!e->send_as)
+        u->failed = true;
+    for (uint32_t i = 0; i < n && !u->failed; i++) {
+        e->send_as[e->n_send_as++] = unpack_str(u);
+        if (!e->send_as[i])
+            u->failed = true;
     }
 }
 
@@ -111,6 +141,7 @@ void envelope_unpack(struct unpack *u, struct envelope *e)
     e->received_ms = unpack_i64(u);
     e->reverse_path = unpack_str(u);
     e->user = unpack_str(u);
+    e->client = unpack_str(u);
     e->listener = unpack_str(u);
     e->client_address = unpack_str(u);
     e->helo = unpack_str(u);
@@ -118,5 +149,9 @@ void envelope_unpack(struct unpack *u, struct envelope *e)
     e->tls_cipher = unpack_str(u);
     e->body_8bit = unpack_u32(u) != 0;
     e->smtputf8 = unpack_u32(u) != 0;
+    e->requiretls = unpack_u32(u) != 0;
+    e->envid = unpack_str(u);
+    e->ret = unpack_str(u);
+    unpack_send_as(u, e);
     unpack_recipients(u, e);
 }

@@ -13,18 +13,20 @@
 #include "base/pack.h"
 
 #define ENVELOPE_RECIPIENTS_MAX 1000
+#define ENVELOPE_SEND_AS_MAX 1000
 
 struct envelope_recipient {
     char *address; /* forward-path as given, without brackets; owned */
     char *notify;  /* DSN NOTIFY as given, NULL: none (RFC 3461); owned */
-    char *orcpt;   /* owned, may be NULL */
+    char *orcpt;   /* DSN ORCPT as given ("rfc822;xtext"), NULL: none; owned */
 };
 
 struct envelope {
     char id[ID_SIZE];
     int64_t received_ms;  /* wall clock */
     char *reverse_path;   /* without brackets; "" for <>; owned */
-    char *user;           /* authenticated name; owned */
+    char *user;           /* authenticated name; "" for a relay client; owned */
+    char *client;         /* name of the relay client; "" for a user; owned */
     char *listener;       /* as configured, "[::]:465"; owned */
     char *client_address; /* "192.0.2.1", "2001:db8::1"; owned */
     char *helo;           /* EHLO argument; owned */
@@ -32,6 +34,12 @@ struct envelope {
     char *tls_cipher;     /* owned */
     bool body_8bit;       /* BODY=8BITMIME */
     bool smtputf8;
+    bool requiretls; /* RFC 8689 */
+    char *envid;     /* DSN ENVID as given (xtext), NULL: none (RFC 3461); owned */
+    char *ret;       /* "FULL" or "HDRS", NULL: none; owned */
+    char **send_as;  /* patterns of the addresses that From and Sender may have
+                        (policy/sender.h); only on the way to seal; owned */
+    size_t n_send_as;
     struct envelope_recipient *recipients; /* owned */
     size_t n_recipients;
 };

@@ -110,6 +110,7 @@ static enum answer ask_rule(const struct policy_rule *rule, const struct policy_
         ask_name(rule->recipients, rule->n_recipients, facts->recipient),
         ask_name(rule->users, rule->n_users, facts->user),
         ask_listener(rule, facts),
+        ask_name(rule->clients, rule->n_clients, facts->client),
         ask_sender(rule, facts),
         ask_subject(rule, facts),
         ask_headers(rule, facts),

@@ -34,6 +34,8 @@ struct policy_rule {
     size_t n_headers;
     const char *const *listeners; /* as written in listen "…" */
     size_t n_listeners;
+    const char *const *clients; /* names of relay clients, as users */
+    size_t n_clients;
     enum policy_protect protect;
     enum policy_missing on_missing_key;
     enum certificate_format formats[2]; /* in order of preference */
@@ -50,6 +52,7 @@ struct policy_facts {
     const char *reverse_path;
     const char *user;
     const char *listener;
+    const char *client; /* name of a relay client; NULL or "": a user */
     const char *recipient;
     bool content_known;
     const char *subject; /* decoded UTF-8 */

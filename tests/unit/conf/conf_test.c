@@ -47,6 +47,63 @@ static void test_defaults(void **state)
     conf_free(&conf);
 }
 
+static void test_rates_accounts_and_clients(void **state)
+{
+    (void)state;
+    struct conf conf;
+    char *problems;
+    const char *text = MINIMUM "listen \"127.0.0.1:2465\" { tls = implicit clients = {\"scanner\"}"
+                               " line-ends = normalize proxy = {\"192.0.2.1\"} }\n"
+                               "account \"*@example.org\" { send-as = {\"@example.org\"} rate = 20/10min }\n"
+                               "client \"scanner\" { networks = {\"192.0.2.0/24\"} send-as = {\"*\"} }\n"
+                               "tls-certificate \"b\" { certificate = /b key = /bk }\n"
+                               "throttle { failures-user = 5/1h block = 1d }\n"
+                               "rule \"r\" { when { client = {\"scanner\"} } protect = require }\n";
+    assert_int_equal(parse(text, &conf, &problems), STATUS_OK);
+    assert_string_equal(problems, "");
+    assert_string_equal(conf.listens[0].line_ends, "strict");
+    assert_string_equal(conf.listens[1].line_ends, "normalize");
+    assert_string_equal(conf.listens[1].clients.items[0], "scanner");
+    assert_int_equal(conf.n_accounts, 1);
+    assert_int_equal(conf.accounts[0].rate.count, 20);
+    assert_int_equal(conf.accounts[0].rate.window_ms, 600000);
+    assert_int_equal(conf.accounts[0].recipients_rate.count, 0);
+    assert_string_equal(conf.clients[0].send_as.items[0], "*");
+    assert_string_equal(conf.tls_certificates[0].label, "b");
+    assert_int_equal(conf.throttle_failures_user.count, 5);
+    assert_int_equal(conf.throttle_failures_address.count, 20);
+    assert_int_equal(conf.throttle_block_ms, 86400000);
+    assert_string_equal(conf.rules[0].client.items[0], "scanner");
+    free(problems);
+    conf_free(&conf);
+}
+
+static void test_what_no_single_key_says(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *problem;
+    } cases[] = {
+        {"listen \"127.0.0.1:2465\" { tls = implicit clients = {nobody} }\n",
+         "listen clients: there is no client \"nobody\""},
+        {"client \"x\" { send-as = {\"*\"} }\n", "client x: needs networks or certificates"},
+        {"ldap { url = \"ldaps://127.0.0.1\" }\n",
+         "auth: users, dovecot and ldap { url } exclude each other"},
+        {"account \"a\" { rate = 250 }\n", "account rate: \"250\" is not a rate"},
+        {"account \"a\" { rate = 0/1h }\n", "account rate: \"0/1h\" is not a rate"},
+        {"account \"a\" { rate = 1/1y }\n", "account rate: \"1y\" is not a duration"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct conf conf;
+        char *problems, text[1000];
+        snprintf(text, sizeof text, "%s%s", MINIMUM, cases[i].text);
+        assert_int_equal(parse(text, &conf, &problems), STATUS_INVALID);
+        if (!strstr(problems, cases[i].problem))
+            fail_msg("expected %s in %s", cases[i].problem, problems);
+        free(problems);
+    }
+}
+
 /* Promise 2: without a rule nothing may leave clear. */
 static void test_no_rule_means_require_and_hold(void **state)
 {
@@ -149,7 +206,7 @@ static void test_all_problems_in_one_run(void **state)
     assert_non_null(strstr(problems, "t.conf:3: seal workers"));
     assert_non_null(strstr(problems, "t.conf:4: listen tls"));
     assert_non_null(strstr(problems, "tls certificate: is required"));
-    assert_non_null(strstr(problems, "auth users: is required"));
+    assert_non_null(strstr(problems, "auth: one of users, dovecot or an ldap section with url is required"));
     free(problems);
 }
 
@@ -197,6 +254,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_rates_accounts_and_clients),
+        cmocka_unit_test(test_what_no_single_key_says),
         cmocka_unit_test(test_no_rule_means_require_and_hold),
         cmocka_unit_test(test_rules_and_policies),
         cmocka_unit_test(test_problems),
