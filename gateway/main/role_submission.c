@@ -40,10 +40,11 @@ int role_submission(const struct role_start *start)
     if (!listeners)
         return EX_TEMPFAIL;
     for (size_t i = 0; i < conf->n_listens; i++)
-        listeners[i] =
-            (struct submission_listener){.name = conf->listens[i].address,
-                                         .fd = start->first_extra + (int)i,
-                                         .implicit_tls = strcmp(conf->listens[i].tls, "implicit") == 0};
+        listeners[i] = (struct submission_listener){
+            .name = conf->listens[i].address,
+            .fd = start->first_extra + (int)i,
+            .implicit_tls = strcmp(conf->listens[i].tls, "implicit") == 0,
+            .normalizes_line_ends = strcmp(conf->listens[i].line_ends, "normalize") == 0};
     struct submission_settings settings = {
         .log = &start->log,
         .hostname = conf->hostname,

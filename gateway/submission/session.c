@@ -43,14 +43,22 @@ static int64_t data_time_left(const struct session *s)
     return left > 0 ? left : 1;
 }
 
+/* Between two chunks, the whole message's time is running. */
+static int64_t command_time(const struct session *s)
+{
+    int64_t ms = limits(s)->command_ms;
+    int64_t left = s->chunks.begun ? data_time_left(s) : ms;
+    return left < ms ? left : ms;
+}
+
 static void update_deadline(struct session *s)
 {
     if (s->call)
         session_set_deadline(s, 0); /* the call has limits of its own */
-    else if (s->phase == SESSION_DATA)
+    else if (s->phase == SESSION_DATA || s->phase == SESSION_CHUNK)
         session_set_deadline(s, data_time_left(s));
     else if (s->rearm && s->phase != SESSION_HANDSHAKE)
-        session_set_deadline(s, limits(s)->command_ms);
+        session_set_deadline(s, command_time(s));
     s->rearm = false;
 }
 
@@ -181,7 +189,7 @@ static void on_drained(void *arg, struct conn *conn)
     session_run(s);
 }
 
-static const char *const phase_word[] = {"handshake", "command", "auth", "data", "over"};
+static const char *const phase_word[] = {"handshake", "command", "auth", "data", "chunk", "over"};
 
 static void on_deadline(void *arg, struct conn *conn)
 {

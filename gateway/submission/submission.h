@@ -16,6 +16,7 @@ struct submission_listener {
     const char *name; /* as configured: "[::]:465" */
     int fd;           /* bound and listening; owned by the process */
     bool implicit_tls;
+    bool normalizes_line_ends; /* a bare CR or LF in a message becomes CRLF instead of a refusal */
 };
 
 struct submission_limits {
