@@ -19,6 +19,7 @@ static struct submission_limits limits_from(const struct conf *conf)
         .transactions_max = (unsigned)conf->limit_transactions,
         .bad_commands_max = (unsigned)conf->limit_bad_commands,
         .auth_failures_max = (unsigned)conf->limit_auth_failures,
+        .greeting_delay_ms = conf->submission_greeting_delay_ms,
         .handshake_ms = conf->limit_handshake_ms,
         .command_ms = conf->limit_command_ms,
         .data_ms = conf->limit_data_ms,

@@ -35,6 +35,7 @@ static const struct reply_entry entries[] = {
          true},
     [REPLY_TLS_ALREADY] = {503, "5.5.1", "TLS is on already", true},
     [REPLY_NOT_LAST_IN_GROUP] = {554, "5.5.1", "Input behind a command whose reply must be waited for", true},
+    [REPLY_EARLY_TALKER] = {554, "5.5.1", "Speaking before the greeting: closing"},
     [REPLY_IN_TRANSACTION] = {503, "5.5.1", "Not during a mail transaction", true},
     [REPLY_NO_TRANSACTION] = {503, "5.5.1", "Send MAIL first", true},
     [REPLY_NO_RECIPIENTS] = {554, "5.5.1", "No valid recipients", true},

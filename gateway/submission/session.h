@@ -24,6 +24,7 @@ struct verb;
 
 enum session_phase {
     SESSION_HANDSHAKE, /* TLS is being set up: nothing may be read or written */
+    SESSION_GREETING,  /* the greeting is held back: whoever speaks now is refused */
     SESSION_COMMAND,
     SESSION_SASL, /* the next line is a response of the exchange in hand */
     SESSION_DATA,
@@ -84,6 +85,13 @@ void session_set_deadline(struct session *s, int64_t ms);
 
 /* Forgets all that was learned before TLS (RFC 3207 §4.2). */
 void session_forget(struct session *s);
+
+/* ---- greeting.c ---- */
+
+/* Greets; or waits first, unless HAS_WAITED; or refuses a client that spoke already. */
+void session_greet(struct session *s, bool has_waited);
+/* Input came in SESSION_GREETING. */
+void session_heard_before_greeting(struct session *s);
 
 /* ---- session_reply.c: words ---- */
 

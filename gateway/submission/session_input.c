@@ -120,12 +120,14 @@ static void check_patience(struct session *s)
 
 static bool may_take_input(const struct session *s)
 {
-    return !s->call && s->phase != SESSION_HANDSHAKE && s->phase != SESSION_OVER &&
+    return !s->call && s->phase >= SESSION_COMMAND && s->phase != SESSION_OVER &&
            s->unsent + s->out.len < UNSENT_MAX;
 }
 
 void session_run(struct session *s)
 {
+    if (s->phase == SESSION_GREETING)
+        session_heard_before_greeting(s);
     check_patience(s);
     while (may_take_input(s)) {
         if (!take_input(s))

@@ -1,4 +1,12 @@
-/* The verb table: which commands there are, and when each is allowed. */
+/*
+ * The verb table: which commands there are, and when each is allowed.
+ *
+ * RFC 2920 §3.1 has EHLO, DATA, VRFY, EXPN, TURN, QUIT and NOOP end a group of pipelined commands, RFC 3207
+ * and RFC 4954 STARTTLS and AUTH. Input behind one of these is refused where its reply decides what that
+ * input is: a message or commands, in clear or not, before or behind a login, by which extensions. NOOP and
+ * VRFY change nothing, EXPN and TURN are not there, behind QUIT nothing is read: clients that are careless
+ * with those do no harm.
+ */
 #ifndef SEALGATE_SUBMISSION_VERBS_H
 #define SEALGATE_SUBMISSION_VERBS_H
 
