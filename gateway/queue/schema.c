@@ -99,4 +99,10 @@ static const char first[] =
     "INSERT INTO audit_head VALUES"
     " (1, 0, '0000000000000000000000000000000000000000000000000000000000000000');";
 
-const char *const queue_schema[] = {first, NULL};
+/* What submission promises by DSN (RFC 3461) and REQUIRETLS (RFC 8689), and who a relay client is. */
+static const char second[] = "ALTER TABLE message ADD COLUMN client_name TEXT;"
+                             "ALTER TABLE message ADD COLUMN envid TEXT;"
+                             "ALTER TABLE message ADD COLUMN ret TEXT;"
+                             "ALTER TABLE message ADD COLUMN requiretls INTEGER NOT NULL DEFAULT 0;";
+
+const char *const queue_schema[] = {first, second, NULL};
