@@ -182,7 +182,7 @@ static void on_done(void *arg, struct transaction *t)
     transaction_free(t);
 }
 
-static struct result deliver(const enum act *acts, size_t a, size_t b)
+static struct result deliver_as(bool requiretls, const enum act *acts, size_t a, size_t b)
 {
     static const struct destination_settings settings = {
         .route = {.route = "mx", .mx_port = 25, .hostname = "gw.example.net"},
@@ -190,7 +190,7 @@ static struct result deliver(const enum act *acts, size_t a, size_t b)
         .per_destination = 1,
         .deliveries_per_connection = 1};
     const struct lease_recipient lease = {.id = 1, .address = (char[]){"bob@example.com"}};
-    const struct mail mail = {.id = "x", .reverse_path = "alice@example.org"};
+    const struct mail mail = {.id = "x", .reverse_path = "alice@example.org", .requiretls = requiretls};
     struct recipient recipient = {.lease = &lease};
     struct recipient *recipients[] = {&recipient};
     struct error err;
@@ -213,6 +213,11 @@ static struct result deliver(const enum act *acts, size_t a, size_t b)
     assert_true(recipient.done);
     recipient_free(&recipient);
     return recipient.result;
+}
+
+static struct result deliver(const enum act *acts, size_t a, size_t b)
+{
+    return deliver_as(false, acts, a, b);
 }
 
 /* "may" goes on in clear with the address where TLS failed, and with no other (A3). */
@@ -261,11 +266,40 @@ static void r1_no_address_to_try_is_not_delivered(void **state)
     }
 }
 
+/* RFC 8689 §4.2.1: what one address of a host says for good is the host's word; another host's silence is
+ * not, for it might have said yes. And never in clear. */
+static void requiretls_is_refused_by_hosts_not_by_addresses(void **state)
+{
+    (void)state;
+    static const struct {
+        enum act acts[OPENS_MAX];
+        size_t a, b;
+        enum delivery_outcome want;
+        const char *opens;
+    } cases[] = {
+        {{BREAK, REFUSE, REFUSE}, 2, 1, OUTCOME_BOUNCED, "a a b "},
+        {{REFUSE, FAIL_AT_ONCE, REFUSE}, 2, 1, OUTCOME_BOUNCED, "a a b "},
+        {{REFUSE, BREAK}, 1, 1, OUTCOME_DEFERRED, "a b "},
+        {{BREAK, REFUSE}, 1, 1, OUTCOME_DEFERRED, "a b "},
+        {{BREAK, REFUSE, TAKE}, 2, 1, OUTCOME_DELIVERED, "a a b "},
+        {{TLS_TROUBLE, TLS_TROUBLE}, 1, 1, OUTCOME_DEFERRED, "a b "},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct result result = deliver_as(true, cases[i].acts, cases[i].a, cases[i].b);
+        assert_string_equal(world.opens, cases[i].opens);
+        assert_int_equal(outcome_decide(&result, 0, 1), cases[i].want);
+    }
+    /* Other mail waits for the address that did not answer. */
+    struct result result = deliver((const enum act[]){BREAK, REFUSE, REFUSE}, 2, 1);
+    assert_int_equal(outcome_decide(&result, 0, 1), OUTCOME_DEFERRED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a3_clear_is_for_one_address_only),
         cmocka_unit_test(r1_no_address_to_try_is_not_delivered),
+        cmocka_unit_test(requiretls_is_refused_by_hosts_not_by_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
