@@ -1,12 +1,7 @@
 /* MAIL and RCPT: what the message needs of the host, and what the host is told of it. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "gateway/delivery/client_private.h"
-#include "gateway/delivery/dsn_address.h"
-
-/* ORCPT in its 7-bit form: RFC 3461 §4.2 allows 500 bytes, each of which may become \x{…}. */
-#define ORCPT_MAX 4096
 
 static bool lacks(struct client *c, struct result *result)
 {
@@ -90,19 +85,9 @@ void client_write_mail(struct client *c)
 void client_write_rcpt(struct client *c, struct recipient *r)
 {
     const struct lease_recipient *l = r->lease;
-    bool notify = c->ehlo.dsn && l->notify;
-    struct buf orcpt;
-    buf_init(&orcpt, ORCPT_MAX);
-    if (c->ehlo.dsn && l->orcpt) {
-        buf_append_str(&orcpt, " ORCPT=");
-        dsn_put_seven_bit(&orcpt, l->orcpt);
-        buf_append_char(&orcpt, '\0');
-    }
-    if (orcpt.failed)
-        buf_reset(&orcpt);
+    bool notify = c->ehlo.dsn && l->notify, orcpt = c->ehlo.dsn && l->orcpt;
     r->asked = true;
     r->dsn_known = c->ehlo.dsn;
-    client_write(c, "RCPT TO:<%s>%s%s%s\r\n", l->address, notify ? " NOTIFY=" : "", notify ? l->notify : "",
-                 orcpt.len > 0 ? (const char *)orcpt.data : "");
-    buf_free(&orcpt);
+    client_write(c, "RCPT TO:<%s>%s%s%s%s\r\n", l->address, notify ? " NOTIFY=" : "", notify ? l->notify : "",
+                 orcpt ? " ORCPT=" : "", orcpt ? l->orcpt : "");
 }

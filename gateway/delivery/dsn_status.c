@@ -5,19 +5,28 @@
 #include "base/clock.h"
 #include "gateway/delivery/dsn_address.h"
 #include "gateway/delivery/dsn_private.h"
+#include "gateway/wire/orcpt.h"
+#include "gateway/wire/xtext.h"
+
+#define VALUE_MAX ORCPT_ASCII_MAX
+
+/* A field whose value comes from outside stands there whole or not at all. */
+static void put_field(struct buf *out, const char *name, const struct buf *value)
+{
+    if (value->failed || value->len == 0)
+        return;
+    buf_printf(out, "%s: ", name);
+    buf_append_span(out, buf_span(value));
+    buf_append_str(out, "\r\n");
+}
 
 static void put_original_recipient(const struct recipient *r, struct buf *out)
 {
-    struct buf field;
-    if (!r->lease->orcpt)
-        return;
-    buf_init(&field, out->max);
-    if (dsn_put_orcpt(&field, r->lease->orcpt)) {
-        buf_append_str(out, "Original-Recipient: ");
-        buf_append_span(out, buf_span(&field));
-        buf_append_str(out, "\r\n");
-    }
-    buf_free(&field);
+    struct buf value;
+    buf_init(&value, VALUE_MAX);
+    if (r->lease->orcpt && dsn_put_orcpt(&value, r->lease->orcpt))
+        put_field(out, "Original-Recipient", &value);
+    buf_free(&value);
 }
 
 /* §2.3.4: the class is 2 where the action is "relayed", 4 or 5 where it is "failed". */
@@ -46,16 +55,11 @@ static void put_recipient(const struct dsn *dsn, const struct recipient *r, stru
 
 static void put_envelope_id(const struct dsn *dsn, struct buf *out)
 {
-    struct buf id;
-    if (!dsn->envid)
-        return;
-    buf_init(&id, out->max);
-    if (dsn_put_xtext(&id, dsn->envid)) {
-        buf_append_str(out, "Original-Envelope-Id: ");
-        buf_append_span(out, buf_span(&id));
-        buf_append_str(out, "\r\n");
-    }
-    buf_free(&id);
+    struct buf value;
+    buf_init(&value, VALUE_MAX);
+    if (dsn->envid && xtext_decode(span_str(dsn->envid), &value))
+        put_field(out, "Original-Envelope-Id", &value);
+    buf_free(&value);
 }
 
 void dsn_put_status(const struct dsn *dsn, struct buf *out)

@@ -169,9 +169,9 @@ static void a9_envid_and_orcpt(void **state)
     } cases[] = {
         {"QQ314159", "rfc822;Bob@Example.COM", "QQ314159", "rfc822;Bob@Example.COM"},
         {"a+2Bb+3Dc", "rfc822;bob+2Bx@example.com", "a+b=c", "rfc822;bob+x@example.com"},
-        {"white+20space", "x400;/S=bob/", "white space", "x400;/S=bob/"},
+        {"white+20space", "x400;/S+3Dbob/", "white space", "x400;/S=bob/"},
         {"x", "utf-8;j\xc3\xb6rg@example.com", "x", "utf-8;j\\x{F6}rg@example.com"},
-        {"x", "UTF-8;j\\x{F6}rg+2B@example.com", "x", "UTF-8;j\\x{F6}rg+2B@example.com"},
+        {"x", "UTF-8;j\\x{F6}rg\\x{2B}@example.com", "x", "UTF-8;j\\x{F6}rg\\x{2B}@example.com"},
         {"a+0D+0AX-Evil:+20yes", "rfc822;a+0D+0AX-Evil:+20yes", NULL, NULL},
         {"a\r\nX-Evil: yes", "rfc822;a\r\nX-Evil: yes", NULL, NULL},
         {"a\x80", "rfc822;a\x80", NULL, NULL},
@@ -184,8 +184,8 @@ static void a9_envid_and_orcpt(void **state)
         {"x", ";bob@example.com", "x", NULL},
         {"x", "bob@example.com", "x", NULL},
         {"x", "rfc822\r\nX-Evil: yes;a", "x", NULL},
-        {"x", "utf-8;a\r\nX-Evil: yes", "x", "utf-8;a\\x{D}\\x{A}X-Evil: yes"},
-        {"x", "utf-8;\xff", "x", "utf-8;?"},
+        {"x", "utf-8;a\r\nX-Evil: yes", "x", NULL},
+        {"x", "utf-8;\xff", "x", NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct lease_recipient l;

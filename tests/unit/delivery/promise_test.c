@@ -121,18 +121,6 @@ static void who_hears_what(void **state)
     }
 }
 
-/* RFC 6533 §3: the form that is safe everywhere. */
-static void an_international_orcpt_is_sent_in_seven_bits(void **state)
-{
-    (void)state;
-    bench.smtpd.capabilities = "250-DSN\r\n";
-    struct bench_lease lease = with_dsn;
-    lease.orcpt = "utf-8;j\xc3\xb6rg@example.com";
-    deliver(&lease, 1);
-    assert_int_equal(result_of(100)->outcome, OUTCOME_DELIVERED);
-    assert_true(was_said(" ORCPT=utf-8;j\\x{F6}rg@example.com\n"));
-}
-
 static void a9_parameters_cannot_break_out(void **state)
 {
     (void)state;
@@ -397,7 +385,6 @@ int main(void)
         TEST(a_host_that_knows_dsn_is_told_all),
         TEST(a_host_that_does_not_know_dsn_is_told_nothing_but_the_sender_is),
         TEST(who_hears_what),
-        TEST(an_international_orcpt_is_sent_in_seven_bits),
         TEST(a9_parameters_cannot_break_out),
         TEST(only_who_needs_smtputf8_is_refused_for_want_of_it),
         TEST(an_international_sender_or_header_needs_it_for_all),

@@ -10,6 +10,7 @@ static void ask_for_all(struct sample *s)
     e->envid = text("QQ+3D314159");
     e->ret = text("HDRS");
     e->requiretls = true;
+    e->plain_smtp = true;
     s->recipients[0][0].notify = text("SUCCESS,FAILURE");
     s->recipients[0][0].orcpt = text("rfc822;Bob+2Bx@example.com");
 }
@@ -53,6 +54,7 @@ static void test_a_held_copy_has_it_when_it_is_tried_again(void **state)
     database_store(&d, &s, T0);
     OK(hold_load(d.sql, 1, &release, &fd, &err));
     assert_true(release.envelope.requiretls);
+    assert_true(release.envelope.plain_smtp);
     assert_string_equal(release.envelope.user, "");
     assert_string_equal(release.envelope.client, "scanner");
     assert_string_equal(release.envelope.envid, "QQ+3D314159");
