@@ -41,15 +41,27 @@ static void done_with(struct session *s)
 
 /* ---- looking for a host ---- */
 
+/* It has nobody to be returned to and is not to be lost at once (RFC 8689 §5): until it is too old, the way
+ * back may become private. */
+static bool is_notification_requiring_tls(const struct transaction *t)
+{
+    return t->mail->requiretls && t->mail->reverse_path[0] == '\0';
+}
+
 /* The walk over the route's hosts ends without one. S is freed. */
 static void give_up(struct session *s, const struct result *why)
 {
     struct destination *destination = s->destination;
     struct transaction *t = s->t;
-    struct result untried;
+    struct result changed;
     if (why->failure == FAILURE_UNSET) {
-        outcome_local(&untried, FAILURE_CONNECTION, "4.4.0", "no host of the route could be tried");
-        why = &untried;
+        outcome_local(&changed, FAILURE_CONNECTION, "4.4.0", "no host of the route could be tried");
+        why = &changed;
+    }
+    if (is_notification_requiring_tls(t)) {
+        changed = *why;
+        outcome_not_final(&changed, FAILURE_TEMPORARY);
+        why = &changed;
     }
     s->t = NULL;
     transaction_fail(t, why, NULL);
