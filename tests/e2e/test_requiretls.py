@@ -93,6 +93,19 @@ def test_a33_never_clear_and_never_unverified(lax_gateway, make_sink, pki, folde
     assert not sink.wait(f"other{tag}@lax.example").tls
 
 
+def test_a3_what_was_announced_in_clear_does_not_count(lax_gateway, make_sink, tag):
+    """§4.2.1: anybody on the wire can write into an EHLO reply before TLS."""
+    def announce(verb, _argument, session):
+        return "250-sink\r\n250-REQUIRETLS\r\n250 STARTTLS" if verb == "EHLO" and not session.tls else None
+
+    sink = make_sink(script=announce)
+    gateway = lax_gateway(f"[localhost]:{sink.port}")
+    message_id = submit(gateway, f"{tag}@lax.example")
+    assert outcome(gateway, message_id, f"{tag}@lax.example")["event"] == "bounced"
+    assert b"Status: 5.7.30\r\n" in sink.wait(lambda m: m.sender == "").data
+    assert not sink.find(f"{tag}@lax.example")
+
+
 def test_what_passes_waits(lax_gateway, make_sink, tag):
     """A 4xx at STARTTLS is for later, not for ever."""
     refused = []
