@@ -58,7 +58,7 @@ static enum status load_envelope(struct sql *sql, struct queue_release *release,
         sql_prepare(sql,
                     "SELECT m.id, m.received_ms, m.reverse_path, m.user_name, m.listener, m.client_address, "
                     "m.helo, m.tls_version, m.tls_cipher, m.body_8bit, m.smtputf8, c.body_len, c.body_hash, "
-                    "m.client_name, m.envid, m.ret, m.requiretls, m.plain_smtp "
+                    "m.client, m.envid, m.ret, m.requiretls, m.plain_smtp "
                     "FROM copy c JOIN message m ON m.id = c.message_id WHERE c.id = ?1",
                     &stmt, err);
     if (st != STATUS_OK)

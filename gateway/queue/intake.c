@@ -119,8 +119,8 @@ void intake_store(void *arg, struct request *request)
 
 /* ---- refused recipients ---- */
 
-/* With its prefix; a longer one is cut in the trail. */
-#define CLIENT_NAME_MAX 300
+/* Bytes of "client:NAME"; a longer one is cut in the trail. */
+#define CLIENT_MAX 300
 
 struct refused_work {
     struct work work;
@@ -142,13 +142,14 @@ static enum status apply_refused(struct work *work, struct sql *sql, int64_t now
 {
     const struct queue_refused *r = &((struct refused_work *)work)->refused;
     const struct envelope *e = &r->envelope;
-    char client[CLIENT_NAME_MAX];
+    char client[CLIENT_MAX];
+    /* Whole messages are refused too: then there is no recipient. */
     struct audit_row row = {.time_ms = now_ms,
                             .text = {[AUDIT_EVENT] = "refused",
                                      [AUDIT_MESSAGE] = *e->id ? e->id : NULL,
                                      [AUDIT_USER] = user_of(e, client, sizeof client),
                                      [AUDIT_REVERSE_PATH] = e->reverse_path,
-                                     [AUDIT_RECIPIENT] = r->recipient,
+                                     [AUDIT_RECIPIENT] = *r->recipient ? r->recipient : NULL,
                                      [AUDIT_RULE] = r->rule,
                                      [AUDIT_CLIENT_ADDRESS] = e->client_address,
                                      [AUDIT_IN_TLS_VERSION] = e->tls_version,

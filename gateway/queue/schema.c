@@ -101,7 +101,7 @@ static const char first[] =
 
 /* What submission promises by DSN (RFC 3461) and REQUIRETLS (RFC 8689), who a relay client is, and that a
  * client said HELO. */
-static const char second[] = "ALTER TABLE message ADD COLUMN client_name TEXT;"
+static const char second[] = "ALTER TABLE message ADD COLUMN client TEXT;"
                              "ALTER TABLE message ADD COLUMN envid TEXT;"
                              "ALTER TABLE message ADD COLUMN ret TEXT;"
                              "ALTER TABLE message ADD COLUMN requiretls INTEGER NOT NULL DEFAULT 0;"

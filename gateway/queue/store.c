@@ -21,7 +21,7 @@ static enum status insert_message(struct sql *sql, const struct envelope *e, str
     enum status st = sql_prepare(sql,
                                  "INSERT INTO message (id, received_ms, reverse_path, user_name, listener, "
                                  "client_address, helo, tls_version, tls_cipher, body_8bit, smtputf8, "
-                                 "client_name, envid, ret, requiretls, plain_smtp) "
+                                 "client, envid, ret, requiretls, plain_smtp) "
                                  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
                                  "?16)",
                                  &stmt, err);

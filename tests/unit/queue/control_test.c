@@ -123,6 +123,7 @@ static void test_list_and_show(void **state)
     json_t *message = json_object_get(answer, "message");
     assert_string_equal(str(message, "from"), "alice@example.org");
     assert_string_equal(str(message, "tls_version"), "TLSv1.3");
+    assert_string_equal(str(message, "user"), "client:scanner");
     assert_string_equal(str(message, "client"), "scanner");
     assert_string_equal(str(message, "envid"), "QQ314159");
     assert_string_equal(str(message, "ret"), "HDRS");
