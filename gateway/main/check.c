@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "gateway/auth/users.h"
+#include "gateway/users/users.h"
 #include "gateway/main/policy_conf.h"
 #include "gateway/net/listener.h"
 #include "gateway/net/tls.h"

@@ -78,7 +78,8 @@ static void test_verdicts_and_changes_of_the_file(void **state)
     assert_int_equal(ask(&role, "bob", "two"), AUTH_WRONG);
     add_user(f, "bob", "two");
     assert_int_equal(ask(&role, "bob", "two"), AUTH_OK);
-    assert_int_equal(users_change(f->users, USER_REMOVE, "alice", NULL, &err), STATUS_OK);
+    assert_int_equal(users_change(f->users, USER_REMOVE, &(struct user){.name = (char *)"alice"}, &err),
+                     STATUS_OK);
     assert_int_equal(ask(&role, "alice", "one"), AUTH_WRONG);
     assert_int_equal(stop_role(&role), 0);
 }

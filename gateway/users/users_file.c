@@ -1,4 +1,4 @@
-#include "gateway/auth/users_file.h"
+#include "gateway/users/users_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -50,6 +50,17 @@ enum status users_file_read(const char *path, struct buf *text_out, struct error
     return st;
 }
 
+static bool cut_at_colon(struct span text, struct span *front_out, struct span *rest_out)
+{
+    const char *colon = text.len ? memchr(text.p, ':', text.len) : NULL;
+    if (!colon)
+        return false;
+    size_t len = (size_t)(colon - text.p);
+    *front_out = span_of(text.p, len);
+    *rest_out = span_of(colon + 1, text.len - len - 1);
+    return true;
+}
+
 bool users_line_next(struct span *text, struct users_line *line_out)
 {
     *line_out = (struct users_line){0};
@@ -62,13 +73,10 @@ bool users_line_next(struct span *text, struct users_line *line_out)
     struct span line = span_of(line_out->raw.p, len);
     if (span_trim(line).len == 0 || line.p[0] == '#')
         return true;
-    const char *colon = memchr(line.p, ':', line.len);
     line_out->is_user = true;
-    line_out->broken = !colon;
-    if (colon) {
-        size_t name_len = (size_t)(colon - line.p);
-        line_out->name = span_of(line.p, name_len);
-        line_out->hash = span_of(colon + 1, len - name_len - 1);
-    }
+    line_out->broken = !cut_at_colon(line, &line_out->name, &line_out->hash);
+    struct span rest = line_out->hash;
+    if (!line_out->broken && cut_at_colon(rest, &line_out->hash, &line_out->scram))
+        line_out->broken = line_out->scram.len == 0;
     return true;
 }

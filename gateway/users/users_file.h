@@ -1,6 +1,6 @@
 /* The text of the users file and its lines; shared by reading (users.c) and changing (users_change.c). */
-#ifndef SEALGATE_AUTH_USERS_FILE_H
-#define SEALGATE_AUTH_USERS_FILE_H
+#ifndef SEALGATE_USERS_USERS_FILE_H
+#define SEALGATE_USERS_USERS_FILE_H
 
 #include <stdbool.h>
 
@@ -16,8 +16,9 @@ struct users_line {
     struct span raw; /* with its LF, if it has one */
     struct span name;
     struct span hash;
-    bool is_user; /* false: blank or a comment */
-    bool broken;  /* not "name:hash" */
+    struct span scram; /* empty: none */
+    bool is_user;      /* false: blank or a comment */
+    bool broken;       /* not "name:hash" or "name:hash:scram" */
 };
 
 /* Takes the next line from the front of *TEXT. False at the end. */

@@ -1,6 +1,6 @@
 /* Checking UTF-8 text from outside (RFC 3629). */
-#ifndef SEALGATE_AUTH_UTF8_H
-#define SEALGATE_AUTH_UTF8_H
+#ifndef SEALGATE_USERS_UTF8_H
+#define SEALGATE_USERS_UTF8_H
 
 #include <stdbool.h>
 #include <stdint.h>

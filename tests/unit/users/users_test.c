@@ -1,7 +1,7 @@
 /* The users file: reading, checking, changing. */
 #include <time.h>
 
-#include "tests/unit/auth/fixture.h"
+#include "tests/unit/users/fixture.h"
 
 static void test_A21_names(void **state)
 {

@@ -1,4 +1,4 @@
-#include "gateway/auth/utf8.h"
+#include "gateway/users/utf8.h"
 
 /* Length of the sequence that begins with FIRST, and the bits that FIRST adds; 0: FIRST begins none. */
 static size_t sequence_length(unsigned char first, uint32_t *bits_out)
