@@ -83,6 +83,8 @@ void guard_tried_in_clear(struct guard *guard, const char *address_text, const c
 
 static bool is_selected(const struct row *row, enum guard_select select)
 {
+    if (row->last_ms == 0) /* an attempt in hand */
+        return false;
     switch (select) {
     case GUARD_ALL:
         return true;

@@ -61,10 +61,11 @@ enum guard_login {
 };
 
 /*
- * Before credentials are checked; once more when they had to wait for their turn, since others may have
- * failed meanwhile. ADDRESS as text; USER NULL: not known yet, then only address and network are looked at
- * and there is no delay. The answer does not tell whether a user exists (A19): names that nobody has are
- * counted alike.
+ * Before credentials are checked. ADDRESS as text; USER NULL: not known yet, then only address and network
+ * are looked at and there is no delay. With USER, GUARD_GO begins an attempt, which ends with exactly one of
+ * the three below, with the same ADDRESS and USER: attempts in hand count like failures against the limits,
+ * so that nobody gets beyond them by guessing many at once. The answer does not tell whether a user exists
+ * (A19): names that nobody has are counted alike.
  *
  * The delay grows with the failures of the address (of the /64 for IPv6) and of the user: 0, 1, 2, 4, 8, 10
  * s. An address that the user logged in from before is neither delayed nor blocked by what others did to the
@@ -73,11 +74,13 @@ enum guard_login {
 enum guard_login guard_may_login(struct guard *guard, const char *address, const char *user, int64_t now,
                                  int64_t *delay_ms_out, char text_out[200]);
 
-/* A login failed for its credentials (not for a backend that is away). USER NULL: it never was named. */
+/* A login failed for its credentials. USER NULL: it never was named; then it ends no attempt. */
 void guard_login_failed(struct guard *guard, const char *address, const char *user, int64_t now);
 /* One succeeded: the user is known there from now on. No count is lowered: whoever has an account cannot buy
  * guesses at others with it. */
 void guard_login_succeeded(struct guard *guard, const char *address, const char *user, int64_t now);
+/* Neither: the backend is away, or the exchange ended before the credentials were looked at. */
+void guard_login_undecided(struct guard *guard, const char *address, const char *user, int64_t now);
 
 /*
  * May one more message (or recipient) be sent? Counts it when so, for the user or relay client and for the

@@ -35,6 +35,8 @@ struct row {
     int64_t total; /* KIND_CLEAR */
     int64_t last_ms;
     int64_t blocked_until_ms; /* 0: not blocked */
+    int64_t attempts;         /* logins that are being checked; not stored */
+    int64_t attempt_ms;       /* when the last of them began */
     char *detail;             /* owned, may be NULL */
     char name[];
 };
@@ -73,6 +75,11 @@ struct row *rows_find(struct guard *guard, enum kind kind, const char *name, int
 /* The one there is, or a new one, in place of the oldest of its kind where there are too many. NULL: out of
  * memory. */
 struct row *rows_get(struct guard *guard, enum kind kind, const char *name, int64_t now);
+
+/* An attempt to log in begins; how many there are; one is over. */
+void rows_begin_attempt(struct row *row, int64_t now);
+int64_t rows_attempts(const struct row *row, int64_t now);
+void rows_end_attempt(struct row *row);
 
 /* Something happened: the row is the newest of its kind, and is written soon. */
 void rows_touch(struct guard *guard, struct row *row, int64_t now);

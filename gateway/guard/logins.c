@@ -44,16 +44,13 @@ static void put_first(const char *word, const char *text, char out[KNOWN_MAX * A
     }
 }
 
-void guard_login_succeeded(struct guard *guard, const char *address_text, const char *user, int64_t now)
+static void make_known(struct guard *guard, const struct address *address, const char *name, int64_t now)
 {
-    struct address address;
-    char name[NAME_SIZE], list[KNOWN_MAX * ADDRESS_SIZE];
-    address_read(address_text, &address);
-    name_of_user(user, name);
+    char list[KNOWN_MAX * ADDRESS_SIZE];
     struct row *row = rows_get(guard, KIND_KNOWN, name, now);
     if (!row)
         return; /* out of memory: known the next time */
-    put_first(address.client, row->detail, list);
+    put_first(address->client, row->detail, list);
     if (row->detail && strcmp(row->detail, list) == 0 && now - row->last_ms < KNOWN_REFRESH_MS)
         return;
     rows_set_detail(row, list);
@@ -118,22 +115,66 @@ static void count_failure(struct guard *guard, const struct count *count, int64_
     store_write_now(guard, row, now);
 }
 
-void guard_login_failed(struct guard *guard, const char *address_text, const char *user, int64_t now)
-{
+/* ---- an attempt and how it ends ---- */
+
+/* From where, and for whom. */
+struct attempt {
     struct address address;
+    char name[NAME_SIZE]; /* "": not known yet */
+    bool known;           /* the user logged in from there before */
+};
+
+static struct attempt attempt_of(struct guard *guard, const char *address, const char *user, int64_t now)
+{
+    struct attempt attempt = {0};
+    address_read(address, &attempt.address);
+    if (user) {
+        name_of_user(user, attempt.name);
+        attempt.known = is_known(guard, &attempt.address, attempt.name, now);
+    }
+    return attempt;
+}
+
+static void end_attempt(struct guard *guard, const struct attempt *attempt, int64_t now)
+{
     struct count counts[COUNTS_MAX];
-    char name[NAME_SIZE];
-    address_read(address_text, &address);
+    size_t n = counts_of(guard, &attempt->address, attempt->name, counts);
+    for (size_t i = 0; i < n; i++) {
+        struct row *row = rows_find(guard, counts[i].kind, counts[i].name, now);
+        if (!row)
+            continue;
+        rows_end_attempt(row);
+        if (row->last_ms == 0 && row->attempts == 0) /* nothing else was ever counted in it */
+            rows_drop(guard, row);
+    }
+}
+
+void guard_login_failed(struct guard *guard, const char *address, const char *user, int64_t now)
+{
+    struct count counts[COUNTS_MAX];
+    struct attempt attempt = attempt_of(guard, address, user, now);
     if (user)
-        name_of_user(user, name);
+        end_attempt(guard, &attempt, now);
     /* A device of the user's own with an old password must not shut out the user's other addresses. */
-    bool against_user = user && !is_known(guard, &address, name, now);
-    size_t n = counts_of(guard, &address, against_user ? name : NULL, counts);
+    size_t n = counts_of(guard, &attempt.address, user && !attempt.known ? attempt.name : NULL, counts);
     for (size_t i = 0; i < n; i++)
         count_failure(guard, &counts[i], now);
 }
 
-/* ---- what follows from it ---- */
+void guard_login_succeeded(struct guard *guard, const char *address, const char *user, int64_t now)
+{
+    struct attempt attempt = attempt_of(guard, address, user, now);
+    end_attempt(guard, &attempt, now);
+    make_known(guard, &attempt.address, attempt.name, now);
+}
+
+void guard_login_undecided(struct guard *guard, const char *address, const char *user, int64_t now)
+{
+    struct attempt attempt = attempt_of(guard, address, user, now);
+    end_attempt(guard, &attempt, now);
+}
+
+/* ---- may one begin? ---- */
 
 static int64_t delay_after(int64_t failures)
 {
@@ -142,42 +183,69 @@ static int64_t delay_after(int64_t failures)
     return delays[failures < last ? failures : last];
 }
 
-static int64_t larger(int64_t a, int64_t b)
+/* What stands against an attempt. */
+struct verdict {
+    int64_t failures;
+    int64_t until; /* 0: nothing */
+    const char *why, *shown;
+};
+
+static void stop(struct verdict *verdict, int64_t until, const char *why, const char *shown)
 {
-    return a > b ? a : b;
+    if (until > verdict->until)
+        *verdict = (struct verdict){verdict->failures, until, why, shown};
 }
 
-enum guard_login guard_may_login(struct guard *guard, const char *address_text, const char *user, int64_t now,
+/* Those that are being checked may all fail: who guesses many at once must not get beyond the limit. */
+static void judge(struct guard *guard, const struct attempt *attempt, const struct count *count, int64_t now,
+                  struct verdict *verdict)
+{
+    struct row *row = rows_find(guard, count->kind, count->name, now);
+    if (!row)
+        return;
+    window_move(&row->window, count->rate->window_ms, now);
+    int64_t failures = window_sum(&row->window), attempts = rows_attempts(row, now);
+    bool is_users = count->kind == KIND_USER;
+    /* Neighbours in an IPv4 /24 are strangers to each other; a /64 is one customer's. */
+    if ((count->kind != KIND_NETWORK || attempt->address.is_v6) && failures > verdict->failures)
+        verdict->failures = failures;
+    if (attempt->known && is_users)
+        return;
+    if (row->blocked_until_ms != 0)
+        stop(verdict, row->blocked_until_ms, "failed logins", count->shown);
+    else if (!attempt->known && attempts > 0 && failures + attempts >= count->rate->count)
+        stop(verdict, now + 1, "logins at once", count->shown);
+}
+
+static void begin_attempt(struct guard *guard, const struct count counts[COUNTS_MAX], size_t n, int64_t now)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct row *row = rows_get(guard, counts[i].kind, counts[i].name, now);
+        if (row)
+            rows_begin_attempt(row, now);
+    }
+}
+
+enum guard_login guard_may_login(struct guard *guard, const char *address, const char *user, int64_t now,
                                  int64_t *delay_ms_out, char text_out[200])
 {
-    struct address address;
+    struct attempt attempt = attempt_of(guard, address, user, now);
     struct count counts[COUNTS_MAX];
-    char name[NAME_SIZE], wait[WORDS_SIZE];
-    const char *shown = NULL;
-    int64_t until = 0, failures = 0;
-    address_read(address_text, &address);
-    if (user)
-        name_of_user(user, name);
-    bool known = user && is_known(guard, &address, name, now);
-    size_t n = counts_of(guard, &address, user && !known ? name : NULL, counts);
-    for (size_t i = 0; i < n; i++) {
-        struct row *row = rows_find(guard, counts[i].kind, counts[i].name, now);
-        if (!row)
-            continue;
-        window_move(&row->window, counts[i].rate->window_ms, now);
-        /* Neighbours in an IPv4 /24 are strangers to each other; a /64 is one customer's. */
-        if (row->kind != KIND_NETWORK || address.is_v6)
-            failures = larger(failures, window_sum(&row->window));
-        if (row->blocked_until_ms > until) {
-            until = row->blocked_until_ms;
-            shown = counts[i].shown;
-        }
-    }
-    *delay_ms_out = shown || !user || known ? 0 : delay_after(failures);
+    struct verdict verdict = {0};
+    char wait[WORDS_SIZE];
+    size_t n = counts_of(guard, &attempt.address, user ? attempt.name : NULL, counts);
+    *delay_ms_out = 0;
     text_out[0] = '\0';
-    if (!shown)
-        return GUARD_GO;
-    words_wait(until - now, wait);
-    snprintf(text_out, 200, "Too many failed logins %s: try again in %s", shown, wait);
-    return GUARD_STOP;
+    for (size_t i = 0; i < n; i++)
+        judge(guard, &attempt, &counts[i], now, &verdict);
+    if (verdict.until != 0) {
+        words_wait(verdict.until - now, wait);
+        snprintf(text_out, 200, "Too many %s %s: try again in %s", verdict.why, verdict.shown, wait);
+        return GUARD_STOP;
+    }
+    if (user) {
+        begin_attempt(guard, counts, n, now);
+        *delay_ms_out = attempt.known ? 0 : delay_after(verdict.failures);
+    }
+    return GUARD_GO;
 }

@@ -9,6 +9,8 @@
 #include "gateway/guard/guard_private.h"
 
 #define DAY_MS INT64_C(86400000)
+/* No check of a password takes longer. Should the end of one ever get lost, it does not count for ever. */
+#define ATTEMPT_MS INT64_C(120000)
 
 struct kind_info {
     const char *word;
@@ -233,11 +235,32 @@ void rows_set_detail(struct row *row, const char *detail)
     row->detail = strdup(detail);
 }
 
+/* ---- attempts ---- */
+
+void rows_begin_attempt(struct row *row, int64_t now)
+{
+    row->attempts = rows_attempts(row, now) + 1;
+    row->attempt_ms = now;
+}
+
+int64_t rows_attempts(const struct row *row, int64_t now)
+{
+    return now - row->attempt_ms > ATTEMPT_MS || now < row->attempt_ms ? 0 : row->attempts;
+}
+
+void rows_end_attempt(struct row *row)
+{
+    if (row->attempts > 0)
+        row->attempts--;
+}
+
 /* ---- the end of rows ---- */
 
 static bool is_useless(const struct row *row, int64_t now)
 {
     int64_t keep_ms = kinds[row->kind].keep_ms;
+    if (rows_attempts(row, now) > 0)
+        return false;
     return row->last_ms + (keep_ms ? keep_ms : window_memory_ms(&row->window)) <= now;
 }
 

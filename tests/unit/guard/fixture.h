@@ -96,9 +96,18 @@ static inline int logged(const struct state *s, const char *word)
     return count;
 }
 
-static inline bool may_login(struct state *s, const char *address, const char *user)
+static inline bool begin_login(struct state *s, const char *address, const char *user)
 {
     return guard_may_login(s->guard, address, user, s->now, &s->delay, s->text) == GUARD_GO;
+}
+
+/* Asks, and leaves no attempt behind. */
+static inline bool may_login(struct state *s, const char *address, const char *user)
+{
+    bool may = begin_login(s, address, user);
+    if (may && user)
+        guard_login_undecided(s->guard, address, user, s->now);
+    return may;
 }
 
 static inline void fail_login(struct state *s, const char *address, const char *user, int times)

@@ -187,6 +187,66 @@ static void test_failure_before_the_user_is_named(void **state)
     assert_int_equal(find(s, NULL, NULL).n, 2);
 }
 
+/* All connections at once, before the first has failed. */
+static void test_a20_guessing_at_once_does_not_get_beyond_the_limit(void **state)
+{
+    struct state *s = *state;
+    int begun = 0;
+    fail_login(s, "192.0.2.1", "alice", 1);
+    for (int i = 0; i < 100; i++)
+        begun += begin_login(s, "192.0.2.1", i % 2 ? "alice" : "bob");
+    assert_int_equal(begun, 4);
+    assert_string_equal(s->text, "Too many logins at once from your address: try again in 1 second");
+    for (int i = 0; i < 4; i++)
+        guard_login_failed(s->guard, "192.0.2.1", i % 2 ? "alice" : "bob", s->now);
+    assert_false(begin_login(s, "192.0.2.1", "bob"));
+    assert_string_equal(s->text, "Too many failed logins from your address: try again in 30 minutes");
+}
+
+/* An office behind one address in the morning. */
+static void test_known_users_may_come_at_once(void **state)
+{
+    struct state *s = *state;
+    char user[20];
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 50; i++) {
+            snprintf(user, sizeof user, "user%d", i);
+            if (round == 1)
+                assert_true(begin_login(s, "192.0.2.1", user));
+            guard_login_succeeded(s->guard, "192.0.2.1", user, s->now);
+        }
+    }
+    for (int i = 0; i < 50; i++) {
+        snprintf(user, sizeof user, "user%d", i);
+        assert_true(begin_login(s, "192.0.2.1", user));
+    }
+    assert_false(begin_login(s, "192.0.2.1", "newcomer"));
+    for (int i = 0; i < 50; i++) {
+        snprintf(user, sizeof user, "user%d", i);
+        guard_login_succeeded(s->guard, "192.0.2.1", user, s->now);
+    }
+    assert_true(begin_login(s, "192.0.2.1", "newcomer"));
+}
+
+static void test_attempts_end_one_way_or_another(void **state)
+{
+    struct state *s = *state;
+    for (int i = 0; i < 100; i++) {
+        assert_true(begin_login(s, "192.0.2.1", "alice"));
+        guard_login_undecided(s->guard, "192.0.2.1", "alice", s->now);
+    }
+    for (int i = 0; i < 5; i++)
+        assert_true(begin_login(s, "192.0.2.1", "bob"));
+    assert_false(begin_login(s, "192.0.2.1", "bob"));
+    guard_tick(s->guard, s->now); /* keeps what is in hand */
+    assert_false(begin_login(s, "192.0.2.1", "bob"));
+    s->now += 2 * MINUTE + 1; /* their ends got lost */
+    assert_true(begin_login(s, "192.0.2.1", "bob"));
+    s->now += 3 * MINUTE;
+    guard_tick(s->guard, s->now);
+    assert_int_equal(find(s, NULL, NULL).n, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +262,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_known_addresses_are_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_clock_back_does_not_block_for_ever, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_without_limits_nothing_is_counted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a20_guessing_at_once_does_not_get_beyond_the_limit, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_known_users_may_come_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_attempts_end_one_way_or_another, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_failure_before_the_user_is_named, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
