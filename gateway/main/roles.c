@@ -20,11 +20,6 @@ static unsigned submission_processes(const struct conf *conf)
     return (unsigned)conf->submission_processes;
 }
 
-static unsigned auth_processes(const struct conf *conf)
-{
-    return (unsigned)conf->auth_workers;
-}
-
 static unsigned seal_processes(const struct conf *conf)
 {
     return (unsigned)conf->seal_workers;
@@ -57,10 +52,10 @@ const struct role roles[ROLES] = {
     },
     {
         .name = "auth",
-        .ports = {{SERVICE_AUTH, SERVICE_SERVER}},
-        .n_ports = 1,
-        .folder = FOLDER_EMPTY,
-        .processes = auth_processes,
+        .ports = {{SERVICE_AUTH, SERVICE_SERVER}, {SERVICE_PASSWORDS, SERVICE_CLIENT}},
+        .n_ports = 2,
+        .folder = FOLDER_AUTH,
+        .processes = one_process,
         .run = role_auth,
         .stop_rank = 2,
     },
