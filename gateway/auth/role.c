@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <sysexits.h>
 
+#include "gateway/auth/counting.h"
 #include "gateway/auth/mechanism.h"
+#include "gateway/jobs/allow_job.h"
 #include "gateway/jobs/sasl_job.h"
 
 struct loop {
@@ -18,9 +20,8 @@ static const struct {
     uint32_t type;
     void (*take)(struct auth_role *role, struct request *request);
 } handlers[] = {
-    {SASL_START, exchange_on_start},
-    {SASL_STEP, exchange_on_step},
-    {SASL_ABORT, exchange_on_abort},
+    {SASL_START, exchange_on_start}, {SASL_STEP, exchange_on_step},    {SASL_ABORT, exchange_on_abort},
+    {ALLOW_ASK, counting_on_ask},    {CLEAR_TRIED, counting_on_clear},
 };
 
 static void on_request(void *arg, struct request *request)
@@ -86,6 +87,9 @@ static enum status start(struct auth_role *role, struct loop *loop, struct endin
         loop->terminate = evsignal_new(role->base, SIGTERM, on_terminate, ending);
     if (!loop->terminate || event_add(loop->terminate, NULL) < 0)
         return error_set(err, STATUS_TEMPORARY, "out of memory for the event loop");
+    st = counting_start(role, err);
+    if (st != STATUS_OK)
+        return st;
     loop->requests = server_start(role->base, s->auth_service, false, on_request, role, err);
     return loop->requests ? STATUS_OK : err->status;
 }
@@ -97,6 +101,7 @@ static void stop(struct auth_role *role, struct loop *loop)
     if (role->exchanges.size > 0)
         exchange_end_all(role);
     table_close(&role->exchanges);
+    counting_stop(role);
     if (loop->terminate)
         event_free(loop->terminate);
     if (role->base)

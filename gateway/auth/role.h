@@ -11,6 +11,7 @@
 #include "gateway/auth/table.h"
 #include "gateway/users/users_watch.h"
 
+struct event;
 struct event_base;
 
 struct auth_role {
@@ -20,8 +21,11 @@ struct auth_role {
     struct users_watch users; /* with settings->users_path only */
     struct fake_secret secret;
     struct exchange_table exchanges;
-    unsigned in_hand; /* requests that are not answered yet */
-    bool draining;    /* SIGTERM came: ends as soon as nothing is in hand */
+    struct guard *guard;       /* counts failed logins, and what is sent (counting.h) */
+    struct event *guard_ticks; /* when it is written */
+    struct server *control;    /* requests of sealctl */
+    unsigned in_hand;          /* requests that are not answered yet */
+    bool draining;             /* SIGTERM came: ends as soon as nothing is in hand */
 };
 
 /*

@@ -4,6 +4,7 @@
 #include "gateway/auth/auth.h"
 #include "gateway/jobs/password_job.h"
 #include "gateway/main/auth_conf.h"
+#include "gateway/main/guard_conf.h"
 #include "gateway/main/paths.h"
 #include "gateway/main/role_runs.h"
 
@@ -22,14 +23,19 @@ static unsigned exchanges(const struct conf *conf, int64_t sessions)
 int role_auth(const struct role_start *start)
 {
     const struct conf *conf = &start->conf;
+    struct guard_settings guard;
     struct error err;
+    if (guard_from_conf(conf, &guard, &err) != STATUS_OK)
+        return role_failed(start, "rates", &err);
+    guard.log = &start->log;
+    guard.path = "guard.db"; /* in its folder, which is its working directory */
     struct auth_account *accounts = accounts_from_conf(conf, &err);
     if (!accounts)
         return role_failed(start, "accounts", &err);
     struct auth_settings settings = {
         .log = &start->log,
         .users_path = conf->auth_users,
-        .secret_path = "secret", /* in its folder, which is its working directory */
+        .secret_path = "secret",
         .mechanisms = mechanisms_from_conf(conf),
         .domains = (const char *const *)conf->auth_domains.items,
         .n_domains = conf->auth_domains.n,
@@ -40,10 +46,13 @@ int role_auth(const struct role_start *start)
         .exchange_ms = conf->limit_before_auth_ms,
         .password_taken_ms = PASSWORD_TAKEN_MS,
         .password_total_ms = PASSWORD_TAKEN_MS + PASSWORD_TOTAL_MS,
+        .guard = guard,
         .auth_service = start->ports[0],
         .passwords_service = start->ports[1],
+        .control_service = start->ports[2],
     };
     int code = role_drop(start, "auth", 0) ? auth_run(&settings) : EX_CONFIG;
     free(accounts);
+    guard_conf_free(&guard);
     return code;
 }
