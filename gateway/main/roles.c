@@ -65,6 +65,15 @@ const struct role roles[ROLES] = {
         .stop_rank = 2,
     },
     {
+        .name = "passwords",
+        .ports = {{SERVICE_PASSWORDS, SERVICE_SERVER}},
+        .n_ports = 1,
+        .folder = FOLDER_EMPTY,
+        .processes = auth_processes,
+        .run = role_passwords,
+        .stop_rank = 2,
+    },
+    {
         .name = "seal",
         .ports = {{SERVICE_SEAL, SERVICE_SERVER},
                   {SERVICE_KEYS_LOOKUP, SERVICE_CLIENT},
