@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "gateway/guard/guard.h"
 
 /* What the users whose name matches may do; the first account that matches counts. */
 struct auth_account {
@@ -31,11 +32,12 @@ struct auth_settings {
     const struct auth_account *accounts;
     size_t n_accounts;
     unsigned exchanges_max, exchanges_per_client_max; /* at a time; per client: IPv4 address or IPv6 /64 */
-    int64_t exchange_ms;       /* for a whole exchange; what the client says later comes too late */
-    int64_t password_taken_ms; /* until a passwords worker is free */
-    int64_t password_total_ms; /* until its answer */
-    int auth_service;          /* server end */
-    int passwords_service;     /* client end */
+    int64_t exchange_ms;         /* for a whole exchange; what the client says later comes too late */
+    int64_t password_taken_ms;   /* until a passwords worker is free */
+    int64_t password_total_ms;   /* until its answer */
+    struct guard_settings guard; /* of guesses and allowances */
+    int auth_service;            /* server end */
+    int passwords_service;       /* client end */
 };
 
 /* Runs until SIGTERM, which waits for the checks in hand: 0. Else an exit code of sysexits.h, after a line in

@@ -9,6 +9,7 @@
 #include "gateway/auth/auth.h"
 #include "gateway/auth/fake_keys.h"
 #include "gateway/auth/table.h"
+#include "gateway/guard/guard.h"
 #include "gateway/users/users_watch.h"
 
 struct event_base;
@@ -19,6 +20,7 @@ struct auth_role {
     Gsasl *library;
     struct users_watch users; /* with settings->users_path only */
     struct fake_secret secret;
+    struct guard *guard;
     struct exchange_table exchanges;
     unsigned in_hand; /* requests that are not answered yet */
     bool draining;    /* SIGTERM came: ends as soon as nothing is in hand */

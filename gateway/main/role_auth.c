@@ -4,6 +4,7 @@
 #include "gateway/auth/auth.h"
 #include "gateway/jobs/password_job.h"
 #include "gateway/main/auth_conf.h"
+#include "gateway/main/guard_conf.h"
 #include "gateway/main/paths.h"
 #include "gateway/main/role_runs.h"
 
@@ -29,7 +30,8 @@ int role_auth(const struct role_start *start)
     struct auth_settings settings = {
         .log = &start->log,
         .users_path = conf->auth_users,
-        .secret_path = "secret", /* in its folder, which is its working directory */
+        /* Relative: the auth folder is its working directory. */
+        .secret_path = "secret",
         .mechanisms = mechanisms_from_conf(conf),
         .domains = (const char *const *)conf->auth_domains.items,
         .n_domains = conf->auth_domains.n,
@@ -43,7 +45,12 @@ int role_auth(const struct role_start *start)
         .auth_service = start->ports[0],
         .passwords_service = start->ports[1],
     };
+    if (guard_from_conf(conf, &settings.guard, &err) != STATUS_OK)
+        return role_failed(start, "rates", &err);
+    settings.guard.log = &start->log;
+    settings.guard.path = "guard.db";
     int code = role_drop(start, "auth", 0) ? auth_run(&settings) : EX_CONFIG;
+    guard_conf_free(&settings.guard);
     free(accounts);
     return code;
 }
