@@ -35,7 +35,7 @@ struct auth_settings {
     int64_t exchange_ms;         /* for a whole exchange; what the client says later comes too late */
     int64_t password_taken_ms;   /* until a passwords worker is free */
     int64_t password_total_ms;   /* until its answer */
-    struct guard_settings guard; /* its path is in the folder of the role */
+    struct guard_settings guard; /* of guesses and allowances */
     int auth_service;            /* server ends */
     int control_service;
     int passwords_service; /* client end */

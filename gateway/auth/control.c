@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "gateway/auth/counting.h"
+#include "gateway/auth/role.h"
 #include "gateway/jobs/control_job.h"
 
 /* Rows in one answer: what a person reads in a status, and what a program asks for. */

@@ -1,51 +1,12 @@
-#include "gateway/auth/counting.h"
+/* What submission asks of the guard, and tells it. */
+#include "gateway/auth/role.h"
 
-#include <event2/event.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "gateway/jobs/allow_job.h"
 
-/* So much of what was counted may be lost with the process; blocks are written at once. */
-#define WRITE_EVERY_S 2
-
 #define REPLY_MAX 1024
-
-/* ---- life ---- */
-
-static void on_tick(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    struct auth_role *role = arg;
-    guard_tick(role->guard, clock_wall_ms());
-}
-
-enum status counting_start(struct auth_role *role, struct error *err)
-{
-    struct timeval every = {.tv_sec = WRITE_EVERY_S};
-    enum status st = guard_open(&role->settings->guard, clock_wall_ms(), &role->guard, err);
-    if (st != STATUS_OK)
-        return st;
-    role->guard_ticks = event_new(role->base, -1, EV_PERSIST, on_tick, role);
-    if (!role->guard_ticks || event_add(role->guard_ticks, &every) < 0)
-        return error_set(err, STATUS_TEMPORARY, "out of memory for the event loop");
-    role->control =
-        server_start(role->base, role->settings->control_service, false, auth_control_request, role, err);
-    return role->control ? STATUS_OK : err->status;
-}
-
-void counting_stop(struct auth_role *role)
-{
-    if (role->control)
-        server_stop(role->control);
-    if (role->guard_ticks)
-        event_free(role->guard_ticks);
-    if (role->guard)
-        guard_tick(role->guard, clock_wall_ms());
-    guard_close(role->guard);
-}
-
-/* ---- questions ---- */
 
 static void end(struct request *request)
 {

@@ -84,7 +84,7 @@ void exchange_end(struct exchange *x, const struct sasl_result *result)
 void exchange_end_with(struct exchange *x, enum sasl_verdict verdict, const char *why)
 {
     struct sasl_result result = {.verdict = verdict};
-    if (verdict == SASL_WRONG)
+    if (verdict == SASL_WRONG || verdict == SASL_BLOCKED)
         memcpy(result.user, mechanism_user(x->mechanism), sizeof result.user);
     snprintf(result.text, sizeof result.text, "%.*s", (int)sizeof result.text - 1, why ? why : "");
     exchange_end(x, &result);

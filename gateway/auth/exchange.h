@@ -28,6 +28,7 @@ struct exchange {
     struct request *request;  /* being answered; NULL: waits for the client */
     struct buf response;      /* the one that proves, held back */
     enum mechanism_step step; /* the result that is held back, when there is no such response */
+    bool attempt;             /* the guard counts it as one in hand */
     struct call *call;        /* to passwords */
 };
 

@@ -6,14 +6,17 @@
 #include <stdlib.h>
 #include <sysexits.h>
 
-#include "gateway/auth/counting.h"
+#include "base/clock.h"
 #include "gateway/auth/mechanism.h"
 #include "gateway/jobs/allow_job.h"
 #include "gateway/jobs/sasl_job.h"
 
+/* What the guard has not written by then is lost with the process. */
+#define TICK_SECONDS 5
+
 struct loop {
-    struct server *requests;
-    struct event *terminate;
+    struct server *requests, *control;
+    struct event *terminate, *tick;
 };
 
 static const struct {
@@ -63,13 +66,42 @@ static void on_terminate(evutil_socket_t signum, short what, void *arg)
     auth_check_end(ending->role);
 }
 
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct auth_role *role = arg;
+    guard_tick(role->guard, clock_wall_ms());
+}
+
 static enum status open_files(struct auth_role *role, struct error *err)
 {
     const struct auth_settings *s = role->settings;
     enum status st = STATUS_OK;
     if (s->users_path)
         st = users_watch_open(s->users_path, &role->users, err);
-    return st == STATUS_OK ? fake_secret_open(s->secret_path, &role->secret, err) : st;
+    if (st == STATUS_OK)
+        st = fake_secret_open(s->secret_path, &role->secret, err);
+    return st == STATUS_OK ? guard_open(&s->guard, clock_wall_ms(), &role->guard, err) : st;
+}
+
+static enum status start_loop(struct auth_role *role, struct loop *loop, struct ending *ending,
+                              struct error *err)
+{
+    const struct timeval seconds = {.tv_sec = TICK_SECONDS};
+    role->base = event_base_new();
+    if (role->base) {
+        loop->terminate = evsignal_new(role->base, SIGTERM, on_terminate, ending);
+        loop->tick = event_new(role->base, -1, EV_PERSIST, on_tick, role);
+    }
+    if (!loop->terminate || !loop->tick || event_add(loop->terminate, NULL) < 0 ||
+        event_add(loop->tick, &seconds) < 0)
+        return error_set(err, STATUS_TEMPORARY, "out of memory for the event loop");
+    loop->requests = server_start(role->base, role->settings->auth_service, false, on_request, role, err);
+    if (!loop->requests)
+        return err->status;
+    loop->control =
+        server_start(role->base, role->settings->control_service, false, auth_control_request, role, err);
+    return loop->control ? STATUS_OK : err->status;
 }
 
 static enum status start(struct auth_role *role, struct loop *loop, struct ending *ending, struct error *err)
@@ -80,30 +112,25 @@ static enum status start(struct auth_role *role, struct loop *loop, struct endin
         st = table_open(&role->exchanges, s->exchanges_max, s->exchanges_per_client_max, err);
     if (st == STATUS_OK)
         st = mechanisms_open(&role->library, err);
-    if (st != STATUS_OK)
-        return st;
-    role->base = event_base_new();
-    if (role->base)
-        loop->terminate = evsignal_new(role->base, SIGTERM, on_terminate, ending);
-    if (!loop->terminate || event_add(loop->terminate, NULL) < 0)
-        return error_set(err, STATUS_TEMPORARY, "out of memory for the event loop");
-    st = counting_start(role, err);
-    if (st != STATUS_OK)
-        return st;
-    loop->requests = server_start(role->base, s->auth_service, false, on_request, role, err);
-    return loop->requests ? STATUS_OK : err->status;
+    return st == STATUS_OK ? start_loop(role, loop, ending, err) : st;
 }
 
 static void stop(struct auth_role *role, struct loop *loop)
 {
     if (loop->requests)
         server_stop(loop->requests);
+    if (loop->control)
+        server_stop(loop->control);
     if (role->exchanges.size > 0)
         exchange_end_all(role);
     table_close(&role->exchanges);
-    counting_stop(role);
+    if (role->guard)
+        guard_tick(role->guard, clock_wall_ms());
+    guard_close(role->guard);
     if (loop->terminate)
         event_free(loop->terminate);
+    if (loop->tick)
+        event_free(loop->tick);
     if (role->base)
         event_base_free(role->base);
     if (role->library)

@@ -9,9 +9,9 @@
 #include "gateway/auth/auth.h"
 #include "gateway/auth/fake_keys.h"
 #include "gateway/auth/table.h"
+#include "gateway/guard/guard.h"
 #include "gateway/users/users_watch.h"
 
-struct event;
 struct event_base;
 
 struct auth_role {
@@ -20,12 +20,10 @@ struct auth_role {
     Gsasl *library;
     struct users_watch users; /* with settings->users_path only */
     struct fake_secret secret;
+    struct guard *guard;
     struct exchange_table exchanges;
-    struct guard *guard;       /* counts failed logins, and what is sent (counting.h) */
-    struct event *guard_ticks; /* when it is written */
-    struct server *control;    /* requests of sealctl */
-    unsigned in_hand;          /* requests that are not answered yet */
-    bool draining;             /* SIGTERM came: ends as soon as nothing is in hand */
+    unsigned in_hand; /* requests that are not answered yet */
+    bool draining;    /* SIGTERM came: ends as soon as nothing is in hand */
 };
 
 /*
@@ -35,6 +33,11 @@ struct auth_role {
 void exchange_on_start(struct auth_role *role, struct request *request);
 void exchange_on_step(struct auth_role *role, struct request *request);
 void exchange_on_abort(struct auth_role *role, struct request *request);
+void counting_on_ask(struct auth_role *role, struct request *request);
+void counting_on_clear(struct auth_role *role, struct request *request);
+
+/* The guard verbs of sealctl: a server_request_fn for the role (control.c). */
+void auth_control_request(void *arg, struct request *request);
 
 /* Ends all exchanges, without answers. */
 void exchange_end_all(struct auth_role *role);

@@ -4,14 +4,36 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "gateway/auth/account.h"
 #include "gateway/auth/exchange.h"
 #include "gateway/jobs/password_job.h"
 
 #define CHECK_MAX 4096
 
+/* The guard counts a name by what was claimed; "" is none. */
+static const char *claimed(const struct exchange *x)
+{
+    const char *user = mechanism_user(x->mechanism);
+    return *user ? user : NULL;
+}
+
+typedef void guard_verdict_fn(struct guard *guard, const char *address, const char *user, int64_t now);
+
+/* Ends the attempt, if there is one, by the guard's function for what came of it. */
+static void tell_guard(struct exchange *x, guard_verdict_fn *verdict)
+{
+    if (x->attempt)
+        verdict(x->role->guard, x->start.client_address, claimed(x), clock_wall_ms());
+    x->attempt = false;
+}
+
 static void wrong(struct exchange *x)
 {
+    /* One without a name is no attempt at a user, but counts for the address. */
+    if (!claimed(x))
+        guard_login_failed(x->role->guard, x->start.client_address, NULL, clock_wall_ms());
+    tell_guard(x, guard_login_failed);
     exchange_end_with(x, SASL_WRONG, NULL);
 }
 
@@ -21,6 +43,7 @@ static void unavailable(struct exchange *x, const char *why)
     log_start(&line, x->role->settings->log, LOG_LEVEL_ERROR, "auth-unavailable");
     log_str(&line, "error", why);
     log_end(&line);
+    tell_guard(x, guard_login_undecided);
     exchange_end_with(x, SASL_LATER, why);
 }
 
@@ -37,11 +60,20 @@ static void right(struct exchange *x, const char *user, char *const *addresses, 
     enum status st = account_send_as(x->role->settings, result.user, addresses, n_addresses, &result, &err);
     if (st == STATUS_OK)
         st = buf_check(&result.challenge, "additional data of an authentication", &err);
-    if (st == STATUS_OK)
+    if (st == STATUS_OK) {
+        tell_guard(x, guard_login_succeeded);
         exchange_end(x, &result);
-    else
+    } else {
         unavailable(x, err.text);
+    }
     sasl_result_free(&result);
+}
+
+/* The response that should have proved something was none. */
+static void undecided(struct exchange *x)
+{
+    tell_guard(x, guard_login_undecided);
+    exchange_end_with(x, exchange_verdict(x->step), NULL);
 }
 
 /* ---- passwords ---- */
@@ -91,7 +123,21 @@ static void ask_password(struct exchange *x)
 
 void verify_begin(struct exchange *x)
 {
-    verify_go_on(x);
+    int64_t delay_ms = 0;
+    char text[200];
+    const char *user = claimed(x);
+    if (guard_may_login(x->role->guard, x->start.client_address, user, clock_wall_ms(), &delay_ms, text) ==
+        GUARD_STOP) {
+        exchange_end_with(x, SASL_BLOCKED, text);
+        return;
+    }
+    x->attempt = user != NULL;
+    if (delay_ms <= 0) {
+        verify_go_on(x);
+        return;
+    }
+    struct timeval tv = {.tv_sec = delay_ms / 1000, .tv_usec = (delay_ms % 1000) * 1000};
+    event_add(x->timer, &tv);
 }
 
 void verify_go_on(struct exchange *x)
@@ -107,6 +153,6 @@ void verify_go_on(struct exchange *x)
     else if (x->step == STEP_WRONG)
         wrong(x);
     else
-        exchange_end_with(x, exchange_verdict(x->step), NULL);
+        undecided(x);
     buf_free(&additional);
 }

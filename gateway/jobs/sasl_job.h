@@ -47,7 +47,7 @@ struct sasl_result {
     enum sasl_verdict verdict;
     uint64_t exchange;        /* SASL_GO_ON */
     struct buf challenge;     /* SASL_GO_ON; for SASL_OK the additional data (RFC 4954 §4), may be empty */
-    char user[SASL_USER_MAX]; /* SASL_OK: as the backend writes it; SASL_WRONG: as claimed, for the log */
+    char user[SASL_USER_MAX]; /* SASL_OK: as the backend writes it; else as claimed, for the log */
     char **send_as;           /* SASL_OK: patterns of addresses that are the user's (policy/sender.h) */
     size_t n_send_as;
     char text[200]; /* SASL_BLOCKED: for the client, printable ASCII; SASL_LATER: for the log */

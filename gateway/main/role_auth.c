@@ -23,18 +23,14 @@ static unsigned exchanges(const struct conf *conf, int64_t sessions)
 int role_auth(const struct role_start *start)
 {
     const struct conf *conf = &start->conf;
-    struct guard_settings guard;
     struct error err;
-    if (guard_from_conf(conf, &guard, &err) != STATUS_OK)
-        return role_failed(start, "rates", &err);
-    guard.log = &start->log;
-    guard.path = "guard.db"; /* in its folder, which is its working directory */
     struct auth_account *accounts = accounts_from_conf(conf, &err);
     if (!accounts)
         return role_failed(start, "accounts", &err);
     struct auth_settings settings = {
         .log = &start->log,
         .users_path = conf->auth_users,
+        /* Relative: the auth folder is its working directory. */
         .secret_path = "secret",
         .mechanisms = mechanisms_from_conf(conf),
         .domains = (const char *const *)conf->auth_domains.items,
@@ -46,13 +42,16 @@ int role_auth(const struct role_start *start)
         .exchange_ms = conf->limit_before_auth_ms,
         .password_taken_ms = PASSWORD_TAKEN_MS,
         .password_total_ms = PASSWORD_TAKEN_MS + PASSWORD_TOTAL_MS,
-        .guard = guard,
         .auth_service = start->ports[0],
         .passwords_service = start->ports[1],
         .control_service = start->ports[2],
     };
+    if (guard_from_conf(conf, &settings.guard, &err) != STATUS_OK)
+        return role_failed(start, "rates", &err);
+    settings.guard.log = &start->log;
+    settings.guard.path = "guard.db";
     int code = role_drop(start, "auth", 0) ? auth_run(&settings) : EX_CONFIG;
+    guard_conf_free(&settings.guard);
     free(accounts);
-    guard_conf_free(&guard);
     return code;
 }

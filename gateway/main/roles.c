@@ -20,6 +20,11 @@ static unsigned submission_processes(const struct conf *conf)
     return (unsigned)conf->submission_processes;
 }
 
+static unsigned passwords_processes(const struct conf *conf)
+{
+    return (unsigned)conf->auth_workers;
+}
+
 static unsigned seal_processes(const struct conf *conf)
 {
     return (unsigned)conf->seal_workers;
@@ -60,6 +65,15 @@ const struct role roles[ROLES] = {
         .processes = one_process,
         .run = role_auth,
         .stop_rank = 2,
+    },
+    {
+        .name = "passwords",
+        .ports = {{SERVICE_PASSWORDS, SERVICE_SERVER}},
+        .n_ports = 1,
+        .folder = FOLDER_EMPTY,
+        .processes = passwords_processes,
+        .run = role_passwords,
+        .stop_rank = 3,
     },
     {
         .name = "seal",
