@@ -4,6 +4,7 @@
 #include <sysexits.h>
 
 #include "gateway/main/auth_conf.h"
+#include "gateway/main/guard_conf.h"
 #include "gateway/main/policy_conf.h"
 #include "gateway/main/role_runs.h"
 #include "gateway/net/tls.h"
@@ -30,6 +31,7 @@ static struct submission_limits limits_from(const struct conf *conf)
         .busy_ms = conf->limit_busy_ms,
         .seal_ms = conf->limit_seal_ms,
         .drain_ms = conf->limit_drain_ms,
+        .rates = guard_rates_in(conf),
     };
 }
 

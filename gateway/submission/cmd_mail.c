@@ -1,6 +1,7 @@
 /* MAIL (RFC 5321 §4.1.1.2) with SIZE (RFC 1870), BODY (RFC 6152) and AUTH (RFC 4954 §5). */
 #include <stdio.h>
 
+#include "gateway/submission/allowance.h"
 #include "gateway/submission/session.h"
 #include "gateway/submission/verbs.h"
 
@@ -27,10 +28,21 @@ static bool parse(struct session *s, struct span args, struct path *path, struct
     return true;
 }
 
+static void opened(struct session *s)
+{
+    struct log_line line;
+    s->transactions++;
+    session_log(s, &line, LOG_LEVEL_INFO, "mail");
+    log_str(&line, "from", s->transaction.envelope.reverse_path);
+    log_end(&line);
+    session_reply(s, REPLY_SENDER_OK);
+}
+
+static const struct allowance allowance = {ALLOW_MESSAGE, "MAIL", opened, session_end_transaction};
+
 static void begin(struct session *s, const struct path *path, const struct mail_params *params)
 {
     struct error err = {0};
-    struct log_line line;
     struct transaction_client client = {.user = s->user,
                                         .listener = s->listener->name,
                                         .address = conn_peer(s->conn),
@@ -43,11 +55,7 @@ static void begin(struct session *s, const struct path *path, const struct mail_
         return;
     }
     s->transaction.envelope.body_8bit = params->body_8bit;
-    s->transactions++;
-    session_log(s, &line, LOG_LEVEL_INFO, "mail");
-    log_str(&line, "from", s->transaction.envelope.reverse_path);
-    log_end(&line);
-    session_reply(s, REPLY_SENDER_OK);
+    allowance_ask(s, &allowance);
 }
 
 void cmd_mail(struct session *s, struct span args)

@@ -20,6 +20,7 @@
 #include "gateway/submission/transaction.h"
 #include "gateway/wire/line.h"
 
+struct allowance;
 struct verb;
 
 enum session_phase {
@@ -61,6 +62,8 @@ struct session {
     struct call *call; /* to another role; no input is taken until it is done */
     char *asked;       /* recipient whose certificates are looked up; owned */
     const struct policy_rule *asked_rule;
+    const struct allowance *allowance; /* that auth is asked about (allowance.h) */
+    bool tried_in_clear;               /* AUTH or MAIL before TLS: auth was told */
 
     unsigned bad_commands, auth_failures, transactions;
 };

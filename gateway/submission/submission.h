@@ -18,6 +18,12 @@ struct submission_listener {
     bool implicit_tls;
 };
 
+/* Is there any rate that could apply to a user, or to a relay client? If not, auth is not asked. */
+struct submission_rates {
+    bool user_messages, user_recipients;
+    bool client_messages, client_recipients;
+};
+
 struct submission_limits {
     size_t message_max;               /* bytes, announced as SIZE; default 50 MB (52428800) */
     size_t in_hand_max;               /* bytes of all messages being received or sealed, per process; over it
@@ -38,6 +44,7 @@ struct submission_limits {
     int64_t busy_ms;        /* until a seal worker takes the message, default 20 s */
     int64_t seal_ms;        /* until the reply after the end of data, default 120 s */
     int64_t drain_ms;       /* after SIGTERM, default 30 s */
+    struct submission_rates rates;
 };
 
 struct submission_settings {
