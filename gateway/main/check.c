@@ -9,6 +9,7 @@
 
 #include "gateway/auth/users.h"
 #include "gateway/main/policy_conf.h"
+#include "gateway/main/relay_conf.h"
 #include "gateway/net/listener.h"
 #include "gateway/net/tls.h"
 #include "smime/smime.h"
@@ -82,6 +83,16 @@ static void check_rules(const struct conf *conf, const char *path, struct buf *p
         note(problems, path, "rule", &err);
 }
 
+static void check_clients(const struct conf *conf, const char *path, struct buf *problems)
+{
+    struct relay_clients clients;
+    struct error err;
+    if (relay_clients_from_conf(conf, &clients, &err) == STATUS_OK)
+        relay_clients_free(&clients);
+    else
+        note(problems, path, "client", &err);
+}
+
 static void check_listeners(const struct conf *conf, const char *path, struct buf *problems)
 {
     struct sockaddr_storage address;
@@ -123,6 +134,7 @@ enum status check_configuration(struct span text, const char *path, struct conf 
     check_users(conf_out, path, problems);
     check_roots(conf_out, path, problems);
     check_rules(conf_out, path, problems);
+    check_clients(conf_out, path, problems);
     check_listeners(conf_out, path, problems);
     check_route(conf_out, path, problems);
     check_gpg(conf_out, path, problems);

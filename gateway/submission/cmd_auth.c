@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/policy/sender.h"
+#include "gateway/submission/identity.h"
 #include "gateway/submission/sasl.h"
 #include "gateway/submission/session.h"
 #include "gateway/submission/verbs.h"
@@ -36,8 +38,12 @@ static void fail(struct session *s, const char *user)
 
 static void succeed(struct session *s, const char *user)
 {
-    s->user = strdup(user);
-    if (!s->user) {
+    struct error err;
+    char *own[] = {(char *)(uintptr_t)user};
+    /* A name with a wildcard would be a pattern. */
+    size_t n = sender_is_literal(user) ? 1 : 0;
+    if (identity_log_in(s, user, own, n, &err) != STATUS_OK) {
+        session_log_error(s, LOG_LEVEL_ERROR, "out-of-memory", &err);
         cmd_auth_end(s, REPLY_AUTH_LATER);
         return;
     }

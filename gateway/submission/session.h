@@ -49,6 +49,9 @@ struct session {
     char *helo; /* EHLO or HELO argument; NULL: none since the connection or TLS began; owned */
     bool esmtp; /* it was EHLO */
     char *user; /* authenticated; owned */
+    const struct submission_client *relay; /* that it is besides; NULL: none (identity.h) */
+    char **send_as;                        /* of the user: patterns of addresses; owned */
+    size_t n_send_as;
     struct sasl *sasl;
     char sasl_mechanism[16];
     struct transaction transaction;
