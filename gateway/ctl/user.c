@@ -10,8 +10,8 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "gateway/auth/users.h"
 #include "gateway/ctl/ctl.h"
+#include "gateway/users/password.h"
 
 #define PASSWORD_SIZE 1024
 
@@ -35,7 +35,7 @@ static bool read_line(const char *prompt, char out[PASSWORD_SIZE])
     return good;
 }
 
-static int read_hash(char **hash_out)
+static int read_password(struct user *user)
 {
     char password[PASSWORD_SIZE], again[PASSWORD_SIZE];
     struct error err;
@@ -44,7 +44,7 @@ static int read_hash(char **hash_out)
         return ctl_fail(EX_NOINPUT, "no password on standard input");
     if (isatty(STDIN_FILENO) && (!read_line("Again: ", again) || strcmp(password, again) != 0))
         code = ctl_fail(EX_DATAERR, "the two passwords differ; nothing was changed");
-    else if (user_hash(password, hash_out, &err) != STATUS_OK)
+    else if (user_set_password(user, password, &err) != STATUS_OK)
         code = ctl_fail(ctl_exit_code(status_word(err.status)), "%s", err.text);
     explicit_bzero(password, sizeof password);
     explicit_bzero(again, sizeof again);
@@ -64,17 +64,18 @@ static int give(const char *path, const char *user)
 static int change(struct ctl *ctl, enum user_change what)
 {
     struct error err;
-    char *hash = NULL;
+    struct user user = {0};
     if (ctl->argc != 1)
         return EX_USAGE;
     if (!user_name_is_valid(ctl->argv[0]))
         return ctl_fail(EX_DATAERR,
                         "a user name has 1 to 255 bytes of UTF-8 without \":\" and control characters");
-    int code = what == USER_REMOVE ? EX_OK : read_hash(&hash);
+    int code = what == USER_REMOVE ? EX_OK : read_password(&user);
     if (code != EX_OK)
         return code;
-    enum status st = users_change(ctl->conf.auth_users, what, ctl->argv[0], hash, &err);
-    free(hash);
+    user.name = strdup(ctl->argv[0]);
+    enum status st = users_change(ctl->conf.auth_users, what, &user, &err);
+    user_wipe(&user);
     if (st != STATUS_OK)
         return ctl_fail(ctl_exit_code(status_word(st)), "%s", err.text);
     code = give(ctl->conf.auth_users, ctl->conf.user);

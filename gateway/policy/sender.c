@@ -136,15 +136,6 @@ bool sender_owns(char *const *patterns, size_t n, const char *address)
     return owned;
 }
 
-bool sender_is_literal(const char *address)
-{
-    struct address parts;
-    if (strpbrk(address, "*?") || !address_read(address, &parts))
-        return false;
-    address_free(&parts);
-    return true;
-}
-
 void sender_refusal(const char *address, const char *user, const char *client, char *text_out, size_t size)
 {
     if (client && client[0])

@@ -24,10 +24,6 @@ bool sender_is_anybody(char *const *patterns, size_t n);
  */
 bool sender_owns(char *const *patterns, size_t n, const char *address);
 
-/* Does ADDRESS, taken as a pattern, own itself and nothing else? False: it is none, or holds a wildcard. For
- * who makes patterns out of names that are not the administrator's. */
-bool sender_is_literal(const char *address);
-
 /* Why ADDRESS is refused, and what to do, for the client. CLIENT: the relay client's name; "" or NULL: USER
  * is meant. */
 void sender_refusal(const char *address, const char *user, const char *client, char *text_out, size_t size);

@@ -53,52 +53,19 @@ void identity_recognise(struct session *s)
     log_end(&line);
 }
 
-/* ---- users ---- */
-
-static void free_send_as(struct session *s)
-{
-    for (size_t i = 0; i < s->n_send_as; i++)
-        free(s->send_as[i]);
-    free(s->send_as);
-    s->send_as = NULL;
-    s->n_send_as = 0;
-}
-
-static bool copy_send_as(struct session *s, char *const *send_as, size_t n)
-{
-    s->send_as = calloc(n ? n : 1, sizeof *s->send_as);
-    if (!s->send_as)
-        return false;
-    for (; s->n_send_as < n; s->n_send_as++) {
-        s->send_as[s->n_send_as] = strdup(send_as[s->n_send_as]);
-        if (!s->send_as[s->n_send_as])
-            return false;
-    }
-    return true;
-}
-
-enum status identity_log_in(struct session *s, const char *user, char *const *send_as, size_t n,
-                            struct error *err)
-{
-    char *copy = strdup(user);
-    if (copy && copy_send_as(s, send_as, n)) {
-        s->user = copy;
-        return STATUS_OK;
-    }
-    free(copy);
-    free_send_as(s);
-    return error_set(err, STATUS_TEMPORARY, "out of memory for a user");
-}
+/* ---- users, or whoever it is ---- */
 
 void identity_forget(struct session *s)
 {
     free(s->user);
     s->user = NULL;
     s->relay = NULL;
-    free_send_as(s);
+    for (size_t i = 0; i < s->n_send_as; i++)
+        free(s->send_as[i]);
+    free(s->send_as);
+    s->send_as = NULL;
+    s->n_send_as = 0;
 }
-
-/* ---- whoever it is ---- */
 
 bool identity_is_known(const struct session *s)
 {

@@ -9,17 +9,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/error.h"
-
 struct session;
 
 /* Looks for the relay client; once, when TLS is up. */
 void identity_recognise(struct session *s);
 
-/* USER logged in and may send as the N patterns SEND_AS (policy/sender.h), all copied. */
-MUST_USE enum status identity_log_in(struct session *s, const char *user, char *const *send_as, size_t n,
-                                     struct error *err);
-
+/* Nobody any more: user, relay client and what they may send as. */
 void identity_forget(struct session *s);
 
 /* A user or a relay client: may send mail. */

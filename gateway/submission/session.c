@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "gateway/submission/auth_call.h"
 #include "gateway/submission/identity.h"
-#include "gateway/submission/sasl.h"
 #include "gateway/wire/reply.h"
 
 #define INPUT_MAX 65536  /* more than the longest line, and enough for a fast message */
@@ -92,8 +92,7 @@ void session_forget(struct session *s)
         call_cancel(s->call);
     s->call = NULL;
     session_end_transaction(s);
-    sasl_free(s->sasl);
-    s->sasl = NULL;
+    auth_call_forget(s);
     identity_forget(s);
     free(s->asked);
     free(s->helo);

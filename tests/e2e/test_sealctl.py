@@ -27,7 +27,7 @@ def both(gateway, *words):
 def test_status(gateway):
     text, told = both(gateway, "status")
     roles = {p["role"] for p in told["processes"]}
-    assert roles == {"submission", "auth", "seal", "keys", "queue", "delivery", "control"}
+    assert roles == {"submission", "auth", "passwords", "seal", "keys", "queue", "delivery", "control"}
     assert all(role in text for role in roles) and "recipients" in told["queue"]
 
 

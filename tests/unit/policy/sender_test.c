@@ -164,20 +164,6 @@ static void no_pattern_is_nobody(void **state)
     assert_false(sender_is_anybody(patterns, 3));
 }
 
-static void names_with_wildcards_are_not_literal(void **state)
-{
-    (void)state;
-    assert_true(sender_is_literal("alice@example.org"));
-    assert_true(sender_is_literal("\"al ice\"@example.org"));
-    assert_false(sender_is_literal("*@example.org"));
-    assert_false(sender_is_literal("al?ce@example.org"));
-    assert_false(sender_is_literal("*"));
-    assert_false(sender_is_literal("@example.org"));
-    assert_false(sender_is_literal(".example.org"));
-    assert_false(sender_is_literal("alice"));
-    assert_false(sender_is_literal(""));
-}
-
 static void refusals_say_what_to_do(void **state)
 {
     (void)state;
