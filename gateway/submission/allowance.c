@@ -1,5 +1,6 @@
 #include "gateway/submission/allowance.h"
 
+#include "gateway/submission/identity.h"
 #include "gateway/submission/session.h"
 #include "gateway/submission/verbs.h"
 
@@ -61,8 +62,10 @@ static void ask(struct session *s)
     struct call_limits limits = {.taken_ms = settings->limits.auth_ms,
                                  .total_ms = settings->limits.auth_total_ms};
     /* Borrowed strings: packed, not freed. */
-    struct allow_ask ask = {
-        .what = s->allowance->what, .user = s->user, .client_address = (char *)(uintptr_t)conn_peer(s->conn)};
+    struct allow_ask ask = {.what = s->allowance->what,
+                            .user = s->user,
+                            .client = (char *)(uintptr_t)identity_client(s),
+                            .client_address = (char *)(uintptr_t)conn_peer(s->conn)};
     struct error err = {0};
     struct buf body;
     buf_init(&body, BODY_MAX);

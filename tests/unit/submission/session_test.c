@@ -29,7 +29,7 @@ static void test_A4_A5_before_tls_only_four_verbs_work(void **state)
     assert_null(strstr(c->reply, "AUTH"));
     say(c, AUTH_ALICE, "530 5.7.0 ");
     quit(c);
-    assert_int_equal(roles_calls(f, SERVICE_AUTH), 0);
+    assert_int_equal(f->roles.n_exchanges, 0); /* auth heard of the try, not of what was tried */
     char *log;
     finish(f, &log);
     assert_null(strstr(log, "AGFsaWNl"));
