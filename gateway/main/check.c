@@ -5,10 +5,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gateway/main/auth_conf.h"
 #include "gateway/main/check_auth.h"
 #include "gateway/main/policy_conf.h"
 #include "gateway/net/listener.h"
 #include "gateway/net/tls.h"
+#include "gateway/users/users.h"
 #include "smime/smime.h"
 
 static void note(struct buf *problems, const char *path, const char *what, const struct error *err)
@@ -101,6 +103,7 @@ enum status check_configuration(struct span text, const char *path, struct conf 
     check_server_tls(conf_out, path, problems);
     check_client_tls(conf_out, path, problems);
     check_auth(conf_out, path, problems);
+    auth_conf_check(conf_out, path, problems);
     check_roots(conf_out, path, problems);
     check_rules(conf_out, path, problems);
     check_listeners(conf_out, path, problems);

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "gateway/main/auth_conf.h"
 #include "gateway/main/policy_conf.h"
 #include "gateway/main/role_runs.h"
 #include "gateway/net/tls.h"
@@ -25,6 +26,7 @@ static struct submission_limits limits_from(const struct conf *conf)
         .before_auth_ms = conf->limit_before_auth_ms,
         .keys_ms = conf->keys_budget_ms,
         .auth_ms = 10000,
+        .auth_total_ms = 120000,
         .busy_ms = conf->limit_busy_ms,
         .seal_ms = conf->limit_seal_ms,
         .drain_ms = conf->limit_drain_ms,
@@ -50,6 +52,7 @@ int role_submission(const struct role_start *start)
         .listeners = listeners,
         .n_listeners = conf->n_listens,
         .policy = &policy,
+        .mechanisms = mechanisms_from_conf(conf),
         .limits = limits_from(conf),
         .auth_service = start->ports[0],
         .seal_service = start->ports[1],

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "gateway/submission/sasl.h"
+#include "gateway/submission/auth_call.h"
 #include "gateway/wire/reply.h"
 
 #define INPUT_MAX 65536  /* more than the longest line, and enough for a fast message */
@@ -91,8 +91,12 @@ void session_forget(struct session *s)
         call_cancel(s->call);
     s->call = NULL;
     session_end_transaction(s);
-    sasl_free(s->sasl);
-    s->sasl = NULL;
+    auth_call_forget(s);
+    for (size_t i = 0; i < s->n_send_as; i++)
+        free(s->send_as[i]);
+    free(s->send_as);
+    s->send_as = NULL;
+    s->n_send_as = 0;
     free(s->asked);
     free(s->helo);
     free(s->user);

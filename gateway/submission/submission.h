@@ -33,7 +33,8 @@ struct submission_limits {
     int64_t data_ms;        /* for a whole message, default 10 min + size allowance is up to the module */
     int64_t before_auth_ms; /* from connect to AUTH success, default 2 min */
     int64_t keys_ms;        /* budget for a certificate lookup at RCPT, default 5 s */
-    int64_t auth_ms;        /* default 10 s */
+    int64_t auth_ms;        /* until auth takes a request, default 10 s */
+    int64_t auth_total_ms;  /* until its answer, which may wait for a backend and for a guesser's turn */
     int64_t busy_ms;        /* until a seal worker takes the message, default 20 s */
     int64_t seal_ms;        /* until the reply after the end of data, default 120 s */
     int64_t drain_ms;       /* after SIGTERM, default 30 s */
@@ -46,6 +47,7 @@ struct submission_settings {
     size_t n_listeners;
     SSL_CTX *tls;
     const struct policy_settings *policy;
+    unsigned mechanisms; /* for AUTH: a set of gateway/jobs/sasl_mechanism.h, as auth has it */
     struct submission_limits limits;
     int auth_service; /* client ends of the services */
     int seal_service;

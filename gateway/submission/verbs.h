@@ -5,6 +5,7 @@
 #include "base/span.h"
 #include "gateway/submission/replies.h"
 
+struct sasl_result;
 struct session;
 
 enum verb_flags {
@@ -46,7 +47,10 @@ void cmd_quit(struct session *s, struct span args);
 
 /* A line that goes on with the AUTH exchange in hand. */
 void cmd_auth_response(struct session *s, struct span response);
-/* Ends the exchange with a reply. */
+/* What auth says to it; takes out of RESULT what it keeps. */
+void cmd_auth_result(struct session *s, struct sasl_result *result);
+/* Ends the exchange with a reply, in the table's words or others. */
 void cmd_auth_end(struct session *s, enum reply_id id);
+void cmd_auth_end_text(struct session *s, enum reply_id id, const char *text);
 
 #endif
