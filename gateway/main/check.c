@@ -8,6 +8,7 @@
 #include "gateway/main/auth_conf.h"
 #include "gateway/main/check_auth.h"
 #include "gateway/main/policy_conf.h"
+#include "gateway/main/relay_conf.h"
 #include "gateway/net/listener.h"
 #include "gateway/net/tls.h"
 #include "gateway/users/users.h"
@@ -64,6 +65,16 @@ static void check_rules(const struct conf *conf, const char *path, struct buf *p
         note(problems, path, "rule", &err);
 }
 
+static void check_clients(const struct conf *conf, const char *path, struct buf *problems)
+{
+    struct relay_clients clients;
+    struct error err;
+    if (relay_clients_from_conf(conf, &clients, &err) == STATUS_OK)
+        relay_clients_free(&clients);
+    else
+        note(problems, path, "client", &err);
+}
+
 static void check_listeners(const struct conf *conf, const char *path, struct buf *problems)
 {
     struct sockaddr_storage address;
@@ -106,6 +117,7 @@ enum status check_configuration(struct span text, const char *path, struct conf 
     auth_conf_check(conf_out, path, problems);
     check_roots(conf_out, path, problems);
     check_rules(conf_out, path, problems);
+    check_clients(conf_out, path, problems);
     check_listeners(conf_out, path, problems);
     check_route(conf_out, path, problems);
     check_gpg(conf_out, path, problems);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "gateway/jobs/keys_job.h"
+#include "gateway/submission/identity.h"
 #include "gateway/submission/refused.h"
 #include "gateway/submission/session.h"
 #include "gateway/submission/verbs.h"
@@ -111,6 +112,7 @@ void rcpt_decide(struct session *s, char *address)
 {
     struct policy_facts facts = {.reverse_path = s->transaction.envelope.reverse_path,
                                  .user = s->user,
+                                 .client = identity_client(s),
                                  .listener = s->listener->name,
                                  .recipient = address};
     const struct policy_rule *rule = policy_match(s->server->settings->policy, &facts);

@@ -54,6 +54,7 @@ static const struct reply_entry entries[] = {
     [REPLY_TLS_LATER] = {454, "4.7.0", "TLS is not available now, try again later"},
 
     [REPLY_BAD_SENDER] = {501, "5.1.7", "Bad sender address: MAIL FROM:<user@example.org>", true},
+    [REPLY_SENDER_REFUSED] = {550, "5.7.1", "Not an address of yours", true},
     [REPLY_BAD_RECIPIENT] = {501, "5.1.3", "Bad recipient address: RCPT TO:<user@example.org>", true},
     [REPLY_RELAY_TRICK] = {550, "5.7.1", "Source routes and addresses with % or ! are not accepted"},
     [REPLY_EIGHT_BIT_ADDRESS] = {553, "5.6.7", "Addresses beyond ASCII are not supported here"},

@@ -56,6 +56,7 @@ enum reply_id {
     REPLY_TLS_LATER,
     /* Addresses. */
     REPLY_BAD_SENDER,
+    REPLY_SENDER_REFUSED,
     REPLY_BAD_RECIPIENT,
     REPLY_RELAY_TRICK,
     REPLY_EIGHT_BIT_ADDRESS,

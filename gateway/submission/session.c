@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "gateway/submission/auth_call.h"
+#include "gateway/submission/identity.h"
 #include "gateway/wire/reply.h"
 
 #define INPUT_MAX 65536  /* more than the longest line, and enough for a fast message */
@@ -24,7 +25,7 @@ static const struct submission_limits *limits(const struct session *s)
 
 void session_set_deadline(struct session *s, int64_t ms)
 {
-    if (!s->user) {
+    if (!identity_is_known(s)) {
         int64_t left = s->auth_by - clock_mono_ms();
         if (left < 1)
             left = 1;
@@ -92,15 +93,10 @@ void session_forget(struct session *s)
     s->call = NULL;
     session_end_transaction(s);
     auth_call_forget(s);
-    for (size_t i = 0; i < s->n_send_as; i++)
-        free(s->send_as[i]);
-    free(s->send_as);
-    s->send_as = NULL;
-    s->n_send_as = 0;
+    identity_forget(s);
     free(s->asked);
     free(s->helo);
-    free(s->user);
-    s->asked = s->helo = s->user = NULL;
+    s->asked = s->helo = NULL;
     s->esmtp = false;
     s->line = (struct line_reader){0};
 }
@@ -163,6 +159,7 @@ static void on_open(void *arg, struct conn *conn)
     log_str(&line, "version", conn_tls_version(conn));
     log_str(&line, "cipher", conn_tls_cipher(conn));
     log_end(&line);
+    identity_recognise(s);
     s->phase = SESSION_COMMAND;
     s->rearm = true;
     if (s->listener->implicit_tls)

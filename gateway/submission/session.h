@@ -52,9 +52,10 @@ struct session {
     char *user;     /* authenticated; owned */
     char **send_as; /* patterns of addresses that are the user's; owned */
     size_t n_send_as;
-    enum sasl_mechanism mechanism; /* of the exchange in hand, or of the one that succeeded */
-    uint64_t exchange;             /* with auth; 0: none, or its number is not known yet */
-    struct sasl_result *granted;   /* success, once the client has taken the additional data; owned */
+    const struct submission_client *relay; /* that it is besides; NULL: none (identity.h) */
+    enum sasl_mechanism mechanism;         /* of the exchange in hand, or of the one that succeeded */
+    uint64_t exchange;                     /* with auth; 0: none, or its number is not known yet */
+    struct sasl_result *granted;           /* success, once the client has taken the additional data; owned */
     struct transaction transaction;
     struct data data;
 

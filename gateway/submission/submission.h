@@ -10,12 +10,27 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "gateway/net/network.h"
 #include "gateway/policy/policy.h"
+
+/* One that relays without a password. Known by its networks, or by its certificates; by both when both are
+ * given. */
+struct submission_client {
+    const char *name;
+    const struct network *networks;
+    size_t n_networks;
+    char *const *certificates; /* net/peer_pattern.h */
+    size_t n_certificates;
+    char *const *send_as; /* policy/sender.h; none: nobody's address */
+    size_t n_send_as;
+};
 
 struct submission_listener {
     const char *name; /* as configured: "[::]:465" */
     int fd;           /* bound and listening; owned by the process */
     bool implicit_tls;
+    const struct submission_client *const *clients; /* that may relay here; the first that it is counts */
+    size_t n_clients;
 };
 
 struct submission_limits {

@@ -11,7 +11,7 @@ struct session;
 enum verb_flags {
     VERB_BEFORE_TLS = 1,          /* without it 530 (RFC 3207 §4) */
     VERB_BEFORE_HELLO = 2,        /* without it 503 until EHLO or HELO */
-    VERB_BEFORE_AUTH = 4,         /* without it 530 (RFC 4954 §6) */
+    VERB_BEFORE_AUTH = 4,         /* without it 530 (RFC 4954 §6) to who is no relay client */
     VERB_OUTSIDE_TRANSACTION = 8, /* 503 between MAIL and the end of data */
     VERB_INSIDE_TRANSACTION = 16, /* 503 without MAIL */
     VERB_LAST_IN_GROUP = 32,      /* input behind it: 554 and close (RFC 2920 §3.1) */

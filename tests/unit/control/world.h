@@ -37,7 +37,7 @@ struct world {
     struct event *tick;
     struct fake fakes[FAKES];
     struct control_settings settings;
-    struct policy_rule rules[3];
+    struct policy_rule rules[5];
     struct policy_settings policy;
 };
 

@@ -112,7 +112,7 @@ static inline void play_password(struct roles *r, const char *user, const char *
     if (result->verdict != SASL_OK)
         return;
     result->send_as = calloc(1, sizeof *result->send_as);
-    result->send_as[0] = strdup("alice@example.org");
+    result->send_as[0] = strdup("@example.org");
     result->n_send_as = 1;
 }
 
@@ -453,7 +453,9 @@ static inline uint16_t listen_on_loopback(int *fd_out)
     return ntohs(in.sin_port);
 }
 
-static inline struct fixture *start_as(struct submission_limits limits, unsigned mechanisms)
+/* PREPARE, if any, changes listeners and settings before the process starts. */
+static inline struct fixture *start_prepared(struct submission_limits limits, unsigned mechanisms,
+                                             void (*prepare)(struct fixture *))
 {
     struct fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
@@ -480,6 +482,8 @@ static inline struct fixture *start_as(struct submission_limits limits, unsigned
                                                .seal_service = f->roles.client[SERVICE_SEAL],
                                                .keys_service = f->roles.client[SERVICE_KEYS],
                                                .queue_service = f->roles.client[SERVICE_QUEUE]};
+    if (prepare)
+        prepare(f);
     fflush(NULL);
     f->pid = fork();
     assert_true(f->pid >= 0);
@@ -494,6 +498,11 @@ static inline struct fixture *start_as(struct submission_limits limits, unsigned
         close(f->listeners[i].fd);
     assert_int_equal(pthread_create(&f->roles.thread, NULL, roles_run, &f->roles), 0);
     return f;
+}
+
+static inline struct fixture *start_as(struct submission_limits limits, unsigned mechanisms)
+{
+    return start_prepared(limits, mechanisms, NULL);
 }
 
 static inline struct fixture *start_with(struct submission_limits limits)
