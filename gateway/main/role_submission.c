@@ -1,9 +1,13 @@
 #include <openssl/ssl.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
+#include "gateway/main/auth_conf.h"
+#include "gateway/main/guard_conf.h"
 #include "gateway/main/policy_conf.h"
+#include "gateway/main/relay_conf.h"
 #include "gateway/main/role_runs.h"
 #include "gateway/net/tls.h"
 #include "gateway/submission/submission.h"
@@ -26,10 +30,44 @@ static struct submission_limits limits_from(const struct conf *conf)
         .before_auth_ms = conf->limit_before_auth_ms,
         .keys_ms = conf->keys_budget_ms,
         .auth_ms = 10000,
+        .auth_total_ms = 120000,
         .busy_ms = conf->limit_busy_ms,
         .seal_ms = conf->limit_seal_ms,
         .drain_ms = conf->limit_drain_ms,
+        .rates = guard_rates_in(conf),
     };
+}
+
+static void listeners_free(struct submission_listener *listeners, size_t n)
+{
+    for (size_t i = 0; listeners && i < n; i++)
+        free((void *)(uintptr_t)listeners[i].clients);
+    free(listeners);
+}
+
+static enum status listeners_from(const struct role_start *start, const struct relay_clients *clients,
+                                  struct submission_listener **listeners_out, struct error *err)
+{
+    const struct conf *conf = &start->conf;
+    struct submission_listener *listeners = calloc(conf->n_listens, sizeof *listeners);
+    *listeners_out = listeners;
+    if (!listeners)
+        return error_set(err, STATUS_TEMPORARY, "out of memory for the listeners");
+    for (size_t i = 0; i < conf->n_listens; i++) {
+        const struct conf_listen *listen = &conf->listens[i];
+        const struct submission_client **named;
+        enum status st = relay_clients_of(clients, listen, &named, err);
+        if (st != STATUS_OK)
+            return st;
+        listeners[i] =
+            (struct submission_listener){.name = listen->address,
+                                         .fd = start->first_extra + (int)i,
+                                         .implicit_tls = strcmp(listen->tls, "implicit") == 0,
+                                         .normalizes_line_ends = strcmp(listen->line_ends, "normalize") == 0,
+                                         .clients = named,
+                                         .n_clients = listen->clients.n};
+    }
+    return STATUS_OK;
 }
 
 int role_submission(const struct role_start *start)
@@ -37,21 +75,18 @@ int role_submission(const struct role_start *start)
     const struct conf *conf = &start->conf;
     struct policy_settings policy;
     struct error err;
-    struct submission_listener *listeners = calloc(conf->n_listens, sizeof *listeners);
-    if (!listeners)
-        return EX_TEMPFAIL;
-    for (size_t i = 0; i < conf->n_listens; i++)
-        listeners[i] = (struct submission_listener){
-            .name = conf->listens[i].address,
-            .fd = start->first_extra + (int)i,
-            .implicit_tls = strcmp(conf->listens[i].tls, "implicit") == 0,
-            .normalizes_line_ends = strcmp(conf->listens[i].line_ends, "normalize") == 0};
+    struct relay_clients clients;
+    struct submission_listener *listeners;
+    if (relay_clients_from_conf(conf, &clients, &err) != STATUS_OK ||
+        listeners_from(start, &clients, &listeners, &err) != STATUS_OK)
+        return role_failed(start, "relay clients", &err);
     struct submission_settings settings = {
         .log = &start->log,
         .hostname = conf->hostname,
         .listeners = listeners,
         .n_listeners = conf->n_listens,
         .policy = &policy,
+        .mechanisms = mechanisms_from_conf(conf),
         .limits = limits_from(conf),
         .auth_service = start->ports[0],
         .seal_service = start->ports[1],
@@ -66,6 +101,7 @@ int role_submission(const struct role_start *start)
     int code = role_drop(start, "submission", 0) ? submission_run(&settings) : EX_CONFIG;
     SSL_CTX_free(settings.tls);
     policy_conf_free(&policy);
-    free(listeners);
+    listeners_free(listeners, conf->n_listens);
+    relay_clients_free(&clients);
     return code;
 }

@@ -7,7 +7,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "gateway/submission/sasl.h"
+#include "gateway/submission/auth_call.h"
+#include "gateway/submission/identity.h"
 #include "gateway/wire/reply.h"
 
 #define INPUT_MAX 65536  /* more than the longest line, and enough for a fast message */
@@ -23,7 +24,7 @@ static const struct submission_limits *limits(const struct session *s)
 
 void session_set_deadline(struct session *s, int64_t ms)
 {
-    if (!s->user) {
+    if (!identity_is_known(s)) {
         int64_t left = s->auth_by - clock_mono_ms();
         if (left < 1)
             left = 1;
@@ -98,13 +99,12 @@ void session_forget(struct session *s)
         call_cancel(s->call);
     s->call = NULL;
     session_end_transaction(s);
-    sasl_free(s->sasl);
-    s->sasl = NULL;
+    auth_call_forget(s);
+    identity_forget(s);
     envelope_recipient_free(&s->asked);
     s->asked = (struct envelope_recipient){0};
     free(s->helo);
-    free(s->user);
-    s->helo = s->user = NULL;
+    s->helo = NULL;
     s->esmtp = false;
     s->line = (struct line_reader){0};
 }
@@ -159,6 +159,7 @@ static void on_open(void *arg, struct conn *conn)
     log_str(&line, "version", conn_tls_version(conn));
     log_str(&line, "cipher", conn_tls_cipher(conn));
     log_end(&line);
+    identity_recognise(s);
     s->phase = SESSION_COMMAND;
     s->rearm = true;
     if (s->listener->implicit_tls)

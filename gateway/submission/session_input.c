@@ -1,6 +1,7 @@
 /* From the bytes of a session to its verbs. */
 #include <string.h>
 
+#include "gateway/submission/clear_tried.h"
 #include "gateway/submission/session.h"
 #include "gateway/submission/verbs.h"
 #include "gateway/wire/command.h"
@@ -32,10 +33,13 @@ static void run_verb(struct session *s, struct span args)
         session_close(s);
     } else if (verb_is_allowed(s->verb, s, args.len > 0, &refusal)) {
         s->verb->run(s, args);
-    } else if (s->verb->flags & VERB_WITH_CHUNK) {
-        chunk_begin(s, args, &refusal);
     } else {
-        session_reply(s, refusal);
+        if (refusal == REPLY_TLS_NEEDED)
+            clear_tried(s);
+        if (s->verb->flags & VERB_WITH_CHUNK)
+            chunk_begin(s, args, &refusal);
+        else
+            session_reply(s, refusal);
     }
 }
 

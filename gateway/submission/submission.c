@@ -8,7 +8,6 @@
 
 #include "gateway/net/listener.h"
 #include "gateway/submission/refused.h"
-#include "gateway/submission/sasl.h"
 #include "gateway/submission/session.h"
 
 struct port {
@@ -111,10 +110,7 @@ static enum status start(struct process *process, struct error *err)
     server->base = event_base_new();
     if (!server->base)
         return error_set(err, STATUS_TEMPORARY, "cannot make an event loop");
-    enum status st = sasl_library_open(&server->sasl_library, err);
-    if (st != STATUS_OK)
-        return st;
-    st = limits_init(&server->limits, limits->sessions_max, limits->sessions_per_client_max, err);
+    enum status st = limits_init(&server->limits, limits->sessions_max, limits->sessions_per_client_max, err);
     if (st != STATUS_OK)
         return st;
     process->term = evsignal_new(server->base, SIGTERM, on_term, process);
@@ -135,8 +131,6 @@ static void stop(struct process *process)
     if (process->drain_end)
         event_free(process->drain_end);
     limits_free(&server->limits);
-    if (server->sasl_library)
-        sasl_library_close(server->sasl_library);
     if (server->base)
         event_base_free(server->base);
 }
