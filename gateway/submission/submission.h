@@ -12,10 +12,15 @@
 #include "base/log.h"
 #include "gateway/policy/policy.h"
 
+struct network;
+struct tickets;
+
 struct submission_listener {
     const char *name; /* as configured: "[::]:465" */
     int fd;           /* bound and listening; owned by the process */
     bool implicit_tls;
+    struct network *proxies; /* whose connections begin with a PROXY header; NULL: none */
+    size_t n_proxies;
 };
 
 struct submission_limits {
@@ -45,6 +50,7 @@ struct submission_settings {
     const struct submission_listener *listeners;
     size_t n_listeners;
     SSL_CTX *tls;
+    struct tickets *tickets; /* rotated while the role runs; NULL: none */
     const struct policy_settings *policy;
     struct submission_limits limits;
     int auth_service; /* client ends of the services */

@@ -352,7 +352,9 @@ static inline uint16_t listen_on_loopback(int *fd_out)
     return ntohs(in.sin_port);
 }
 
-static inline struct fixture *start_with(struct submission_limits limits)
+/* PROXIES (may be NULL) of both listeners must live as long. */
+static inline struct fixture *start_behind(struct network *proxies, size_t n_proxies,
+                                           struct submission_limits limits)
 {
     struct fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
@@ -363,6 +365,8 @@ static inline struct fixture *start_with(struct submission_limits limits)
         f->ports[i] = listen_on_loopback(&f->listeners[i].fd);
         f->listeners[i].name = i == 0 ? "[::]:465" : "[::]:587";
         f->listeners[i].implicit_tls = i == 0;
+        f->listeners[i].proxies = proxies;
+        f->listeners[i].n_proxies = n_proxies;
     }
     roles_start(&f->roles);
     assert_int_equal(memfile_create("log", &f->log_fd, NULL), STATUS_OK);
@@ -392,6 +396,11 @@ static inline struct fixture *start_with(struct submission_limits limits)
         close(f->listeners[i].fd);
     assert_int_equal(pthread_create(&f->roles.thread, NULL, roles_run, &f->roles), 0);
     return f;
+}
+
+static inline struct fixture *start_with(struct submission_limits limits)
+{
+    return start_behind(NULL, 0, limits);
 }
 
 static inline struct fixture *start(void)
