@@ -203,11 +203,13 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
         memcpy(name, t->current.name, sizeof t->current.name);
         return set_up(&t->current, iv, cipher, mac, 1);
     }
-    if (memcmp(name, t->current.name, sizeof t->current.name) == 0)
-        return set_up(&t->current, iv, cipher, mac, 0);
-    if (memcmp(name, t->previous.name, sizeof t->previous.name) == 0)
-        return set_up(&t->previous, iv, cipher, mac, 0) == 1 ? 2 : -1;
-    return 0;
+    bool is_current = memcmp(name, t->current.name, sizeof t->current.name) == 0;
+    if (!is_current && memcmp(name, t->previous.name, sizeof t->previous.name) != 0)
+        return 0;
+    int done = set_up(is_current ? &t->current : &t->previous, iv, cipher, mac, 0);
+    /* RFC 8446 C.4: a ticket is used once; its successor comes with the session. */
+    bool renew = !is_current || SSL_version(ssl) >= TLS1_3_VERSION;
+    return done == 1 && renew ? 2 : done;
 }
 
 enum status tickets_attach(struct tickets *tickets, SSL_CTX *ctx, struct error *err)
