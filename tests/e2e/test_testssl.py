@@ -11,7 +11,7 @@ import shutil
 
 from conftest import LIVE, end
 from gateway import Gateway
-from testssl import PROGRAM, Testssl
+from testssl import PROGRAM, Scan
 
 import pytest
 
@@ -60,7 +60,7 @@ def runs(pki, tmp_path_factory):
     if not shutil.which(PROGRAM):
         pytest.skip("testssl.sh is not installed")
     folder = tmp_path_factory.mktemp("testssl")
-    files = pki.issue(NAME, days=90, file="testssl", extensions=["authorityInfoAccess=OCSP;URI:http://ocsp.example.org"])
+    files = pki.issue(NAME, "DNS:localhost", "IP:127.0.0.1", days=90, file="testssl", extensions=["authorityInfoAccess=OCSP;URI:http://ocsp.example.org"])
     gateway = Gateway(pki, "[127.0.0.1]:9", settings={"limits": {"sessions-per-client": 500, "bad-commands": 1000}})
     LIVE.append(gateway)
     for source, target in zip(files, (gateway.certificate, gateway.key)):
@@ -70,8 +70,8 @@ def runs(pki, tmp_path_factory):
     started = {}
     try:
         gateway.start()
-        started = {465: Testssl(folder, gateway.port, NAME, pki.ca, options=CHECKS),
-                   587: Testssl(folder, gateway.starttls_port, NAME, pki.ca, starttls=True, options=CHECKS)}
+        started = {465: Scan(folder, gateway.port, NAME, pki.ca, options=CHECKS),
+                   587: Scan(folder, gateway.starttls_port, NAME, pki.ca, starttls=True, options=CHECKS)}
         found = {port: run.findings(TIMEOUT) for port, run in started.items()}
     finally:
         for run in started.values():

@@ -8,7 +8,7 @@ build='gcc make pkg-config libgpgme-dev libgmime-3.0-dev libevent-dev libconfuse
        gnupg dns-root-data'
 demo='swaks libnet-ssleay-perl libio-socket-ssl-perl gnupg openssl python3 procps'
 test="$demo libcmocka-dev python3-pytest python3-cryptography msmtp s-nail curl sq rnp postfix
-      libnss-wrapper libgnutls-dane0 nsd
+      libnss-wrapper libgnutls-dane0 nsd haproxy testssl.sh systemd
       clang libclang-rt-14-dev clang-format universal-ctags mandoc sqlite3 iproute2 procps"
 
 missing=
@@ -30,6 +30,10 @@ echo 'postfix postfix/main_mailer_type select No configuration' | $as_root debco
 # So is nsd, which would take port 53 now and at each boot. Where it is installed already it is left as it is.
 case "$missing " in
     *' nsd '*) $as_root sh -c 'mkdir -p /etc/systemd/system && ln -sf /dev/null /etc/systemd/system/nsd.service' ;;
+esac
+# And HAProxy.
+case "$missing " in
+    *' haproxy '*) $as_root sh -c 'mkdir -p /etc/systemd/system && ln -sf /dev/null /etc/systemd/system/haproxy.service' ;;
 esac
 # shellcheck disable=SC2086
 $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \

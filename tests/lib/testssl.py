@@ -9,7 +9,7 @@ OPTIONS = ["--quiet", "--color", "0", "--warnings", "batch", "--nodns", "none"]
 PROGRAM = "testssl"
 
 
-class Testssl:
+class Scan:
     """One run, in the background."""
 
     def __init__(self, folder, port, name, ca, starttls=False, options=()):
