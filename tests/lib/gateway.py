@@ -46,6 +46,7 @@ class Gateway:
     was_crashed = False  # by SIGSEGV from a test
     tls_keys = ""  # more in the tls section, and in the listen sections
     listen_keys = ""
+    launcher = ()  # what starts the program, instead of ourselves
 
     def __init__(self, pki, route, rules=REFUSE, settings=None, extra=""):
         self.pki, self.route, self.rules, self.extra = pki, route, rules, extra
@@ -103,7 +104,7 @@ class Gateway:
     def launch(self):
         """Starts the program and does not wait."""
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([SEALGATE, "-c", self.conf], stdin=subprocess.DEVNULL, stdout=log,
+            self.process = subprocess.Popen([*self.launcher, SEALGATE, "-c", self.conf], stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, env=self.environment, start_new_session=True)
 
     def start(self):
