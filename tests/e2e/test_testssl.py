@@ -39,7 +39,7 @@ WANTED = {
     "PFS": "offered",
     "PFS_ECDHE_curves": "prime256v1 secp384r1 X25519",
     "cipher_order": "server",
-    "protocol_negotiated": "TLSv1.3",
+    "protocol_negotiated": "Default protocol TLS1.3",
     "cipherorder_TLSv1_2": "ECDHE-ECDSA-AES128-GCM-SHA256 ECDHE-ECDSA-AES256-GCM-SHA384 ECDHE-ECDSA-CHACHA20-POLY1305",
     "cipherorder_TLSv1_3": "TLS_AES_128_GCM_SHA256 TLS_AES_256_GCM_SHA384 TLS_CHACHA20_POLY1305_SHA256",
     "TLS_session_ticket": "valid for 7200 seconds only",
