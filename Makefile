@@ -46,7 +46,7 @@ LDFLAGS_ALL  = -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(LDFLAGS
 PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $$(subst -I/,-isystem /,$$(shell pkg-config --cflags $(PACKAGES))))$(PACKAGE_CFLAGS)
 # libevent stands first: libunbound pulls a second copy, the first one linked wins (doc/architecture.md).
 PACKAGE_LIBS = -levent_core -levent_openssl -lgpgme -lgmime-3.0 -lgobject-2.0 -lglib-2.0 -lconfuse -lgsasl \
-               -lsqlite3 -lssl -lcrypto -lunbound -ljansson -lsystemd -lcrypt -lidn2 -lresolv
+               -lldap -llber -lsqlite3 -lssl -lcrypto -lunbound -ljansson -lsystemd -lcrypt -lidn2 -lresolv
 
 # ---- folders, lowest first; each is an archive, linked only with those before it ----------------
 

@@ -2,17 +2,18 @@
 
 #include <errno.h>
 #include <openssl/ssl.h>
-#include <pwd.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "gateway/auth/users.h"
+#include "gateway/main/auth_conf.h"
+#include "gateway/main/check_auth.h"
 #include "gateway/main/policy_conf.h"
+#include "gateway/main/relay_conf.h"
 #include "gateway/main/tls_conf.h"
 #include "gateway/net/listener.h"
 #include "gateway/net/network.h"
 #include "gateway/net/tls.h"
+#include "gateway/users/users.h"
 #include "smime/smime.h"
 
 static void note(struct buf *problems, const char *path, const char *what, const struct error *err)
@@ -41,24 +42,6 @@ static void check_client_tls(const struct conf *conf, const char *path, struct b
         note(problems, path, "delivery ca", &err);
 }
 
-/* With the eyes of the service user, for the auth role reads it after rights are dropped. */
-static void check_users(const struct conf *conf, const char *path, struct buf *problems)
-{
-    const struct passwd *pw = geteuid() == 0 && conf->user ? getpwnam(conf->user) : NULL;
-    struct users users;
-    struct error err = {0};
-    if (pw && seteuid(pw->pw_uid) < 0)
-        error_errno(&err, STATUS_INTERNAL, errno, "cannot look as user %s", conf->user);
-    else if (users_load(conf->auth_users, &users, &err) == STATUS_OK)
-        users_free(&users);
-    if (err.status != STATUS_OK)
-        note(problems, path, "auth users", &err);
-    if (pw && seteuid(0) < 0) {
-        error_errno(&err, STATUS_INTERNAL, errno, "cannot become root again");
-        note(problems, path, "auth users", &err);
-    }
-}
-
 static void check_roots(const struct conf *conf, const char *path, struct buf *problems)
 {
     struct smime_trust_settings settings = {.roots_path = conf->keys_roots};
@@ -80,6 +63,16 @@ static void check_rules(const struct conf *conf, const char *path, struct buf *p
         policy_conf_free(&policy);
     else
         note(problems, path, "rule", &err);
+}
+
+static void check_clients(const struct conf *conf, const char *path, struct buf *problems)
+{
+    struct relay_clients clients;
+    struct error err;
+    if (relay_clients_from_conf(conf, &clients, &err) == STATUS_OK)
+        relay_clients_free(&clients);
+    else
+        note(problems, path, "client", &err);
 }
 
 static void check_listeners(const struct conf *conf, const char *path, struct buf *problems)
@@ -130,9 +123,11 @@ enum status check_configuration(struct span text, const char *path, struct conf 
         return st;
     check_server_tls(conf_out, path, problems);
     check_client_tls(conf_out, path, problems);
-    check_users(conf_out, path, problems);
+    check_auth(conf_out, path, problems);
+    auth_conf_check(conf_out, path, problems);
     check_roots(conf_out, path, problems);
     check_rules(conf_out, path, problems);
+    check_clients(conf_out, path, problems);
     check_listeners(conf_out, path, problems);
     check_networks(conf_out, path, problems);
     check_route(conf_out, path, problems);

@@ -4,8 +4,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "gateway/main/auth_conf.h"
 #include "gateway/main/descriptors.h"
+#include "gateway/main/guard_conf.h"
 #include "gateway/main/policy_conf.h"
+#include "gateway/main/relay_conf.h"
 #include "gateway/main/role_runs.h"
 #include "gateway/main/tls_conf.h"
 #include "gateway/net/network.h"
@@ -29,9 +32,11 @@ static struct submission_limits limits_from(const struct conf *conf)
         .before_auth_ms = conf->limit_before_auth_ms,
         .keys_ms = conf->keys_budget_ms,
         .auth_ms = 10000,
+        .auth_total_ms = 120000,
         .busy_ms = conf->limit_busy_ms,
         .seal_ms = conf->limit_seal_ms,
         .drain_ms = conf->limit_drain_ms,
+        .rates = guard_rates_in(conf),
     };
 }
 
@@ -43,33 +48,38 @@ static int64_t descriptors_for(const struct conf *conf)
 
 static void listeners_free(struct submission_listener *listeners, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; listeners && i < n; i++) {
+        free((void *)(uintptr_t)listeners[i].clients);
         free(listeners[i].proxies);
+    }
     free(listeners);
 }
 
 /* FIRST_FD: of the listening sockets. */
-static enum status listeners_from(const struct conf *conf, int first_fd, struct submission_listener **out,
-                                  struct error *err)
+static enum status listeners_from(const struct conf *conf, const struct relay_clients *clients, int first_fd,
+                                  struct submission_listener **listeners_out, struct error *err)
 {
     struct submission_listener *listeners = calloc(conf->n_listens, sizeof *listeners);
+    *listeners_out = listeners;
     if (!listeners)
-        return error_set(err, STATUS_TEMPORARY, "out of memory for listeners");
+        return error_set(err, STATUS_TEMPORARY, "out of memory for the listeners");
     for (size_t i = 0; i < conf->n_listens; i++) {
-        const struct conf_listen *from = &conf->listens[i];
-        struct network *proxies;
-        enum status st = networks_parse(from->proxy.items, from->proxy.n, &proxies, err);
-        if (st != STATUS_OK) {
-            listeners_free(listeners, i);
-            return st;
-        }
-        listeners[i] = (struct submission_listener){.name = from->address,
+        const struct conf_listen *listen = &conf->listens[i];
+        const struct submission_client **named = NULL;
+        struct network *proxies = NULL;
+        enum status st = relay_clients_of(clients, listen, &named, err);
+        if (st == STATUS_OK)
+            st = networks_parse(listen->proxy.items, listen->proxy.n, &proxies, err);
+        listeners[i] = (struct submission_listener){.name = listen->address,
                                                     .fd = first_fd + (int)i,
-                                                    .implicit_tls = strcmp(from->tls, "implicit") == 0,
+                                                    .implicit_tls = strcmp(listen->tls, "implicit") == 0,
+                                                    .clients = named,
+                                                    .n_clients = listen->clients.n,
                                                     .proxies = proxies,
-                                                    .n_proxies = from->proxy.n};
+                                                    .n_proxies = listen->proxy.n};
+        if (st != STATUS_OK)
+            return st;
     }
-    *out = listeners;
     return STATUS_OK;
 }
 
@@ -104,9 +114,11 @@ int role_submission(const struct role_start *start)
     struct tickets *tickets;
     struct tls_server *tls;
     struct error err;
+    struct relay_clients clients;
     if (policy_from_conf(conf, &policy, &err) != STATUS_OK)
         return role_failed(start, "rules", &err);
-    if (listeners_from(conf, start->first_extra + 1, &listeners, &err) != STATUS_OK)
+    if (relay_clients_from_conf(conf, &clients, &err) != STATUS_OK ||
+        listeners_from(conf, &clients, start->first_extra + 1, &listeners, &err) != STATUS_OK)
         return role_failed(start, "listeners", &err);
     if (open_tls(start, &tickets, &tls, &err) != STATUS_OK)
         return role_failed(start, "TLS", &err);
@@ -118,6 +130,7 @@ int role_submission(const struct role_start *start)
         .tls = tls_server_first(tls),
         .tickets = tickets,
         .policy = &policy,
+        .mechanisms = mechanisms_from_conf(conf),
         .limits = limits_from(conf),
         .auth_service = start->ports[0],
         .seal_service = start->ports[1],
@@ -130,5 +143,6 @@ int role_submission(const struct role_start *start)
     tickets_close(tickets);
     policy_conf_free(&policy);
     listeners_free(listeners, conf->n_listens);
+    relay_clients_free(&clients);
     return code;
 }

@@ -151,3 +151,14 @@ int conn_tls_shutdown(struct conn *c)
         return 0; /* 0: sent, and the other side's is not there yet: not waited for (RFC 8446 §6.1) */
     return explain(c, result, "closing TLS");
 }
+
+bool conn_tls_exporter(const struct conn *c, unsigned char exporter_out[CONN_EXPORTER_SIZE])
+{
+    static const char label[] = "EXPORTER-Channel-Binding";
+    if (!c->tls_up || (SSL_version(c->ssl) < TLS1_3_VERSION && SSL_get_extms_support(c->ssl) != 1))
+        return false;
+    ERR_clear_error();
+    /* The context is empty, not absent (§2): in TLS 1.2 that makes a difference. */
+    return SSL_export_keying_material(c->ssl, exporter_out, CONN_EXPORTER_SIZE, label, sizeof label - 1,
+                                      (const unsigned char *)"", 0, 1) == 1;
+}

@@ -1,5 +1,6 @@
 /* queue.show, held.show: all that is known of one message, but never its content. */
 #include "gateway/jobs/queue_job.h"
+#include "gateway/queue/schema.h"
 #include "gateway/queue/verbs.h"
 
 static json_t *recipient_of(struct sql_stmt *stmt)
@@ -64,10 +65,11 @@ enum status verb_queue_show(struct queue *queue, const json_t *args, json_t **re
     bool row;
     enum status st = args_id(args, &id, err);
     if (st == STATUS_OK)
-        st = sql_prepare(queue->sql,
-                         "SELECT id, reverse_path, user_name, listener, client_address, helo, tls_version, "
-                         "tls_cipher, received_ms, smtputf8 FROM message WHERE id = ?1",
-                         &stmt, err);
+        st =
+            sql_prepare(queue->sql,
+                        "SELECT id, reverse_path, " SQL_USER ", listener, client_address, helo, tls_version, "
+                        "tls_cipher, received_ms, smtputf8 FROM message m WHERE id = ?1",
+                        &stmt, err);
     if (st != STATUS_OK)
         return st;
     sql_bind_str(stmt, 1, id);

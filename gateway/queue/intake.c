@@ -10,6 +10,8 @@
 #include "gateway/queue/role.h"
 #include "gateway/queue/store.h"
 
+#define CLIENT_MAX 300 /* bytes of "client:NAME" in an audit line */
+
 struct store_work {
     struct work work;
     struct queue *queue;
@@ -129,12 +131,17 @@ static enum status apply_refused(struct work *work, struct sql *sql, int64_t now
 {
     const struct queue_refused *r = &((struct refused_work *)work)->refused;
     const struct envelope *e = &r->envelope;
+    /* Whole messages are refused too, for whoever they say they are from. */
+    const char *recipient = *r->recipient ? r->recipient : NULL;
+    bool relayed = e->client && *e->client;
+    char client[CLIENT_MAX];
+    snprintf(client, sizeof client, "client:%s", relayed ? e->client : "");
     struct audit_row row = {.time_ms = now_ms,
                             .text = {[AUDIT_EVENT] = "refused",
                                      [AUDIT_MESSAGE] = *e->id ? e->id : NULL,
-                                     [AUDIT_USER] = e->user,
+                                     [AUDIT_USER] = relayed ? client : e->user,
                                      [AUDIT_REVERSE_PATH] = e->reverse_path,
-                                     [AUDIT_RECIPIENT] = r->recipient,
+                                     [AUDIT_RECIPIENT] = recipient,
                                      [AUDIT_RULE] = r->rule,
                                      [AUDIT_CLIENT_ADDRESS] = e->client_address,
                                      [AUDIT_IN_TLS_VERSION] = e->tls_version,

@@ -99,4 +99,7 @@ static const char first[] =
     "INSERT INTO audit_head VALUES"
     " (1, 0, '0000000000000000000000000000000000000000000000000000000000000000');";
 
-const char *const queue_schema[] = {first, NULL};
+/* The relay client that sent the message; NULL or empty: a user did. */
+static const char relay_client[] = "ALTER TABLE message ADD COLUMN client TEXT;";
+
+const char *const queue_schema[] = {first, relay_client, NULL};

@@ -23,4 +23,7 @@ extern const char *const queue_schema[];
 /* Inside SQL texts: states from which a recipient never moves again. */
 #define SQL_FINAL_STATES "('delivered', 'bounced', 'returned', 'removed')"
 
+/* Inside SQL texts: who sent message m, for people. A relay client has no user. */
+#define SQL_USER "CASE WHEN m.client <> '' THEN 'client:' || m.client ELSE m.user_name END"
+
 #endif

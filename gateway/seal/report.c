@@ -7,6 +7,7 @@ void seal_report(const struct log *log, enum log_level level, const char *event,
     log_start(&line, log, err->status == STATUS_INTERNAL ? LOG_LEVEL_ERROR : level, event);
     log_str(&line, "id", envelope->id);
     log_str(&line, "user", envelope->user);
+    log_str(&line, "relay", envelope->client);
     log_str(&line, "class", status_word(err->status));
     log_str(&line, "error", err->text);
     log_end(&line);

@@ -10,7 +10,8 @@
 #include "base/clock.h"
 #include "gateway/net/network.h"
 #include "gateway/net/tls_peer.h"
-#include "gateway/submission/sasl.h"
+#include "gateway/submission/auth_call.h"
+#include "gateway/submission/identity.h"
 #include "gateway/wire/reply.h"
 
 #define INPUT_MAX 65536  /* more than the longest line, and enough for a fast message */
@@ -26,7 +27,7 @@ static const struct submission_limits *limits(const struct session *s)
 
 void session_set_deadline(struct session *s, int64_t ms)
 {
-    if (!s->user) {
+    if (!identity_is_known(s)) {
         int64_t left = s->auth_by - clock_mono_ms();
         if (left < 1)
             left = 1;
@@ -101,12 +102,11 @@ void session_forget(struct session *s)
         call_cancel(s->call);
     s->call = NULL;
     session_end_transaction(s);
-    sasl_free(s->sasl);
-    s->sasl = NULL;
+    auth_call_forget(s);
+    identity_forget(s);
     free(s->asked);
     free(s->helo);
-    free(s->user);
-    s->asked = s->helo = s->user = NULL;
+    s->asked = s->helo = NULL;
     s->esmtp = false;
     s->line = (struct line_reader){0};
 }
@@ -181,6 +181,7 @@ static void on_open(void *arg, struct conn *conn)
     log_str(&line, "cipher", conn_tls_cipher(conn));
     log_client_certificate(&line, conn);
     log_end(&line);
+    identity_recognise(s);
     s->phase = SESSION_COMMAND;
     s->rearm = true;
     if (s->listener->implicit_tls)

@@ -11,6 +11,8 @@
 #include "base/call.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "gateway/jobs/sasl_job.h"
+#include "gateway/jobs/sasl_mechanism.h"
 #include "gateway/net/conn.h"
 #include "gateway/submission/data.h"
 #include "gateway/submission/replies.h"
@@ -18,7 +20,7 @@
 #include "gateway/submission/transaction.h"
 #include "gateway/wire/line.h"
 
-struct sasl;
+struct allowance;
 struct verb;
 
 enum session_phase {
@@ -47,17 +49,23 @@ struct session {
     int64_t data_since;      /* when DATA began */
     bool rearm;              /* a command ended: the next one has its whole time */
 
-    char *helo; /* EHLO or HELO argument; NULL: none since the connection or TLS began; owned */
-    bool esmtp; /* it was EHLO */
-    char *user; /* authenticated; owned */
-    struct sasl *sasl;
-    char sasl_mechanism[16];
+    char *helo;     /* EHLO or HELO argument; NULL: none since the connection or TLS began; owned */
+    bool esmtp;     /* it was EHLO */
+    char *user;     /* authenticated; owned */
+    char **send_as; /* patterns of addresses that are the user's; owned */
+    size_t n_send_as;
+    const struct submission_client *relay; /* that it is besides; NULL: none (identity.h) */
+    enum sasl_mechanism mechanism;         /* of the exchange in hand, or of the one that succeeded */
+    uint64_t exchange;                     /* with auth; 0: none, or its number is not known yet */
+    struct sasl_result *granted;           /* success, once the client has taken the additional data; owned */
     struct transaction transaction;
     struct data data;
 
     struct call *call; /* to another role; no input is taken until it is done */
     char *asked;       /* recipient whose certificates are looked up; owned */
     const struct policy_rule *asked_rule;
+    const struct allowance *allowance; /* that auth is asked about (allowance.h) */
+    bool tried_in_clear;               /* AUTH or MAIL before TLS: auth was told */
 
     unsigned bad_commands, auth_failures, transactions;
 };

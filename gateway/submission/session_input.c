@@ -1,6 +1,7 @@
 /* From the bytes of a session to its verbs. */
 #include <string.h>
 
+#include "gateway/submission/clear_tried.h"
 #include "gateway/submission/session.h"
 #include "gateway/submission/verbs.h"
 #include "gateway/wire/command.h"
@@ -33,6 +34,8 @@ static void run_verb(struct session *s, struct span args)
     } else if (verb_is_allowed(s->verb, s, args.len > 0, &refusal)) {
         s->verb->run(s, args);
     } else {
+        if (refusal == REPLY_TLS_NEEDED)
+            clear_tried(s);
         session_reply(s, refusal);
     }
 }

@@ -9,7 +9,6 @@
 #include "gateway/net/listener.h"
 #include "gateway/net/tickets.h"
 #include "gateway/submission/refused.h"
-#include "gateway/submission/sasl.h"
 #include "gateway/submission/session.h"
 
 struct port {
@@ -114,14 +113,11 @@ static enum status start(struct process *process, struct error *err)
     server->base = event_base_new();
     if (!server->base)
         return error_set(err, STATUS_TEMPORARY, "cannot make an event loop");
-    enum status st = sasl_library_open(&server->sasl_library, err);
-    if (st != STATUS_OK)
-        return st;
+    enum status st = STATUS_OK;
     if (server->settings->tickets)
         st = tickets_run(server->settings->tickets, server->base, err);
-    if (st != STATUS_OK)
-        return st;
-    st = limits_init(&server->limits, limits->sessions_max, limits->sessions_per_client_max, err);
+    if (st == STATUS_OK)
+        st = limits_init(&server->limits, limits->sessions_max, limits->sessions_per_client_max, err);
     if (st != STATUS_OK)
         return st;
     process->term = evsignal_new(server->base, SIGTERM, on_term, process);
@@ -144,8 +140,6 @@ static void stop(struct process *process)
     if (server->settings->tickets)
         tickets_stop(server->settings->tickets);
     limits_free(&server->limits);
-    if (server->sasl_library)
-        sasl_library_close(server->sasl_library);
     if (server->base)
         event_base_free(server->base);
 }

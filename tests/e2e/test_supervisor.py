@@ -16,7 +16,7 @@ import pytest
 CONFIG_ERROR = 78
 
 
-@pytest.mark.parametrize("role", ["submission", "auth", "seal", "keys", "queue", "delivery", "control"])
+@pytest.mark.parametrize("role", ["submission", "auth", "passwords", "seal", "keys", "queue", "delivery", "control"])
 def test_a_killed_role_comes_back_and_mail_flows(gateway, people, sink, tag, role):
     before = gateway.pids(role)
     for pid in before:

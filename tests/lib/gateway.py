@@ -89,8 +89,8 @@ class Gateway:
             f'listen "127.0.0.1:{self.port}" {{ tls = implicit {self.listen_keys} }}',
             f'listen "127.0.0.1:{self.starttls_port}" {{ tls = starttls {self.listen_keys} }}',
             f'tls {{ certificate = "{self.certificate}" key = "{self.key}" {self.tls_keys} }}',
-            f'auth {{ users = "{self.users}" workers = {sections.pop("auth")["workers"]} }}',
         ]
+        sections["auth"] = {"users": self.users, **sections["auth"]}
         for section, keys in sections.items():
             values = " ".join(f'{name} = "{value}"' for name, value in keys.items())
             lines.append(f"{section} {{ {values} }}")
@@ -231,9 +231,9 @@ class Gateway:
 
     # ---- sending ----
 
-    def connect(self, tls="implicit"):
+    def connect(self, tls="implicit", source="127.0.0.1"):
         """A raw client before EHLO."""
-        return smtp.Raw(self.starttls_port if tls != "implicit" else self.port, self.pki, tls)
+        return smtp.Raw(self.starttls_port if tls != "implicit" else self.port, self.pki, tls, source=source)
 
     def submit(self, recipients, message, sender=USER):
         """Sends one message; the last reply, be it to MAIL, RCPT or the end of data."""

@@ -167,6 +167,28 @@ static void a_route_is_mx_or_host_and_port(void **state)
     }
 }
 
+static void a_relay_client_must_be_knowable(void **state)
+{
+    static const struct {
+        const char *client, *problem; /* NULL: none */
+    } table[] = {
+        {"networks = {\"192.0.2.0/24\", \"2001:db8::1\"}", NULL},
+        {"networks = {\"192.0.2.1/24\"}", "client scanner: \"192.0.2.1/24\" has bits set"},
+        {"networks = {\"scanner.example.org\"}", "client scanner: \"scanner.example.org\" is no network"},
+        {"certificates = {\"subject:CN=scanner\"}", "client-ca"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        char rest[300];
+        struct buf problems;
+        snprintf(rest, sizeof rest, "client \"scanner\" { %s }", table[i].client);
+        check(*state, ONE_LISTENER, rest, &problems);
+        if (table[i].problem)
+            expect_problem(&problems, table[i].problem);
+        assert_int_equal(lines_of(&problems), table[i].problem ? 1 : 0);
+        buf_free(&problems);
+    }
+}
+
 /* A26 */
 static void a26_a_key_that_others_can_read_is_refused(void **state)
 {
@@ -223,6 +245,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(networks_of_load_balancers_are_networks, good_folder, folder_remove),
         cmocka_unit_test_setup_teardown(the_grammar_is_judged_first, good_folder, folder_remove),
         cmocka_unit_test_setup_teardown(a_route_is_mx_or_host_and_port, good_folder, folder_remove),
+        cmocka_unit_test_setup_teardown(a_relay_client_must_be_knowable, good_folder, folder_remove),
         cmocka_unit_test_setup_teardown(a26_a_key_that_others_can_read_is_refused, good_folder,
                                         folder_remove),
         cmocka_unit_test_setup_teardown(missing_files_are_named, good_folder, folder_remove),

@@ -23,6 +23,25 @@ static struct network *loopback(void)
     return &network;
 }
 
+/* What prepare() gives both listeners. */
+static struct network *proxies;
+static size_t n_proxies;
+
+static void prepare(struct fixture *f)
+{
+    for (int i = 0; i < 2; i++) {
+        f->listeners[i].proxies = proxies;
+        f->listeners[i].n_proxies = n_proxies;
+    }
+}
+
+static struct fixture *start_behind(struct network *networks, size_t n, struct submission_limits limits)
+{
+    proxies = networks;
+    n_proxies = n;
+    return start_prepared(limits, SASL_ALL_MECHANISMS, prepare);
+}
+
 static struct fixture *start_proxied(struct submission_limits limits)
 {
     return start_behind(loopback(), 1, limits);

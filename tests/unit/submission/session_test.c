@@ -29,7 +29,7 @@ static void test_A4_A5_before_tls_only_four_verbs_work(void **state)
     assert_null(strstr(c->reply, "AUTH"));
     say(c, AUTH_ALICE, "530 5.7.0 ");
     quit(c);
-    assert_int_equal(roles_calls(f, SERVICE_AUTH), 0);
+    assert_int_equal(f->roles.n_exchanges, 0); /* auth heard of the try, not of what was tried */
     char *log;
     finish(f, &log);
     assert_null(strstr(log, "AGFsaWNl"));
@@ -43,7 +43,8 @@ static void test_ehlo_over_tls(void **state)
     struct client *c = client_open(f, 0);
     say(c, "EHLO client.example.org", "250-mail.example.org\r\n");
     assert_string_equal(c->reply, "250-mail.example.org\r\n250-PIPELINING\r\n250-SIZE 100000\r\n"
-                                  "250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 AUTH PLAIN LOGIN\r\n");
+                                  "250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 AUTH SCRAM-SHA-256-PLUS "
+                                  "SCRAM-SHA-256 PLAIN LOGIN\r\n");
     say(c, "HELO client.example.org", "250 mail.example.org\r\n");
     say(c, AUTH_ALICE, "503 5.5.1"); /* AUTH belongs to EHLO */
     say(c, "ehlo [192.0.2.1]", "250-");
@@ -87,7 +88,7 @@ static void test_A4_starttls_forgets_everything(void **state)
     say(c, "MAIL FROM:<a@example.org>", "503 5.5.1 Send EHLO first");
     say(c, "EHLO client.example.org", "250-");
     assert_null(strstr(c->reply, "STARTTLS"));
-    assert_non_null(strstr(c->reply, "AUTH PLAIN LOGIN"));
+    assert_non_null(strstr(c->reply, "AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN"));
     say(c, "STARTTLS", "503 5.5.1");
     say(c, AUTH_ALICE, "235 2.7.0");
     say(c, "STARTTLS", "503 5.5.1");
