@@ -59,7 +59,8 @@ class Gateway:
         try:
             self._make_secrets()
             self.write_conf()
-            self.ctl("user", "add", self.user, input=self.password + "\n")
+            if self.settings["auth"].get("users", self.users):
+                self.ctl("user", "add", self.user, input=self.password + "\n")
         except BaseException:
             remove_folder(self.folder)
             raise
@@ -86,10 +87,11 @@ class Gateway:
             f'listen "127.0.0.1:{self.port}" {{ tls = implicit }}',
             f'listen "127.0.0.1:{self.starttls_port}" {{ tls = starttls }}',
             f'tls {{ certificate = "{self.certificate}" key = "{self.key}" }}',
-            f'auth {{ users = "{self.users}" workers = {sections.pop("auth")["workers"]} }}',
         ]
+        # None takes a key away: where users are elsewhere.
+        sections["auth"] = {"users": self.users, **sections["auth"]}
         for section, keys in sections.items():
-            values = " ".join(f'{name} = "{value}"' for name, value in keys.items())
+            values = " ".join(f'{name} = "{value}"' for name, value in keys.items() if value is not None)
             lines.append(f"{section} {{ {values} }}")
         return "\n".join(lines + [self.rules, self.extra]) + "\n"
 
@@ -228,9 +230,9 @@ class Gateway:
 
     # ---- sending ----
 
-    def connect(self, tls="implicit"):
+    def connect(self, tls="implicit", **options):
         """A raw client before EHLO."""
-        return smtp.Raw(self.starttls_port if tls != "implicit" else self.port, self.pki, tls)
+        return smtp.Raw(self.starttls_port if tls != "implicit" else self.port, self.pki, tls, **options)
 
     def submit(self, recipients, message, sender=USER):
         """Sends one message; the last reply, be it to MAIL, RCPT or the end of data."""
