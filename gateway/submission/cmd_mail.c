@@ -1,6 +1,7 @@
 /* MAIL (RFC 5321 §4.1.1.2) with SIZE (RFC 1870), BODY (RFC 6152) and AUTH (RFC 4954 §5). */
 #include <stdio.h>
 
+#include "gateway/submission/allowance.h"
 #include "gateway/submission/identity.h"
 #include "gateway/submission/session.h"
 #include "gateway/submission/verbs.h"
@@ -28,10 +29,20 @@ static bool parse(struct session *s, struct span args, struct path *path, struct
     return true;
 }
 
+static void opened(struct session *s)
+{
+    struct log_line line;
+    session_log(s, &line, LOG_LEVEL_INFO, "mail");
+    log_str(&line, "from", s->transaction.envelope.reverse_path);
+    log_end(&line);
+    session_reply(s, REPLY_SENDER_OK);
+}
+
+static const struct allowance allowance = {ALLOW_MESSAGE, "MAIL", opened, session_end_transaction};
+
 static void begin(struct session *s, const struct path *path, const struct mail_params *params)
 {
     struct error err = {0};
-    struct log_line line;
     const char *relay = identity_client(s);
     struct transaction_client client = {.user = s->user ? s->user : "",
                                         .relay = relay ? relay : "",
@@ -48,14 +59,10 @@ static void begin(struct session *s, const struct path *path, const struct mail_
     }
     s->transaction.envelope.body_8bit = params->body_8bit;
     s->transactions++;
-    if (!identity_check_reverse_path(s)) {
+    if (identity_check_reverse_path(s))
+        allowance_ask(s, &allowance);
+    else
         session_end_transaction(s);
-        return;
-    }
-    session_log(s, &line, LOG_LEVEL_INFO, "mail");
-    log_str(&line, "from", s->transaction.envelope.reverse_path);
-    log_end(&line);
-    session_reply(s, REPLY_SENDER_OK);
 }
 
 void cmd_mail(struct session *s, struct span args)

@@ -59,6 +59,7 @@ static const struct reply_entry entries[] = {
     [REPLY_RELAY_TRICK] = {550, "5.7.1", "Source routes and addresses with % or ! are not accepted"},
     [REPLY_EIGHT_BIT_ADDRESS] = {553, "5.6.7", "Addresses beyond ASCII are not supported here"},
     [REPLY_TOO_MANY_RECIPIENTS] = {452, "4.5.3", "Too many recipients, send the rest in another message"},
+    [REPLY_OVER_RATE] = {450, "4.7.1", "Too much mail, try again later"},
     [REPLY_NO_CERTIFICATE] = {550, "5.7.1", "no usable OpenPGP or S/MIME certificate"},
     [REPLY_LOOKUP_FAILED] = {451, "4.4.3", "Certificate lookup failed, try again later"},
 

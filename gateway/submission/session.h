@@ -20,6 +20,7 @@
 #include "gateway/submission/transaction.h"
 #include "gateway/wire/line.h"
 
+struct allowance;
 struct verb;
 
 enum session_phase {
@@ -35,6 +36,7 @@ struct session {
     struct session *next, *previous;
     const struct submission_listener *listener;
     struct client_key client;
+    bool client_known; /* counted under CLIENT; else a load balancer has yet to say who it is */
     struct conn *conn;
     char id[ID_SIZE]; /* names the session in log lines */
     enum session_phase phase;
@@ -62,6 +64,8 @@ struct session {
     struct call *call; /* to another role; no input is taken until it is done */
     char *asked;       /* recipient whose certificates are looked up; owned */
     const struct policy_rule *asked_rule;
+    const struct allowance *allowance; /* that auth is asked about (allowance.h) */
+    bool tried_in_clear;               /* AUTH or MAIL before TLS: auth was told */
 
     unsigned bad_commands, auth_failures, transactions;
 };

@@ -13,6 +13,8 @@
 #include "gateway/net/network.h"
 #include "gateway/policy/policy.h"
 
+struct tickets;
+
 /* One that relays without a password. Known by its networks, or by its certificates; by both when both are
  * given. */
 struct submission_client {
@@ -31,6 +33,14 @@ struct submission_listener {
     bool implicit_tls;
     const struct submission_client *const *clients; /* that may relay here; the first that it is counts */
     size_t n_clients;
+    struct network *proxies; /* whose connections begin with a PROXY header; NULL: none */
+    size_t n_proxies;
+};
+
+/* Is there any rate that could apply to a user, or to a relay client? If not, auth is not asked. */
+struct submission_rates {
+    bool user_messages, user_recipients;
+    bool client_messages, client_recipients;
 };
 
 struct submission_limits {
@@ -53,6 +63,7 @@ struct submission_limits {
     int64_t busy_ms;        /* until a seal worker takes the message, default 20 s */
     int64_t seal_ms;        /* until the reply after the end of data, default 120 s */
     int64_t drain_ms;       /* after SIGTERM, default 30 s */
+    struct submission_rates rates;
 };
 
 struct submission_settings {
@@ -61,6 +72,7 @@ struct submission_settings {
     const struct submission_listener *listeners;
     size_t n_listeners;
     SSL_CTX *tls;
+    struct tickets *tickets; /* rotated while the role runs; NULL: none */
     const struct policy_settings *policy;
     unsigned mechanisms; /* for AUTH: a set of gateway/jobs/sasl_mechanism.h, as auth has it */
     struct submission_limits limits;

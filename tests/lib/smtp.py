@@ -30,7 +30,7 @@ class Raw:
 
     def __init__(self, port, pki, tls="implicit", timeout=30, source="127.0.0.1"):
         self._context = pki.client_context()
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout, source_address=(source, 0))
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout, (source, 0))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._input = b""
         if tls == "implicit":
