@@ -205,8 +205,8 @@ class Gateway:
     def ctl(self, *words, check=True, input=None):
         return run(SEALCTL, "-c", self.conf, *words, check=check, input=input)
 
-    def json(self, *words):
-        return json.loads(self.ctl(*words, "--json").stdout)
+    def json(self, *words, **options):
+        return json.loads(self.ctl(*words, "--json", **options).stdout)
 
     def add_keys(self, *people):
         self.ctl("key", "add", *(p.certificate for p in people))
