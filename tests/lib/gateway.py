@@ -62,7 +62,8 @@ class Gateway:
         try:
             self._make_secrets()
             self.write_conf()
-            self.ctl("user", "add", self.user, input=self.password + "\n")
+            if self.settings["auth"].get("users", self.users):
+                self.ctl("user", "add", self.user, input=self.password + "\n")
         except BaseException:
             remove_folder(self.folder)
             raise
@@ -90,9 +91,10 @@ class Gateway:
             f'listen "127.0.0.1:{self.starttls_port}" {{ tls = starttls {self.listen_keys} }}',
             f'tls {{ certificate = "{self.certificate}" key = "{self.key}" {self.tls_keys} }}',
         ]
+        # None takes a key away: where users are elsewhere.
         sections["auth"] = {"users": self.users, **sections["auth"]}
         for section, keys in sections.items():
-            values = " ".join(f'{name} = "{value}"' for name, value in keys.items())
+            values = " ".join(f'{name} = "{value}"' for name, value in keys.items() if value is not None)
             lines.append(f"{section} {{ {values} }}")
         return "\n".join(lines + [self.rules, self.extra]) + "\n"
 
@@ -203,8 +205,8 @@ class Gateway:
     def ctl(self, *words, check=True, input=None):
         return run(SEALCTL, "-c", self.conf, *words, check=check, input=input)
 
-    def json(self, *words):
-        return json.loads(self.ctl(*words, "--json").stdout)
+    def json(self, *words, **options):
+        return json.loads(self.ctl(*words, "--json", **options).stdout)
 
     def add_keys(self, *people):
         self.ctl("key", "add", *(p.certificate for p in people))

@@ -25,7 +25,8 @@ class Closed(Exception):
 
 
 class Raw:
-    """One connection. tls="implicit" is port 465, "starttls" does EHLO and STARTTLS first, None stays clear."""
+    """One connection. tls="implicit" is port 465, "starttls" does EHLO and STARTTLS first, None stays clear. source:
+    address that it comes from, any of 127.0.0.0/8."""
 
     def __init__(self, port, pki, tls="implicit", timeout=30, source="127.0.0.1"):
         self._context = pki.client_context()
