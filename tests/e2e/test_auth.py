@@ -84,9 +84,10 @@ def begin(client, scram):
     return challenge(client, "AUTH SCRAM-SHA-256 " + scram.first())
 
 
-def test_scram_and_its_additional_data(door):
-    """RFC 4954 §4: the server's proof is a challenge, which an empty line answers; then 235."""
-    scram = Scram(door.user, door.password)
+@pytest.mark.parametrize("nonce", [24, 4000])
+def test_scram_and_its_additional_data(door, nonce):
+    """RFC 4954 §4: the server's proof is a challenge, which an empty line answers; then 235. No line is too long."""
+    scram = Scram(door.user, door.password, nonce=nonce)
     with door.connect() as client:
         final = challenge(client, scram.final(begin(client, scram)))
         assert scram.server_is_right(final)
