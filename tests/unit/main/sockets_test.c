@@ -80,7 +80,7 @@ static struct conf *wish(struct wish *w, const struct folder *f, const char *con
 static void expect_open(const struct conf *conf, struct sockets *old, struct sockets *out)
 {
     struct error err;
-    if (sockets_open(conf, old, out, &err) != STATUS_OK)
+    if (sockets_open(conf, NULL, old, out, &err) != STATUS_OK)
         fail_msg("%s", err.text);
 }
 
@@ -135,9 +135,10 @@ static void a_failing_bind_leaves_the_old_set_whole(void **state)
     expect_open(wish(&w1, f, "control", before, 1), NULL, &first);
     ino_t listener = socket_of(first.listeners[0]), control = socket_of(first.control);
 
-    assert_int_not_equal(sockets_open(wish(&w2, f, "control", taken, 3), &first, &second, &err), STATUS_OK);
+    assert_int_not_equal(sockets_open(wish(&w2, f, "control", taken, 3), NULL, &first, &second, &err),
+                         STATUS_OK);
     assert_non_null(strstr(err.text, "192.0.2.1:25"));
-    assert_int_not_equal(sockets_open(wish(&w2, f, "none/control", taken, 2), &first, &second, &err),
+    assert_int_not_equal(sockets_open(wish(&w2, f, "none/control", taken, 2), NULL, &first, &second, &err),
                          STATUS_OK);
     assert_non_null(strstr(err.text, "none/control"));
 
@@ -184,7 +185,7 @@ static void a_file_in_its_place_is_not_removed(void **state)
     struct sockets sockets;
     struct error err;
     write_file(*state, "control", "precious", 0600);
-    assert_int_equal(sockets_open(wish(&w, *state, "control", NULL, 0), NULL, &sockets, &err),
+    assert_int_equal(sockets_open(wish(&w, *state, "control", NULL, 0), NULL, NULL, &sockets, &err),
                      STATUS_INVALID);
     assert_int_equal(access(w.control.text, R_OK), 0);
 }
@@ -209,7 +210,7 @@ static void a_control_path_that_is_too_long_is_refused(void **state)
     (void)state;
     memset(path, 'a', sizeof path);
     path[sizeof path - 1] = '\0';
-    assert_int_equal(sockets_open(&conf, NULL, &sockets, &err), STATUS_INVALID);
+    assert_int_equal(sockets_open(&conf, NULL, NULL, &sockets, &err), STATUS_INVALID);
     assert_non_null(strstr(err.text, "longer than 107 bytes"));
 }
 

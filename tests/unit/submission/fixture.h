@@ -453,8 +453,10 @@ static inline uint16_t listen_on_loopback(int *fd_out)
     return ntohs(in.sin_port);
 }
 
-/* PREPARE, if any, changes listeners and settings before the process starts. */
-static inline struct fixture *start_prepared(struct submission_limits limits, unsigned mechanisms,
+/* PROXIES (may be NULL) of both listeners must live as long. PREPARE, if any, changes listeners and settings
+ * before the process starts. */
+static inline struct fixture *start_prepared(struct network *proxies, size_t n_proxies,
+                                             struct submission_limits limits, unsigned mechanisms,
                                              void (*prepare)(struct fixture *))
 {
     struct fixture *f = calloc(1, sizeof *f);
@@ -466,6 +468,8 @@ static inline struct fixture *start_prepared(struct submission_limits limits, un
         f->ports[i] = listen_on_loopback(&f->listeners[i].fd);
         f->listeners[i].name = i == 0 ? "[::]:465" : "[::]:587";
         f->listeners[i].implicit_tls = i == 0;
+        f->listeners[i].proxies = proxies;
+        f->listeners[i].n_proxies = n_proxies;
     }
     roles_start(&f->roles);
     assert_int_equal(memfile_create("log", &f->log_fd, NULL), STATUS_OK);
@@ -500,9 +504,15 @@ static inline struct fixture *start_prepared(struct submission_limits limits, un
     return f;
 }
 
+static inline struct fixture *start_behind(struct network *proxies, size_t n_proxies,
+                                           struct submission_limits limits)
+{
+    return start_prepared(proxies, n_proxies, limits, SASL_ALL_MECHANISMS, NULL);
+}
+
 static inline struct fixture *start_as(struct submission_limits limits, unsigned mechanisms)
 {
-    return start_prepared(limits, mechanisms, NULL);
+    return start_prepared(NULL, 0, limits, mechanisms, NULL);
 }
 
 static inline struct fixture *start_with(struct submission_limits limits)
