@@ -36,8 +36,9 @@ struct auth_settings {
     int64_t password_taken_ms;   /* until a passwords worker is free */
     int64_t password_total_ms;   /* until its answer */
     struct guard_settings guard; /* of guesses and allowances */
-    int auth_service;            /* server end */
-    int passwords_service;       /* client end */
+    int auth_service;            /* server ends */
+    int control_service;
+    int passwords_service; /* client end */
 };
 
 /* Runs until SIGTERM, which waits for the checks in hand: 0. Else an exit code of sysexits.h, after a line in

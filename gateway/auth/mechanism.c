@@ -94,7 +94,10 @@ static int take_password(struct mechanism *m)
     const char *user = gsasl_property_fast(m->session, GSASL_AUTHID);
     const char *password = gsasl_property_fast(m->session, GSASL_PASSWORD);
     m->said = STEP_WRONG;
-    if (user && password) {
+    if (user && password && !*password) {
+        /* RFC 4616 §2: at least one byte. Some directories take none for "anonymous", and say yes. */
+        m->said = STEP_MALFORMED;
+    } else if (user && password) {
         m->said = take_user(m, user);
         if (m->said == STEP_CHALLENGE) {
             bool good = strlen(password) < sizeof m->password &&
@@ -284,6 +287,21 @@ static bool is_unbound_p(const struct mechanism *m, const struct buf *response)
     return m->kind == SASL_SCRAM_SHA_256 && !m->has_keys && response->data[0] == 'p';
 }
 
+/* RFC 5802 §5.1: in names "=" begins "=2C" or "=3D" and nothing else; the library lets all pass. */
+static bool has_bad_escape(const struct mechanism *m, struct buf *response)
+{
+    if (!is_scram(m) || m->has_keys)
+        return false;
+    for (const char *field = strchr(buf_str(response), ','); field; field = strchr(field + 1, ',')) {
+        if (strncmp(field, ",a=", 3) != 0 && strncmp(field, ",n=", 3) != 0)
+            continue;
+        for (const char *p = field + 3; *p && *p != ','; p++)
+            if (*p == '=' && strncmp(p, "=2C", 3) != 0 && strncmp(p, "=3D", 3) != 0)
+                return true;
+    }
+    return false;
+}
+
 enum mechanism_step mechanism_step(struct mechanism *m, struct buf *response, struct buf *challenge_out)
 {
     /* With an empty response a mechanism that has none would ask again, for ever. */
@@ -295,7 +313,9 @@ enum mechanism_step mechanism_step(struct mechanism *m, struct buf *response, st
     if (response->len > 0 && is_unbound_p(m, response))
         return STEP_WRONG;
     const char *text = buf_str(response);
-    return text ? run(m, text, response->len, challenge_out) : STEP_FAILED;
+    if (!text)
+        return STEP_FAILED;
+    return has_bad_escape(m, response) ? STEP_MALFORMED : run(m, text, response->len, challenge_out);
 }
 
 enum mechanism_step mechanism_begin(struct mechanism *m, struct buf *initial, struct buf *challenge_out)

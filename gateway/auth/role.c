@@ -8,13 +8,14 @@
 
 #include "base/clock.h"
 #include "gateway/auth/mechanism.h"
+#include "gateway/jobs/allow_job.h"
 #include "gateway/jobs/sasl_job.h"
 
 /* What the guard has not written by then is lost with the process. */
 #define TICK_SECONDS 5
 
 struct loop {
-    struct server *requests;
+    struct server *requests, *control;
     struct event *terminate, *tick;
 };
 
@@ -22,9 +23,8 @@ static const struct {
     uint32_t type;
     void (*take)(struct auth_role *role, struct request *request);
 } handlers[] = {
-    {SASL_START, exchange_on_start},
-    {SASL_STEP, exchange_on_step},
-    {SASL_ABORT, exchange_on_abort},
+    {SASL_START, exchange_on_start}, {SASL_STEP, exchange_on_step},    {SASL_ABORT, exchange_on_abort},
+    {ALLOW_ASK, counting_on_ask},    {CLEAR_TRIED, counting_on_clear},
 };
 
 static void on_request(void *arg, struct request *request)
@@ -97,7 +97,11 @@ static enum status start_loop(struct auth_role *role, struct loop *loop, struct 
         event_add(loop->tick, &seconds) < 0)
         return error_set(err, STATUS_TEMPORARY, "out of memory for the event loop");
     loop->requests = server_start(role->base, role->settings->auth_service, false, on_request, role, err);
-    return loop->requests ? STATUS_OK : err->status;
+    if (!loop->requests)
+        return err->status;
+    loop->control =
+        server_start(role->base, role->settings->control_service, false, auth_control_request, role, err);
+    return loop->control ? STATUS_OK : err->status;
 }
 
 static enum status start(struct auth_role *role, struct loop *loop, struct ending *ending, struct error *err)
@@ -115,6 +119,8 @@ static void stop(struct auth_role *role, struct loop *loop)
 {
     if (loop->requests)
         server_stop(loop->requests);
+    if (loop->control)
+        server_stop(loop->control);
     if (role->exchanges.size > 0)
         exchange_end_all(role);
     table_close(&role->exchanges);

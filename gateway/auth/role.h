@@ -33,6 +33,11 @@ struct auth_role {
 void exchange_on_start(struct auth_role *role, struct request *request);
 void exchange_on_step(struct auth_role *role, struct request *request);
 void exchange_on_abort(struct auth_role *role, struct request *request);
+void counting_on_ask(struct auth_role *role, struct request *request);
+void counting_on_clear(struct auth_role *role, struct request *request);
+
+/* The guard verbs of sealctl: a server_request_fn for the role (control.c). */
+void auth_control_request(void *arg, struct request *request);
 
 /* Ends all exchanges, without answers. */
 void exchange_end_all(struct auth_role *role);

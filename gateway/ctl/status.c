@@ -25,6 +25,7 @@ static void print_status(json_t *answer)
     ctl_fields(json_object_get(answer, "queue"));
     ctl_table(json_object_get(answer, "processes"), columns, sizeof columns / sizeof columns[0],
               "no process");
+    ctl_guard_status(json_object_get(answer, "guard"));
 }
 
 static int status(struct ctl *ctl)
@@ -109,7 +110,7 @@ static int explain(struct ctl *ctl)
 }
 
 const struct ctl_verb ctl_status_verbs[] = {
-    {"status", NULL, "", "processes and queue", status},
+    {"status", NULL, "", "processes, queue, who is blocked, who tries without TLS", status},
     {"explain", NULL, "--from A --to B [--subject S] [--header H] [--user U | --client C]",
      "which rule, certificate, protection and TLS, and why", explain},
     {NULL, NULL, NULL, NULL, NULL},

@@ -44,6 +44,7 @@ int role_auth(const struct role_start *start)
         .password_total_ms = PASSWORD_TAKEN_MS + PASSWORD_TOTAL_MS,
         .auth_service = start->ports[0],
         .passwords_service = start->ports[1],
+        .control_service = start->ports[2],
     };
     if (guard_from_conf(conf, &settings.guard, &err) != STATUS_OK)
         return role_failed(start, "rates", &err);

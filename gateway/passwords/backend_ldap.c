@@ -1,8 +1,9 @@
 /* A directory as a backend: the password is right when a bind as the user's entry succeeds. */
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "gateway/net/tls.h"
 #include "gateway/passwords/backend.h"
 #include "gateway/passwords/ldap_session.h"
 #include "gateway/passwords/ldap_template.h"
@@ -11,6 +12,7 @@
 
 struct directory {
     const struct ldap_settings *settings;
+    SSL_CTX *tls;
     char *name_attribute;    /* whose value is the user's name; NULL: none can be told */
     const char **attributes; /* to be read from the entry, NULL at the end */
 };
@@ -197,7 +199,7 @@ static void check(void *state, const struct password_check *check, struct passwo
     const struct directory *d = state;
     struct ldap_session session;
     struct error err = {0};
-    enum status st = ldap_session_open(d->settings, &session, &err);
+    enum status st = ldap_session_open(d->settings, d->tls, &session, &err);
     if (st == STATUS_OK)
         st = d->settings->user_dn ? by_name(d, &session, check, result, &err)
                                   : by_search(d, &session, check, result, &err);
@@ -215,6 +217,7 @@ static void check(void *state, const struct password_check *check, struct passwo
 static void close_directory(void *state)
 {
     struct directory *d = state;
+    SSL_CTX_free(d->tls);
     free(d->name_attribute);
     free(d->attributes);
     free(d);
@@ -238,18 +241,20 @@ static bool choose_attributes(struct directory *d)
 enum status backend_ldap_open(const struct ldap_settings *settings, struct backend *backend_out,
                               struct error *err)
 {
-    setenv("LDAPNOINIT", "1", 1); /* see ldap_session.c */
+    const struct tls_client_settings tls = {.ca_path = settings->ca_path};
+    setenv("LDAPNOINIT", "1", 1); /* no ldap.conf(5) has a say here */
     enum status st = ldap_settings_check(settings, err);
     if (st != STATUS_OK)
         return st;
     struct directory *d = calloc(1, sizeof *d);
-    if (d)
-        d->settings = settings;
-    if (!d || !choose_attributes(d)) {
-        if (d)
-            close_directory(d);
+    if (!d)
         return error_set(err, STATUS_TEMPORARY, "out of memory for LDAP");
-    }
+    d->settings = settings;
+    st = tls_client_context(&tls, &d->tls, err);
+    if (st == STATUS_OK && !choose_attributes(d))
+        st = error_set(err, STATUS_TEMPORARY, "out of memory for LDAP");
+    if (st != STATUS_OK)
+        close_directory(d);
     *backend_out = (struct backend){.state = d, .check = check, .close = close_directory};
-    return STATUS_OK;
+    return st;
 }

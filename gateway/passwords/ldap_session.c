@@ -1,6 +1,5 @@
 #include "gateway/passwords/ldap_session.h"
 
-#include <openssl/x509.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +9,7 @@
 
 static struct timeval time_left(const struct ldap_session *s)
 {
-    int64_t left = s->deadline - clock_mono_ms();
+    int64_t left = s->transport.deadline - clock_mono_ms();
     if (left < 1)
         left = 1;
     return (struct timeval){.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000};
@@ -28,37 +27,17 @@ static enum status failed(struct ldap_session *s, int rc, const char *what, stru
     return STATUS_TEMPORARY;
 }
 
-/*
- * Nothing but what the configuration of the gateway says may decide on verification: ldap.conf, ~/.ldaprc and
- * the environment are not read (ldap.conf(5), LDAPNOINIT), and each option is set for the connection itself.
- */
-static int set_options(const struct ldap_settings *settings, struct ldap_session *s)
+static enum status set_options(struct ldap_session *s, struct error *err)
 {
-    const struct timeval limit = time_left(s);
-    const int version = LDAP_VERSION3, demand = LDAP_OPT_X_TLS_DEMAND, client = 0,
-              tls12 = LDAP_OPT_X_TLS_PROTOCOL_TLS1_2, never = LDAP_DEREF_NEVER;
-    const struct {
-        int option;
-        const void *value;
-    } options[] = {
-        {LDAP_OPT_PROTOCOL_VERSION, &version},
-        {LDAP_OPT_REFERRALS, LDAP_OPT_OFF},
-        {LDAP_OPT_RESTART, LDAP_OPT_ON},
-        {LDAP_OPT_DEREF, &never},
-        {LDAP_OPT_NETWORK_TIMEOUT, &limit},
-        {LDAP_OPT_TIMEOUT, &limit},
-        {settings->ca_path ? LDAP_OPT_X_TLS_CACERTFILE : LDAP_OPT_X_TLS_CACERTDIR,
-         settings->ca_path ? settings->ca_path : X509_get_default_cert_dir()},
-        {LDAP_OPT_X_TLS_REQUIRE_CERT, &demand},
-        {LDAP_OPT_X_TLS_PROTOCOL_MIN, &tls12},
-        {LDAP_OPT_X_TLS_NEWCTX, &client}, /* last: makes use of those before */
-    };
-    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
-        int rc = ldap_set_option(s->ld, options[i].option, options[i].value);
-        if (rc != LDAP_OPT_SUCCESS)
-            return rc;
-    }
-    return LDAP_OPT_SUCCESS;
+    const int version = LDAP_VERSION3, never = LDAP_DEREF_NEVER;
+    int rc = ldap_set_option(s->ld, LDAP_OPT_PROTOCOL_VERSION, &version);
+    if (rc == LDAP_OPT_SUCCESS)
+        rc = ldap_set_option(s->ld, LDAP_OPT_REFERRALS, LDAP_OPT_OFF);
+    if (rc == LDAP_OPT_SUCCESS)
+        rc = ldap_set_option(s->ld, LDAP_OPT_RESTART, LDAP_OPT_ON);
+    if (rc == LDAP_OPT_SUCCESS)
+        rc = ldap_set_option(s->ld, LDAP_OPT_DEREF, &never);
+    return rc == LDAP_OPT_SUCCESS ? STATUS_OK : failed(s, rc, "cannot set up LDAP", err);
 }
 
 /* Waits for the end of operation ID. *RESULT_OUT is to be freed. */
@@ -77,7 +56,8 @@ static enum status wait_for(struct ldap_session *s, int id, const char *what, LD
     return failed(s, rc, what, err);
 }
 
-static enum status start_tls(struct ldap_session *s, struct error *err)
+/* RFC 4511 §4.14. What comes behind its answer in clear breaks the handshake: nothing is read ahead. */
+static enum status ask_for_tls(struct ldap_session *s, struct error *err)
 {
     int id, code = LDAP_OTHER;
     LDAPMessage *result = NULL;
@@ -90,32 +70,47 @@ static enum status start_tls(struct ldap_session *s, struct error *err)
     rc = ldap_parse_result(s->ld, result, &code, NULL, NULL, NULL, NULL, 1);
     if (rc == LDAP_SUCCESS)
         rc = code;
-    if (rc == LDAP_SUCCESS)
-        rc = ldap_install_tls(s->ld);
-    return rc == LDAP_SUCCESS ? STATUS_OK : failed(s, rc, "cannot start TLS", err);
+    return rc == LDAP_SUCCESS ? STATUS_OK : failed(s, rc, "StartTLS", err);
 }
 
-enum status ldap_session_open(const struct ldap_settings *settings, struct ldap_session *session_out,
-                              struct error *err)
+static enum status open_url(const LDAPURLDesc *url, SSL_CTX *ctx, struct ldap_session *s, struct error *err)
 {
-    struct ldap_session *s = session_out;
-    *s = (struct ldap_session){.deadline = clock_mono_ms() + settings->timeout_ms};
-    int rc = ldap_initialize(&s->ld, settings->url);
-    if (rc != LDAP_SUCCESS)
-        return failed(s, rc, "cannot set up the connection", err);
-    rc = set_options(settings, s);
-    if (rc != LDAP_OPT_SUCCESS)
-        return failed(s, rc, "cannot set up TLS (is ca readable?)", err);
-    if (strncmp(settings->url, "ldap:", 5) != 0)
-        return STATUS_OK; /* ldaps:// connects with the first operation */
-    return start_tls(s, err);
+    bool tls_first = strcmp(url->lud_scheme, "ldaps") == 0;
+    enum status st =
+        ldap_transport_open(url->lud_host, url->lud_port, s->transport.deadline, &s->transport, err);
+    if (st == STATUS_OK && tls_first)
+        st = ldap_transport_secure(&s->transport, ctx, url->lud_host, err);
+    if (st == STATUS_OK)
+        st = ldap_transport_attach(&s->transport, &s->ld, err);
+    if (st == STATUS_OK)
+        st = set_options(s, err);
+    if (st == STATUS_OK && !tls_first)
+        st = ask_for_tls(s, err);
+    if (st == STATUS_OK && !tls_first)
+        st = ldap_transport_secure(&s->transport, ctx, url->lud_host, err);
+    return st;
 }
 
+enum status ldap_session_open(const struct ldap_settings *settings, SSL_CTX *ctx,
+                              struct ldap_session *session_out, struct error *err)
+{
+    LDAPURLDesc *url = NULL;
+    *session_out =
+        (struct ldap_session){.transport = {.fd = -1, .deadline = clock_mono_ms() + settings->timeout_ms}};
+    if (ldap_url_parse(settings->url, &url) != LDAP_SUCCESS)
+        return error_set(err, STATUS_TEMPORARY, "cannot read the URL");
+    enum status st = open_url(url, ctx, session_out, err);
+    ldap_free_urldesc(url);
+    return st;
+}
+
+/* Says "unbind" where there is a connection in order; the handle goes before what is under it. */
 void ldap_session_close(struct ldap_session *session)
 {
     if (session->ld)
         ldap_unbind_ext(session->ld, NULL, NULL);
     session->ld = NULL;
+    ldap_transport_close(&session->transport);
 }
 
 enum status ldap_session_bind(struct ldap_session *s, const char *dn, const char *password, struct error *err)

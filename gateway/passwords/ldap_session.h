@@ -9,18 +9,19 @@
 #include <stdbool.h>
 
 #include "gateway/passwords/ldap_settings.h"
+#include "gateway/passwords/ldap_transport.h"
 
 struct ldap_session {
     LDAP *ld;
-    int64_t deadline; /* clock_mono_ms */
+    struct ldap_transport transport;
 };
 
 /*
  * Connects and, where it is asked for, starts TLS. STATUS_TEMPORARY: unreachable, late, or a certificate that
  * does not verify. End with ldap_session_close, also when it fails.
  */
-MUST_USE enum status ldap_session_open(const struct ldap_settings *settings, struct ldap_session *session_out,
-                                       struct error *err);
+MUST_USE enum status ldap_session_open(const struct ldap_settings *settings, SSL_CTX *ctx,
+                                       struct ldap_session *session_out, struct error *err);
 void ldap_session_close(struct ldap_session *session);
 
 /*

@@ -114,9 +114,10 @@ def test_key_add_and_remove_in_every_form(gateway, keyring, tmp_path, tag):
 
 
 def test_users(gateway):
-    assert gateway.ctl("user", "list").stdout.decode().split() == [USER]
+    assert [line.split()[0] for line in gateway.ctl("user", "list").stdout.decode().splitlines()] == ["user", USER]
     gateway.ctl("user", "add", "second", input="one\n")
-    assert gateway.json("user", "list")["users"] == [USER, "second"]
+    every = ["scram-sha-256-plus", "scram-sha-256", "plain", "login"]
+    assert gateway.json("user", "list")["users"] == [{"name": name, "mechanisms": every} for name in (USER, "second")]
     for password, code in (("one", 235), ("two", 535)):
         with gateway.connect() as client:
             client.ehlo()
@@ -130,9 +131,48 @@ def test_users(gateway):
         client.ehlo()
         assert client.login("second", "two").code == 535
     assert "$y$" in gateway.users.read_text(), "not a yescrypt hash"
+    assert ":SCRAM-SHA-256$" in gateway.users.read_text()
     told = gateway.users.stat()
     assert told.st_mode & 0o777 == 0o600
     assert told.st_uid == (service_user().pw_uid if AS_ROOT else os.getuid()), "the auth role cannot read it"
+
+
+def test_names_and_passwords_that_scram_cannot_carry_are_refused(gateway):
+    for name, password in (("\ufb01n", "secret"), ("a:b", "secret"), ("third", "bell\a"), ("third", "")):
+        said = gateway.ctl("user", "add", name, input=password + "\n", check=False)
+        assert said.returncode == DATA and said.stderr, name
+    assert [user["name"] for user in gateway.json("user", "list")["users"]] == [USER]
+
+
+def test_import(gateway, tmp_path):
+    crypted = run("openssl", "passwd", "-6", "six").stdout.decode().strip()
+    lines = f"# from the old server\nsix:{crypted}:1000:1000::/home/six::\nnew:{{PLAIN}}new password\n"
+    (tmp_path / "users").write_text(lines)
+    (tmp_path / "bad").write_text(f"good:{crypted}\nweak:$1$abcdefgh$G//4keteveJp0qb8z2DxG/\nsix:{crypted}\n\nlost\n")
+    assert gateway.json("user", "import", tmp_path / "users") == {"ok": True, "imported": 2}
+    try:
+        plain = ["plain", "login"]
+        users = {user["name"]: user["mechanisms"] for user in gateway.json("user", "list")["users"]}
+        assert users["six"] == plain and users["new"] == ["scram-sha-256-plus", "scram-sha-256"] + plain
+        for name, password in (("six", "six"), ("new", "new password")):
+            with gateway.connect() as client:
+                client.ehlo()
+                assert client.login(name, password).code == 235
+        before = gateway.users.read_bytes()
+        said = gateway.ctl("user", "import", tmp_path / "bad", check=False)
+        assert said.returncode == DATA and gateway.users.read_bytes() == before
+        told = said.stderr.decode()
+        for text in ("bad:2: user weak", "bad:3: user six: is there already", "bad:5: no colon", "nothing was changed"):
+            assert text in told, told
+        assert gateway.ctl("user", "import", input=lines, check=False).returncode == DATA
+        assert gateway.ctl("user", "import", "--replace", "-", input=lines.replace("new p", "newer p")).returncode == 0
+        with gateway.connect() as client:
+            client.ehlo()
+            assert client.login("new", "newer password").code == 235
+    finally:
+        for name in ("six", "new"):
+            gateway.ctl("user", "remove", name)
+
 
 
 def test_audit(gateway, waiting):

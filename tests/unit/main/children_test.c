@@ -122,8 +122,8 @@ static void on_stopped(void *arg)
 
 static int world_open(void **state)
 {
-    static const char *const names[] = {"PLAY_keys",    "PLAY_queue",    "PLAY_auth",      "PLAY_seal",
-                                        "PLAY_control", "PLAY_delivery", "PLAY_submission"};
+    static const char *const names[] = {"PLAY_keys", "PLAY_queue",   "PLAY_auth",     "PLAY_passwords",
+                                        "PLAY_seal", "PLAY_control", "PLAY_delivery", "PLAY_submission"};
     static const struct timeval tick = {.tv_usec = 5000};
     struct world *w = calloc(1, sizeof *w);
     struct error err;
@@ -251,7 +251,7 @@ static struct tally tally(const struct world *w, const char *role)
 static void start_all(struct world *w)
 {
     configure(w);
-    await(w, "start ", 8);
+    await(w, "start ", 9);
 }
 
 /* ---- tests ---- */
@@ -263,10 +263,11 @@ static void each_role_finds_its_descriptors_and_no_others(void **state)
     /* Configuration, ports, then the control socket, or session tickets and the two listeners. */
     assert_int_equal(count(w, "fds keys 3 4 5\n"), 1);
     assert_int_equal(count(w, "fds queue 3 4 5 6 7 8\n"), 1);
-    assert_int_equal(count(w, "fds auth 3 4\n"), 1);
+    assert_int_equal(count(w, "fds auth 3 4 5 6\n"), 1);
+    assert_int_equal(count(w, "fds passwords 3 4\n"), 1);
     assert_int_equal(count(w, "fds seal 3 4 5 6\n"), 2);
     assert_int_equal(count(w, "fds delivery 3 4\n"), 1);
-    assert_int_equal(count(w, "fds control 3 4 5 6 7 8\n"), 1);
+    assert_int_equal(count(w, "fds control 3 4 5 6 7 8 9\n"), 1);
     assert_int_equal(count(w, "fds submission 3 4 5 6 7 8 9 10\n"), 1);
     assert_int_equal(count(w, "start seal 0 "), 1);
     assert_int_equal(count(w, "start seal 1 "), 1);
@@ -324,14 +325,15 @@ static void fewer_processes_on_reload_leave_and_more_come(void **state)
     configure(w);
     await(w, "term seal ", 2);
     await(w, "start seal 0 ", 2);
-    await(w, "start auth ", 4);
+    await(w, "start passwords ", 4);
     while (tally(w, "seal").n > 1)
         turn(w);
     assert_int_equal(tally(w, "seal").index_max, 0);
-    assert_int_equal(tally(w, "auth").n, 3);
-    assert_int_equal(tally(w, "auth").index_max, 2);
+    assert_int_equal(tally(w, "passwords").n, 3);
+    assert_int_equal(tally(w, "passwords").index_max, 2);
     assert_int_equal(count(w, "start seal 1 "), 1);
-    assert_int_equal(tally(w, "seal").restarts + tally(w, "auth").restarts + tally(w, "keys").restarts, 0);
+    assert_int_equal(tally(w, "seal").restarts + tally(w, "passwords").restarts + tally(w, "keys").restarts,
+                     0);
 }
 
 /* One that waits to be started anew must not come back behind the reload that dismissed it. */
@@ -394,7 +396,7 @@ static void ranks_stop_one_after_the_other(void **state)
         {"term control", "term seal"},    {"term control", "term delivery"},
         {"term seal", "term keys"},       {"term delivery", "term auth"},
         {"term delivery", "term keys"},   {"term keys", "term queue"},
-        {"term auth", "term queue"},
+        {"term auth", "term queue"},      {"term auth", "term passwords"},
     };
     struct world *w = *state;
     start_all(w);
@@ -409,8 +411,8 @@ static void ranks_stop_one_after_the_other(void **state)
             fail_msg("%s (%d), %s (%d):\n%s", order[i].earlier, earlier, order[i].later, later, diary);
     }
     free(diary);
-    assert_int_equal(count(w, "term "), 8);
-    assert_int_equal(count(w, "start "), 8);
+    assert_int_equal(count(w, "term "), 9);
+    assert_int_equal(count(w, "start "), 9);
 }
 
 static void what_does_not_leave_is_killed_after_the_grace(void **state)
@@ -438,10 +440,10 @@ static void a_reload_while_stopping_starts_nothing(void **state)
     w->conf.auth_workers = 5;
     configure(w);
     assert_int_equal(tally(w, "submission").n, 1);
-    assert_int_equal(tally(w, "auth").n, 1);
+    assert_int_equal(tally(w, "passwords").n, 1);
     while (!w->stopped)
         turn(w);
-    assert_int_equal(count(w, "start "), 8);
+    assert_int_equal(count(w, "start "), 9);
 }
 
 /* gpg of a worker that is killed must not live on. */
