@@ -38,15 +38,17 @@ def service_user():
 
 class Gateway:
     """
-    rules: text; settings: {"section": {"key": value}} over SETTINGS; extra: more text for the configuration.
+    rules: text; settings: {"section": {"key": value}} over SETTINGS; extra: more text for the configuration;
+    listen, tls: more text inside the listen section of implicit TLS, inside tls.
     Not started yet. The folder goes with close().
     """
 
     user, password = USER, PASSWORD
     was_crashed = False  # by SIGSEGV from a test
 
-    def __init__(self, pki, route, rules=REFUSE, settings=None, extra=""):
+    def __init__(self, pki, route, rules=REFUSE, settings=None, extra="", listen="", tls=""):
         self.pki, self.route, self.rules, self.extra = pki, route, rules, extra
+        self.listen_text, self.tls_text = listen, tls
         self.settings = {**SETTINGS, **{s: {**SETTINGS.get(s, {}), **v} for s, v in (settings or {}).items()}}
         self.folder = short_folder()
         self.conf = self.folder / "sealgate.conf"
@@ -83,9 +85,9 @@ class Gateway:
             f'state-dir = "{self.state_dir}"',
             f'user = "{SERVICE_USER}"' if AS_ROOT else "",
             'log-level = "debug"',
-            f'listen "127.0.0.1:{self.port}" {{ tls = implicit }}',
+            f'listen "127.0.0.1:{self.port}" {{ tls = implicit {self.listen_text} }}',
             f'listen "127.0.0.1:{self.starttls_port}" {{ tls = starttls }}',
-            f'tls {{ certificate = "{self.certificate}" key = "{self.key}" }}',
+            f'tls {{ certificate = "{self.certificate}" key = "{self.key}" {self.tls_text} }}',
             f'auth {{ users = "{self.users}" workers = {sections.pop("auth")["workers"]} }}',
         ]
         for section, keys in sections.items():
