@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import uuid
 
 import smtp
 from tools import AS_ROOT, SEALCTL, SEALGATE, end_process, free_port, remove_folder, run, short_folder, wait_until
@@ -257,7 +258,8 @@ def queue_id(reply):
 
 
 def mail(recipient, body="Hello.\r\n", subject="A test", **fields):
-    """A message, CRLF; more fields as keywords: Cc="…", Message_ID="…"."""
+    """A whole message, CRLF, to which nothing must be added; more fields as keywords: Cc="…", Message_ID="…"."""
+    fields.setdefault("Message_ID", f"<{uuid.uuid4().hex}@client.example.org>")
     more = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items())
     to = recipient if isinstance(recipient, str) else ", ".join(recipient)
     return (f"From: {USER}\r\nTo: {to}\r\nSubject: {subject}\r\nDate: Thu, 01 Jan 2026 12:00:00 +0000\r\n{more}"
