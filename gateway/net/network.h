@@ -1,0 +1,39 @@
+/* Sets of IP addresses: "192.0.2.0/24", "2001:db8::/32", "192.0.2.10". An IPv4-mapped address counts as IPv4.
+ */
+#ifndef SEALGATE_NET_NETWORK_H
+#define SEALGATE_NET_NETWORK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/error.h"
+
+struct network_address {
+    bool v6;
+    uint8_t bytes[16]; /* IPv4: the first four, the rest 0 */
+};
+
+struct network {
+    struct network_address address;
+    unsigned bits; /* of the prefix */
+};
+
+/* An address without prefix is a network of one. A bit set behind the prefix, or anything else that is not
+ * plain, is STATUS_INVALID: it would not be what somebody meant. */
+MUST_USE enum status network_parse(const char *text, struct network *network_out, struct error *err);
+
+/* Parses the N TEXTS; *NETWORKS_OUT is owned by the caller (free), NULL for none. */
+MUST_USE enum status networks_parse(char *const *texts, size_t n, struct network **networks_out,
+                                    struct error *err);
+
+/* False: no IP address. */
+bool network_address_of(const struct sockaddr_storage *from, struct network_address *address_out);
+/* As conn_peer writes it. */
+bool network_address_parse(const char *text, struct network_address *address_out);
+
+/* Is ADDRESS in one of the N NETWORKS? */
+bool networks_have(const struct network *networks, size_t n, const struct network_address *address);
+
+#endif
