@@ -32,9 +32,13 @@ void cmd_ehlo(struct session *s, struct span args)
     if (!say_hello(s, args, true))
         return;
     const struct submission_settings *settings = s->server->settings;
+    /* REQUIRETLS is for a session that has it (RFC 8689 §4.1). */
     bool tls = conn_is_tls(s->conn);
-    snprintf(text, sizeof text, "%s\nPIPELINING\nSIZE %zu\n8BITMIME\nENHANCEDSTATUSCODES%s%s%s",
-             settings->hostname, settings->limits.message_max, tls ? "" : "\nSTARTTLS",
+    snprintf(text, sizeof text,
+             "%s\nPIPELINING\nSIZE %zu\n8BITMIME\nSMTPUTF8\nDSN\nENHANCEDSTATUSCODES\n"
+             "LIMITS RCPTMAX=%u MAILMAX=%u%s%s%s",
+             settings->hostname, settings->limits.message_max, settings->limits.recipients_max,
+             settings->limits.transactions_max, tls ? "\nREQUIRETLS" : "\nSTARTTLS",
              tls && !s->user ? "\nAUTH " : "", tls && !s->user ? sasl_mechanisms : "");
     session_reply_lines(s, REPLY_HELO, text);
 }

@@ -25,6 +25,7 @@ static const struct reply_entry entries[] = {
     [REPLY_BAD_ARGUMENTS] = {501, "5.5.4", "Wrong arguments", true},
     [REPLY_BAD_PARAMETER] = {501, "5.5.4", "Malformed or repeated parameter", true},
     [REPLY_UNKNOWN_PARAMETER] = {555, "5.5.4", "Unknown parameter", true},
+    [REPLY_BINARY_BODY] = {555, "5.6.1", "BINARYMIME is not offered: encode the message for 8BITMIME", true},
     [REPLY_HELLO_NEEDED] = {503, "5.5.1", "Send EHLO first", true},
     [REPLY_TLS_NEEDED] =
         {530, "5.7.0",
@@ -55,7 +56,7 @@ static const struct reply_entry entries[] = {
     [REPLY_BAD_SENDER] = {501, "5.1.7", "Bad sender address: MAIL FROM:<user@example.org>", true},
     [REPLY_BAD_RECIPIENT] = {501, "5.1.3", "Bad recipient address: RCPT TO:<user@example.org>", true},
     [REPLY_RELAY_TRICK] = {550, "5.7.1", "Source routes and addresses with % or ! are not accepted"},
-    [REPLY_EIGHT_BIT_ADDRESS] = {553, "5.6.7", "Addresses beyond ASCII are not supported here"},
+    [REPLY_EIGHT_BIT_ADDRESS] = {553, "5.6.7", "Addresses beyond ASCII need SMTPUTF8 in the MAIL command"},
     [REPLY_TOO_MANY_RECIPIENTS] = {452, "4.5.3", "Too many recipients, send the rest in another message"},
     [REPLY_NO_CERTIFICATE] = {550, "5.7.1", "no usable OpenPGP or S/MIME certificate"},
     [REPLY_LOOKUP_FAILED] = {451, "4.4.3", "Certificate lookup failed, try again later"},
@@ -119,12 +120,12 @@ enum reply_id reply_for_path(enum path_result result, bool is_sender)
 {
     if (result == PATH_ROUTE)
         return REPLY_RELAY_TRICK;
-    if (result == PATH_EIGHT_BIT)
-        return REPLY_EIGHT_BIT_ADDRESS;
     return is_sender ? REPLY_BAD_SENDER : REPLY_BAD_RECIPIENT;
 }
 
 enum reply_id reply_for_param(enum param_result result)
 {
+    if (result == PARAM_BINARY)
+        return REPLY_BINARY_BODY;
     return result == PARAM_UNKNOWN ? REPLY_UNKNOWN_PARAMETER : REPLY_BAD_PARAMETER;
 }

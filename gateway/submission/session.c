@@ -93,10 +93,11 @@ void session_forget(struct session *s)
     session_end_transaction(s);
     sasl_free(s->sasl);
     s->sasl = NULL;
-    free(s->asked);
+    envelope_recipient_free(&s->asked);
+    s->asked = (struct envelope_recipient){0};
     free(s->helo);
     free(s->user);
-    s->asked = s->helo = s->user = NULL;
+    s->helo = s->user = NULL;
     s->esmtp = false;
     s->line = (struct line_reader){0};
 }

@@ -54,8 +54,8 @@ struct session {
     struct transaction transaction;
     struct data data;
 
-    struct call *call; /* to another role; no input is taken until it is done */
-    char *asked;       /* recipient whose certificates are looked up; owned */
+    struct call *call;               /* to another role; no input is taken until it is done */
+    struct envelope_recipient asked; /* whose certificates are looked up; owned */
     const struct policy_rule *asked_rule;
 
     unsigned bad_commands, auth_failures, transactions;
