@@ -19,6 +19,7 @@ static struct submission_limits limits_from(const struct conf *conf)
         .transactions_max = (unsigned)conf->limit_transactions,
         .bad_commands_max = (unsigned)conf->limit_bad_commands,
         .auth_failures_max = (unsigned)conf->limit_auth_failures,
+        .greeting_delay_ms = conf->submission_greeting_delay_ms,
         .handshake_ms = conf->limit_handshake_ms,
         .command_ms = conf->limit_command_ms,
         .data_ms = conf->limit_data_ms,
@@ -40,10 +41,11 @@ int role_submission(const struct role_start *start)
     if (!listeners)
         return EX_TEMPFAIL;
     for (size_t i = 0; i < conf->n_listens; i++)
-        listeners[i] =
-            (struct submission_listener){.name = conf->listens[i].address,
-                                         .fd = start->first_extra + (int)i,
-                                         .implicit_tls = strcmp(conf->listens[i].tls, "implicit") == 0};
+        listeners[i] = (struct submission_listener){
+            .name = conf->listens[i].address,
+            .fd = start->first_extra + (int)i,
+            .implicit_tls = strcmp(conf->listens[i].tls, "implicit") == 0,
+            .normalizes_line_ends = strcmp(conf->listens[i].line_ends, "normalize") == 0};
     struct submission_settings settings = {
         .log = &start->log,
         .hostname = conf->hostname,

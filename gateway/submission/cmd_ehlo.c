@@ -35,7 +35,7 @@ void cmd_ehlo(struct session *s, struct span args)
     /* REQUIRETLS is for a session that has it (RFC 8689 §4.1). */
     bool tls = conn_is_tls(s->conn);
     snprintf(text, sizeof text,
-             "%s\nPIPELINING\nSIZE %zu\n8BITMIME\nSMTPUTF8\nDSN\nENHANCEDSTATUSCODES\n"
+             "%s\nPIPELINING\nSIZE %zu\n8BITMIME\nSMTPUTF8\nDSN\nCHUNKING\nENHANCEDSTATUSCODES\n"
              "LIMITS RCPTMAX=%u MAILMAX=%u%s%s%s",
              settings->hostname, settings->limits.message_max, settings->limits.recipients_max,
              settings->limits.transactions_max, tls ? "\nREQUIRETLS" : "\nSTARTTLS",

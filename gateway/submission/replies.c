@@ -10,9 +10,10 @@ static const struct reply_entry entries[] = {
     [REPLY_SENDER_OK] = {250, "2.1.0", "Sender OK"},
     [REPLY_RECIPIENT_OK] = {250, "2.1.5", "Recipient OK"},
     [REPLY_SEND_DATA] = {354, NULL, "Send the message, end it with <CRLF>.<CRLF>"},
+    [REPLY_CHUNK_OK] = {250, "2.0.0", "Chunk received"},
     [REPLY_ACCEPTED] = {250, "2.0.0", "queued"},
     [REPLY_HELP] = {214, "2.0.0",
-                    "EHLO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT\n"
+                    "EHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\n"
                     "Mail is accepted over TLS after authentication only"},
     [REPLY_CANNOT_VERIFY] = {252, "2.1.5", "Cannot verify the address, but will take the message"},
     [REPLY_BYE] = {221, "2.0.0", "Bye"},
@@ -34,9 +35,13 @@ static const struct reply_entry entries[] = {
          true},
     [REPLY_TLS_ALREADY] = {503, "5.5.1", "TLS is on already", true},
     [REPLY_NOT_LAST_IN_GROUP] = {554, "5.5.1", "Input behind a command whose reply must be waited for", true},
+    [REPLY_EARLY_TALKER] = {554, "5.5.1", "Speaking before the greeting: closing"},
     [REPLY_IN_TRANSACTION] = {503, "5.5.1", "Not during a mail transaction", true},
     [REPLY_NO_TRANSACTION] = {503, "5.5.1", "Send MAIL first", true},
     [REPLY_NO_RECIPIENTS] = {554, "5.5.1", "No valid recipients", true},
+    [REPLY_AMID_CHUNKS] = {503, "5.5.1", "Not between the chunks of a message", true},
+    [REPLY_BAD_CHUNK] = {501, "5.5.4", "Malformed chunk size, nobody can say where the chunk ends: closing",
+                         true},
 
     [REPLY_AUTH_NEEDED] =
         {530, "5.7.0",

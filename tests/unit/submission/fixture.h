@@ -352,7 +352,8 @@ static inline uint16_t listen_on_loopback(int *fd_out)
     return ntohs(in.sin_port);
 }
 
-static inline struct fixture *start_with(struct submission_limits limits)
+/* NORMALIZES: both listeners turn bare CR and LF into CRLF. */
+static inline struct fixture *start_as(struct submission_limits limits, bool normalizes)
 {
     struct fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
@@ -363,6 +364,7 @@ static inline struct fixture *start_with(struct submission_limits limits)
         f->ports[i] = listen_on_loopback(&f->listeners[i].fd);
         f->listeners[i].name = i == 0 ? "[::]:465" : "[::]:587";
         f->listeners[i].implicit_tls = i == 0;
+        f->listeners[i].normalizes_line_ends = normalizes;
     }
     roles_start(&f->roles);
     assert_int_equal(memfile_create("log", &f->log_fd, NULL), STATUS_OK);
@@ -392,6 +394,11 @@ static inline struct fixture *start_with(struct submission_limits limits)
         close(f->listeners[i].fd);
     assert_int_equal(pthread_create(&f->roles.thread, NULL, roles_run, &f->roles), 0);
     return f;
+}
+
+static inline struct fixture *start_with(struct submission_limits limits)
+{
+    return start_as(limits, false);
 }
 
 static inline struct fixture *start(void)

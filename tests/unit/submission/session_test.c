@@ -43,10 +43,11 @@ static void test_ehlo_over_tls(void **state)
     struct fixture *f = start();
     struct client *c = client_open(f, 0);
     say(c, "EHLO client.example.org", "250-mail.example.org\r\n");
-    assert_string_equal(c->reply, "250-mail.example.org\r\n250-PIPELINING\r\n250-SIZE 100000\r\n"
-                                  "250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250-ENHANCEDSTATUSCODES\r\n"
-                                  "250-LIMITS RCPTMAX=5 MAILMAX=1000\r\n250-REQUIRETLS\r\n"
-                                  "250 AUTH PLAIN LOGIN\r\n");
+    assert_string_equal(
+        c->reply, "250-mail.example.org\r\n250-PIPELINING\r\n250-SIZE 100000\r\n"
+                  "250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n"
+                  "250-LIMITS RCPTMAX=5 MAILMAX=1000\r\n250-REQUIRETLS\r\n"
+                  "250 AUTH PLAIN LOGIN\r\n");
     say(c, "HELO client.example.org", "250 mail.example.org\r\n");
     say(c, AUTH_ALICE, "503 5.5.1"); /* AUTH belongs to EHLO */
     say(c, "ehlo [192.0.2.1]", "250-");
