@@ -70,10 +70,15 @@ def into(gateway, phase):
         client.ehlo()
     if phase == "auth":
         assert client.command("AUTH LOGIN").code == 334
-    elif phase in ("authenticated", "data"):
+    elif phase not in ("before-tls", "before-auth"):
         assert client.login(gateway.user, gateway.password).code == 235
     if phase == "data":
         client.envelope(USER, ["a17@hold.example"])
+    if phase in ("chunk", "between-chunks"):
+        assert client.command(f"MAIL FROM:<{USER}>").code == 250
+        assert client.command("RCPT TO:<a18@hold.example>").code == 250
+        client.send(b"BDAT 10000\r\nX" if phase == "chunk" else b"BDAT 4\r\nX: y")
+        assert phase == "chunk" or client.reply().code == 250
     return client
 
 
@@ -83,6 +88,16 @@ def test_a17_a_line_without_an_end(door, phase, start):
     """10 GB are offered; a few hundred KB (the line, and what kernel and TLS buffer) are the most that is taken."""
     with bounded(door), into(door, phase) as client:
         client.send(start)
+        assert flood(client, b"x" * 65536, 10 << 30)[0] < 64 * MEGABYTE
+
+
+@pytest.mark.parametrize("size", [2**31, 2**63, 2**64, 10**30])
+def test_a17_a_chunk_without_an_end(door, size):
+    """What is announced costs nothing, what comes is swallowed up to twice the limit, and then it is the end."""
+    with bounded(door), into(door, "authenticated") as client:
+        assert client.command(f"MAIL FROM:<{USER}>").code == 250
+        assert client.command("RCPT TO:<a17@hold.example>").code == 250
+        client.send(f"BDAT {size}\r\n".encode())
         assert flood(client, b"x" * 65536, 10 << 30)[0] < 64 * MEGABYTE
 
 
@@ -252,9 +267,10 @@ def test_a18_slow_command_before_tls(hasty):
     assert b"\r\n421 4.4.2 " in said
 
 
-@pytest.mark.parametrize("phase", ["before-auth", "auth", "authenticated", "data"])
+@pytest.mark.parametrize("phase", ["before-auth", "auth", "authenticated", "data", "chunk", "between-chunks"])
 def test_a18_slow(hasty, phase):
-    data = {"auth": b"QUFB" * 200, "data": b"X: " + b"y" * 900}.get(phase, b"NOOP " + b"x" * 500)
+    data = {"auth": b"QUFB" * 200, "data": b"X: " + b"y" * 900, "chunk": b"X: " + b"y" * 900,
+            "between-chunks": b"BDAT 1\r\ny" * 100}.get(phase, b"NOOP " + b"x" * 500)
     with into(hasty, phase) as client:
         said = drip(client.send, receiver(client._socket), data)
     assert b"421 4.4.2 " in said
