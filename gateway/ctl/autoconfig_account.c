@@ -1,31 +1,20 @@
 #include <idn2.h>
-#include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "gateway/ctl/autoconfig.h"
 #include "gateway/wire/domain.h"
 #include "gateway/wire/path.h"
 
-/* True for C0, DEL, C1 and U+FFFE, U+FFFF at the front of TEXT, which is UTF-8. */
-static bool is_excluded(const unsigned char *text)
-{
-    if (text[0] < ' ' || text[0] == 0x7f)
-        return true;
-    if (text[0] == 0xc2)
-        return text[1] < 0xa0;
-    return text[0] == 0xef && text[1] == 0xbf && text[2] >= 0xbe;
-}
-
 bool autoconfig_text_is_plain(const char *text)
 {
-    json_t *utf8 = json_string(text); /* NULL for anything but well-formed UTF-8 */
-    json_decref(utf8);
-    for (const char *p = text; utf8 && *p; p++)
-        if (is_excluded((const unsigned char *)p))
+    struct span rest = span_str(text);
+    uint32_t c;
+    while (rest.len > 0)
+        if (!utf8_next(&rest, &c) || utf8_is_control(c) || c == 0xfffe || c == 0xffff)
             return false;
-    return utf8;
+    return true;
 }
 
 char *autoconfig_a_labels(const char *domain)
@@ -42,24 +31,6 @@ char *autoconfig_a_labels(const char *domain)
     return copy;
 }
 
-/*
- * The grammar of MAIL and RCPT, so that nothing is set up here that the server would refuse. RFC 6531 §3.3
- * lets characters beyond ASCII stand wherever a letter may: a letter stands for each of their bytes in what
- * is parsed.
- */
-static bool local_part_is_valid(const char *text, size_t len)
-{
-    struct path path;
-    char mailbox[PATH_MAX_BYTES];
-    int n = snprintf(mailbox, sizeof mailbox, "%.*s@example.org", (int)len, text);
-    if (n < 0 || (size_t)n >= sizeof mailbox)
-        return false;
-    for (char *c = mailbox; *c; c++)
-        if ((unsigned char)*c > 127)
-            *c = 'x';
-    return path_parse_mailbox(span_str(mailbox), &path) == PATH_OK && path.local_part.len == len;
-}
-
 /* True when the users of DOMAIN log in with their local part (auth domains). */
 static bool has_short_users(const struct conf *conf, const char *domain)
 {
@@ -72,7 +43,7 @@ static bool has_short_users(const struct conf *conf, const char *domain)
     return found;
 }
 
-static enum status set_names(const struct conf *conf, const char *whom, size_t local_len,
+static enum status set_names(const struct conf *conf, const struct path *path,
                              struct autoconfig_account *account, struct error *err)
 {
     const char *name = conf->autoconfig_name;
@@ -80,28 +51,29 @@ static enum status set_names(const struct conf *conf, const char *whom, size_t l
         return error_set(err, STATUS_INVALID, "autoconfig name is not UTF-8 without control characters");
     account->short_user = has_short_users(conf, account->domain);
     account->name = strdup(name ? name : account->domain);
-    if (local_len > 0) {
-        account->address = strdup(whom);
-        account->user = account->short_user ? strndup(whom, local_len) : strdup(whom);
+    bool good = account->name;
+    if (path) {
+        account->address = span_dup(path->address);
+        account->user = span_dup(account->short_user ? path->local_part : path->address);
+        good = good && account->address && account->user;
     }
-    if (!account->name || (local_len > 0 && (!account->address || !account->user)))
-        return error_set(err, STATUS_TEMPORARY, "out of memory");
-    return STATUS_OK;
+    return good ? STATUS_OK : error_set(err, STATUS_TEMPORARY, "out of memory");
 }
 
 enum status autoconfig_account(const struct conf *conf, const char *whom, bool whole_domain,
                                struct autoconfig_account *account_out, struct error *err)
 {
-    const char *at = whole_domain ? NULL : strrchr(whom, '@');
-    size_t local_len = at ? (size_t)(at - whom) : 0;
+    struct path path = {.domain = span_str(whom)};
     *account_out = (struct autoconfig_account){0};
-    if (!whole_domain && (!autoconfig_text_is_plain(whom) || !at || !local_part_is_valid(whom, local_len)))
+    /* By the grammar of MAIL, so that nothing is set up here that the server would refuse. */
+    if (!whole_domain &&
+        (!autoconfig_text_is_plain(whom) || path_parse_mailbox(span_str(whom), &path) != PATH_OK))
         return error_set(err, STATUS_INVALID, "\"%s\" is not an address that could send through this server",
                          whom);
-    account_out->domain = autoconfig_a_labels(at ? at + 1 : whom);
+    account_out->domain = autoconfig_a_labels(path.domain.p); /* it ends where WHOM does */
     if (!account_out->domain)
-        return error_set(err, STATUS_INVALID, "\"%s\" is not a domain", at ? at + 1 : whom);
-    return set_names(conf, whom, local_len, account_out, err);
+        return error_set(err, STATUS_INVALID, "\"%s\" is not a domain", path.domain.p);
+    return set_names(conf, whole_domain ? NULL : &path, account_out, err);
 }
 
 void autoconfig_account_free(struct autoconfig_account *account)
