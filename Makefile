@@ -153,6 +153,8 @@ help:
 	@echo 'make demo       the main job on throwaway keys (KEEP=1 leaves it running)'
 	@echo 'make test       units, dialogs, end to end, faults, short fuzzing'
 	@echo 'make bench      the load of doc/bench.md beside Postfix'
+	@echo 'make bench-idle 10,000 idle and 1,000 slow connections beside normal mail'
+	@echo 'make bench-flat memory over 100,000 messages'
 	@echo 'make fuzz       each fuzzer for TIME=60 seconds'
 	@echo 'make format check-format lint layers   house rules'
 	@echo 'make install    DESTDIR= PREFIX='

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "gateway/jobs/queue_job.h"
+#include "gateway/queue/schema.h"
 
 const char *audit_column_name(enum audit_column column)
 {
@@ -136,7 +137,7 @@ enum status audit_recipient(struct sql *sql, int64_t now_ms, int64_t recipient_i
     bool found;
     enum status st =
         sql_prepare(sql,
-                    "SELECT m.id, m.user_name, m.reverse_path, r.address, r.rule, r.reason, NULL, NULL, "
+                    "SELECT m.id, " SQL_USER ", m.reverse_path, r.address, r.rule, r.reason, NULL, NULL, "
                     "m.tls_version, m.tls_cipher, r.fingerprint, r.source, m.client_address, c.cipher, "
                     "c.format FROM recipient r JOIN copy c ON c.id = r.copy_id "
                     "JOIN message m ON m.id = c.message_id WHERE r.id = ?1",

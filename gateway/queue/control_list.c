@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "gateway/queue/rows.h"
+#include "gateway/queue/schema.h"
 #include "gateway/queue/verbs.h"
 
 #define LIST_DEFAULT 1000
@@ -66,7 +67,7 @@ static enum status gather(struct sql_stmt *stmt, int64_t limit, json_t *messages
 }
 
 #define LIST_COLUMNS                                                                                         \
-    "SELECT m.id, m.received_ms, m.reverse_path, m.user_name, r.address, " SQL_STATE                         \
+    "SELECT m.id, m.received_ms, m.reverse_path, " SQL_USER ", r.address, " SQL_STATE                        \
     ", r.hold, r.next_ms, r.attempts, r.rule, r.reason, r.reply FROM message m "                             \
     "JOIN copy c ON c.message_id = m.id JOIN recipient r ON r.copy_id = c.id WHERE m.id > ?1 "
 

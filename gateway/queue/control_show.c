@@ -1,5 +1,6 @@
 /* queue.show, held.show: all that is known of one message, but never its content. */
 #include "gateway/jobs/queue_job.h"
+#include "gateway/queue/schema.h"
 #include "gateway/queue/verbs.h"
 
 static json_t *recipient_of(struct sql_stmt *stmt)
@@ -45,8 +46,9 @@ static enum status add_recipients(struct queue *queue, const char *id, json_t *r
 
 static json_t *message_of(struct sql_stmt *stmt)
 {
-    static const char *const texts[] = {"id",   "from",        "user",      "listener", "client_address",
-                                        "helo", "tls_version", "tls_cipher"};
+    static const char *const texts[] = {"id",   "from",        "user",       "listener", "client_address",
+                                        "helo", "tls_version", "tls_cipher", "client",   "envid",
+                                        "ret"};
     json_t *m = json_object();
     const int n = sizeof texts / sizeof texts[0];
 
@@ -54,6 +56,7 @@ static json_t *message_of(struct sql_stmt *stmt)
         json_object_set_new(m, texts[i], reply_text(sql_col_str(stmt, i)));
     json_object_set_new(m, "received", reply_time(sql_col_int(stmt, n)));
     json_object_set_new(m, "smtputf8", json_boolean(sql_col_int(stmt, n + 1)));
+    json_object_set_new(m, "requiretls", json_boolean(sql_col_int(stmt, n + 2)));
     return m;
 }
 
@@ -64,10 +67,12 @@ enum status verb_queue_show(struct queue *queue, const json_t *args, json_t **re
     bool row;
     enum status st = args_id(args, &id, err);
     if (st == STATUS_OK)
-        st = sql_prepare(queue->sql,
-                         "SELECT id, reverse_path, user_name, listener, client_address, helo, tls_version, "
-                         "tls_cipher, received_ms, smtputf8 FROM message WHERE id = ?1",
-                         &stmt, err);
+        st =
+            sql_prepare(queue->sql,
+                        "SELECT id, reverse_path, " SQL_USER ", listener, client_address, helo, tls_version, "
+                        "tls_cipher, client, envid, ret, received_ms, smtputf8, requiretls "
+                        "FROM message m WHERE id = ?1",
+                        &stmt, err);
     if (st != STATUS_OK)
         return st;
     sql_bind_str(stmt, 1, id);

@@ -232,14 +232,15 @@ class Gateway:
         """A raw client before EHLO."""
         return smtp.Raw(self.starttls_port if tls != "implicit" else self.port, self.pki, tls)
 
-    def submit(self, recipients, message, sender=USER):
-        """Sends one message; the last reply, be it to MAIL, RCPT or the end of data."""
+    def submit(self, recipients, message, sender=USER, mail_params="", rcpt_params=""):
+        """Sends one message; the last reply, be it to MAIL, RCPT or the end of data. Parameters with a space before
+        each."""
         with self.connect() as client:
             client.ready(self)
-            reply = client.command(f"MAIL FROM:<{sender}>")
+            reply = client.command(f"MAIL FROM:<{sender}>{mail_params}")
             for recipient in recipients:
                 if reply.code == 250:
-                    reply = client.command(f"RCPT TO:<{recipient}>")
+                    reply = client.command(f"RCPT TO:<{recipient}>{rcpt_params}")
             if reply.code != 250:
                 return reply
             assert client.command("DATA").code == 354

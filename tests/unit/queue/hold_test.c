@@ -60,6 +60,29 @@ static void test_seal_is_asked_with_what_was_submitted(void **state)
     database_remove(&d);
 }
 
+/* Its rules may ask for the relay client; people see it where they see users. */
+static void test_a_held_message_remembers_its_relay_client(void **state)
+{
+    (void)state;
+    struct database d;
+    struct sample s;
+    struct error err;
+    struct queue_release release;
+    int fd;
+    database_make(&d);
+    sample_held(&s, "bob@example.com");
+    s.store.envelope.user = text("");
+    s.store.envelope.client = text("scanner");
+    database_store(&d, &s, T0);
+    OK(hold_load(d.sql, 1, &release, &fd, &err));
+    assert_string_equal(release.envelope.user, "");
+    assert_string_equal(release.envelope.client, "scanner");
+    close(fd);
+    queue_release_free(&release);
+    assert_int_equal(database_ask(&d, "SELECT count(*) FROM audit WHERE user_name = 'client:scanner'"), 2);
+    database_remove(&d);
+}
+
 static void test_sealed_copies_take_the_place_of_the_held_one(void **state)
 {
     (void)state;
@@ -294,6 +317,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_seal_is_asked_with_what_was_submitted),
+        cmocka_unit_test(test_a_held_message_remembers_its_relay_client),
         cmocka_unit_test(test_sealed_copies_take_the_place_of_the_held_one),
         cmocka_unit_test(test_a33_nothing_but_sealed_copies_for_the_same_recipients),
         cmocka_unit_test(test_only_what_waits_for_a_key_is_replaced),
