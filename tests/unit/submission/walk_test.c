@@ -17,6 +17,7 @@
 #include "gateway/jobs/allow_job.h"
 #include "gateway/jobs/sasl_job.h"
 #include "gateway/jobs/sasl_mechanism.h"
+#include "gateway/net/tickets.h"
 #include "gateway/submission/session.h"
 #include "tests/unit/submission/model.h"
 
@@ -45,6 +46,11 @@ struct conn *conn_accepted(struct event_base *base, int fd, SSL_CTX *tls, const 
     (void)base, (void)fd, (void)limits, (void)err;
     the_conn = (struct conn){.handler = handler, .session = arg, .starts_tls = tls != NULL};
     return &the_conn;
+}
+
+void conn_expect_proxy(struct conn *c)
+{
+    (void)c;
 }
 
 enum status conn_start_tls(struct conn *c, SSL_CTX *tls, const char *sni, conn_tls_setup_fn *setup,
@@ -125,6 +131,19 @@ bool conn_tls_exporter(const struct conn *c, unsigned char exporter_out[CONN_EXP
 {
     memset(exporter_out, 'x', CONN_EXPORTER_SIZE);
     return c->tls;
+}
+
+/* ---- session tickets: there are none ---- */
+
+enum status tickets_run(struct tickets *tickets, struct event_base *base, struct error *err)
+{
+    (void)tickets, (void)base, (void)err;
+    return STATUS_OK;
+}
+
+void tickets_stop(struct tickets *tickets)
+{
+    (void)tickets;
 }
 
 /* ---- memory files: nobody reads them here ---- */
