@@ -9,7 +9,9 @@
 #include "gateway/main/check_auth.h"
 #include "gateway/main/policy_conf.h"
 #include "gateway/main/relay_conf.h"
+#include "gateway/main/tls_conf.h"
 #include "gateway/net/listener.h"
+#include "gateway/net/network.h"
 #include "gateway/net/tls.h"
 #include "gateway/users/users.h"
 #include "smime/smime.h"
@@ -21,12 +23,10 @@ static void note(struct buf *problems, const char *path, const char *what, const
 
 static void check_server_tls(const struct conf *conf, const char *path, struct buf *problems)
 {
-    struct tls_server_settings settings = {.certificate_path = conf->tls_certificate,
-                                           .key_path = conf->tls_key};
+    struct tls_server *server;
     struct error err;
-    SSL_CTX *ctx;
-    if (tls_server_context(&settings, &ctx, &err) == STATUS_OK)
-        SSL_CTX_free(ctx);
+    if (tls_server_from_conf(conf, NULL, &server, &err) == STATUS_OK)
+        tls_server_close(server);
     else
         note(problems, path, "tls", &err);
 }
@@ -85,6 +85,16 @@ static void check_listeners(const struct conf *conf, const char *path, struct bu
             note(problems, path, "listen", &err);
 }
 
+static void check_networks(const struct conf *conf, const char *path, struct buf *problems)
+{
+    struct network network;
+    struct error err;
+    for (size_t i = 0; i < conf->n_listens; i++)
+        for (size_t j = 0; j < conf->listens[i].proxy.n; j++)
+            if (network_parse(conf->listens[i].proxy.items[j], &network, &err) != STATUS_OK)
+                note(problems, path, "listen proxy", &err);
+}
+
 /* "mx", or "[host]:port". */
 static void check_route(const struct conf *conf, const char *path, struct buf *problems)
 {
@@ -119,6 +129,7 @@ enum status check_configuration(struct span text, const char *path, struct conf 
     check_rules(conf_out, path, problems);
     check_clients(conf_out, path, problems);
     check_listeners(conf_out, path, problems);
+    check_networks(conf_out, path, problems);
     check_route(conf_out, path, problems);
     check_gpg(conf_out, path, problems);
     if (problems->len == 0 && !problems->failed)

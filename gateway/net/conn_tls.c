@@ -118,6 +118,9 @@ void conn_handshake(struct conn *c)
     int result = SSL_do_handshake(c->ssl);
     if (result == 1) {
         c->tls_up = true;
+        /* It was sent, and idle connections are many (A17). */
+        if (c->server)
+            SSL_set_tlsext_status_ocsp_resp(c->ssl, NULL, 0);
         conn_opened(c);
         if (SSL_pending(c->ssl) > 0)
             conn_kick(c, EV_READ);

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "gateway/net/network.h"
+#include "gateway/net/tls_peer.h"
 #include "gateway/submission/auth_call.h"
 #include "gateway/submission/identity.h"
 #include "gateway/wire/reply.h"
@@ -80,13 +82,21 @@ static void unlink_from(struct session *s)
         s->server->sessions = s->next;
 }
 
+static void uncount(struct server_state *server, const struct client_key *client, bool known)
+{
+    if (known)
+        limits_leave(&server->limits, client);
+    else
+        limits_leave_unknown(&server->limits);
+}
+
 /* The connection is closed, or handed over to its closing. */
 static void session_free(struct session *s)
 {
     struct server_state *server = s->server;
     session_forget(s);
     unlink_from(s);
-    limits_leave(&server->limits, &s->client);
+    uncount(server, &s->client, s->client_known);
     buf_free(&s->out);
     free(s);
     server_check_empty(server);
@@ -148,6 +158,17 @@ void session_settle(struct session *s)
     session_free(s);
 }
 
+static void log_client_certificate(struct log_line *line, const struct conn *conn)
+{
+    struct tls_peer peer;
+    if (tls_peer_get(conn, &peer)) {
+        log_str(line, "certificate", peer.fingerprint);
+        log_str(line, "subject", peer.subject);
+    } else {
+        log_str(line, "certificate-refused", tls_peer_refused(conn)); /* NULL: left out */
+    }
+}
+
 /* TLS is up. */
 static void on_open(void *arg, struct conn *conn)
 {
@@ -158,6 +179,7 @@ static void on_open(void *arg, struct conn *conn)
     session_log(s, &line, LOG_LEVEL_INFO, "tls");
     log_str(&line, "version", conn_tls_version(conn));
     log_str(&line, "cipher", conn_tls_cipher(conn));
+    log_client_certificate(&line, conn);
     log_end(&line);
     identity_recognise(s);
     s->phase = SESSION_COMMAND;
@@ -209,16 +231,22 @@ static void on_end(void *arg, struct conn *conn, const struct error *why)
     (void)conn;
     struct session *s = arg;
     bool in_hand = s->transaction.open || s->call;
-    session_log_error(s, in_hand ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO,
-                      in_hand ? "client-gone" : "disconnected", why);
+    if (!s->client_known)
+        session_log_error(s, LOG_LEVEL_WARNING, "proxy-header", why);
+    else
+        session_log_error(s, in_hand ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO,
+                          in_hand ? "client-gone" : "disconnected", why);
     session_free(s);
 }
+
+static void on_proxied(void *arg, struct conn *conn, const struct sockaddr_storage *client);
 
 static const struct conn_handler handler = {.on_open = on_open,
                                             .on_data = on_data,
                                             .on_drained = on_drained,
                                             .on_deadline = on_deadline,
-                                            .on_end = on_end};
+                                            .on_end = on_end,
+                                            .on_proxied = on_proxied};
 
 /* Before there is a session. In clear the client can be told why; TLS is not worth its cost then. */
 static void turn_away(struct server_state *server, const struct submission_listener *listener, int fd,
@@ -256,7 +284,7 @@ static struct session *session_new(struct server_state *server, const struct sub
     return s;
 }
 
-/* The session is counted and linked in. */
+/* The session is counted and linked in, and the client's address is known. */
 static void begin(struct session *s)
 {
     struct log_line line;
@@ -270,6 +298,54 @@ static void begin(struct session *s)
     session_settle(s);
 }
 
+/* In clear the client can be told why; TLS is not worth its cost then. */
+static void turn_away_proxied(struct session *s)
+{
+    struct log_line line;
+    session_log(s, &line, LOG_LEVEL_WARNING, "turned-away");
+    log_str(&line, "listener", s->listener->name);
+    log_str(&line, "why", "too many sessions");
+    log_end(&line);
+    if (!s->listener->implicit_tls)
+        session_reply(s, REPLY_TOO_MANY_SESSIONS);
+    session_close(s);
+    session_settle(s);
+}
+
+/* The balancer has said whose connection this is; it counts as that client's from now on (A17, A31). */
+static void on_proxied(void *arg, struct conn *conn, const struct sockaddr_storage *client)
+{
+    struct session *s = arg;
+    struct error err = {0};
+    if (client)
+        s->client = limits_key(client);
+    s->client_known = limits_identify(&s->server->limits, &s->client);
+    if (!s->client_known) {
+        turn_away_proxied(s);
+    } else if (s->listener->implicit_tls &&
+               conn_start_tls(conn, s->server->settings->tls, NULL, NULL, &err) != STATUS_OK) {
+        session_log_error(s, LOG_LEVEL_WARNING, "tls-failed", &err);
+        session_close(s);
+        session_settle(s);
+    } else {
+        begin(s);
+    }
+}
+
+/* What a connection from a load balancer has to say first. */
+static void await_proxy(struct session *s)
+{
+    conn_expect_proxy(s->conn);
+    session_set_deadline(s, limits(s)->handshake_ms);
+}
+
+static bool is_proxy(const struct submission_listener *listener, const struct sockaddr_storage *address)
+{
+    struct network_address peer;
+    return listener->n_proxies > 0 && network_address_of(address, &peer) &&
+           networks_have(listener->proxies, listener->n_proxies, &peer);
+}
+
 void session_accept(struct server_state *server, const struct submission_listener *listener, int fd)
 {
     struct sockaddr_storage address = {0};
@@ -277,25 +353,29 @@ void session_accept(struct server_state *server, const struct submission_listene
     struct error err = {0};
     (void)getpeername(fd, (struct sockaddr *)&address, &len);
     struct client_key key = limits_key(&address);
-    if (!limits_enter(&server->limits, &key)) {
+    bool proxied = is_proxy(listener, &address);
+    if (proxied ? !limits_enter_unknown(&server->limits) : !limits_enter(&server->limits, &key)) {
         turn_away(server, listener, fd, "too many sessions");
         return;
     }
     struct session *s = session_new(server, listener);
     if (!s) {
-        limits_leave(&server->limits, &key);
+        uncount(server, &key, !proxied);
         turn_away(server, listener, fd, "out of memory");
         return;
     }
     s->client = key;
-    s->conn = conn_accepted(server->base, fd, listener->implicit_tls ? server->settings->tls : NULL, &handler,
-                            s, (struct conn_limits){.input_max = INPUT_MAX, .output_max = OUTPUT_MAX}, &err);
+    s->client_known = !proxied;
+    link_in(s);
+    s->conn = conn_accepted(server->base, fd,
+                            listener->implicit_tls && !proxied ? server->settings->tls : NULL, &handler, s,
+                            (struct conn_limits){.input_max = INPUT_MAX, .output_max = OUTPUT_MAX}, &err);
     if (!s->conn) {
         log_error(server->settings->log, LOG_LEVEL_WARNING, "turned-away", listener->name, &err);
-        limits_leave(&server->limits, &key);
-        free(s);
-        return;
+        session_free(s);
+    } else if (proxied) {
+        await_proxy(s);
+    } else {
+        begin(s);
     }
-    link_in(s);
-    begin(s);
 }

@@ -39,6 +39,7 @@ struct session {
     struct session *next, *previous;
     const struct submission_listener *listener;
     struct client_key client;
+    bool client_known; /* counted under CLIENT; else a load balancer has yet to say who it is */
     struct conn *conn;
     char id[ID_SIZE]; /* names the session in log lines */
     enum session_phase phase;

@@ -7,6 +7,7 @@
 #include <sysexits.h>
 
 #include "gateway/net/listener.h"
+#include "gateway/net/tickets.h"
 #include "gateway/submission/refused.h"
 #include "gateway/submission/session.h"
 
@@ -43,6 +44,8 @@ static void stop_listening(struct process *process)
 static void on_empty(struct server_state *server)
 {
     struct process *process = server->owner;
+    if (server->settings->tickets)
+        tickets_stop(server->settings->tickets);
     event_del(process->term);
     event_del(process->drain_end);
     signal(SIGTERM, SIG_IGN); /* a second one must not cut the last words short */
@@ -110,7 +113,11 @@ static enum status start(struct process *process, struct error *err)
     server->base = event_base_new();
     if (!server->base)
         return error_set(err, STATUS_TEMPORARY, "cannot make an event loop");
-    enum status st = limits_init(&server->limits, limits->sessions_max, limits->sessions_per_client_max, err);
+    enum status st = STATUS_OK;
+    if (server->settings->tickets)
+        st = tickets_run(server->settings->tickets, server->base, err);
+    if (st == STATUS_OK)
+        st = limits_init(&server->limits, limits->sessions_max, limits->sessions_per_client_max, err);
     if (st != STATUS_OK)
         return st;
     process->term = evsignal_new(server->base, SIGTERM, on_term, process);
@@ -130,6 +137,8 @@ static void stop(struct process *process)
         event_free(process->term);
     if (process->drain_end)
         event_free(process->drain_end);
+    if (server->settings->tickets)
+        tickets_stop(server->settings->tickets);
     limits_free(&server->limits);
     if (server->base)
         event_base_free(server->base);

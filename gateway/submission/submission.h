@@ -13,6 +13,8 @@
 #include "gateway/net/network.h"
 #include "gateway/policy/policy.h"
 
+struct tickets;
+
 /* One that relays without a password. Known by its networks, or by its certificates; by both when both are
  * given. */
 struct submission_client {
@@ -32,6 +34,8 @@ struct submission_listener {
     bool normalizes_line_ends; /* a bare CR or LF in a message becomes CRLF instead of a refusal */
     const struct submission_client *const *clients; /* that may relay here; the first that it is counts */
     size_t n_clients;
+    struct network *proxies; /* whose connections begin with a PROXY header; NULL: none */
+    size_t n_proxies;
 };
 
 /* Is there any rate that could apply to a user, or to a relay client? If not, auth is not asked. */
@@ -70,6 +74,7 @@ struct submission_settings {
     const struct submission_listener *listeners;
     size_t n_listeners;
     SSL_CTX *tls;
+    struct tickets *tickets; /* rotated while the role runs; NULL: none */
     const struct policy_settings *policy;
     unsigned mechanisms; /* for AUTH: a set of gateway/jobs/sasl_mechanism.h, as auth has it */
     struct submission_limits limits;

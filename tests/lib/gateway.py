@@ -44,6 +44,9 @@ class Gateway:
 
     user, password = USER, PASSWORD
     was_crashed = False  # by SIGSEGV from a test
+    tls_keys = ""  # more in the tls section, and in the listen sections
+    listen_keys = ""
+    launcher = ()  # what starts the program, instead of ourselves
 
     def __init__(self, pki, route, rules=REFUSE, settings=None, extra=""):
         self.pki, self.route, self.rules, self.extra = pki, route, rules, extra
@@ -83,9 +86,9 @@ class Gateway:
             f'state-dir = "{self.state_dir}"',
             f'user = "{SERVICE_USER}"' if AS_ROOT else "",
             'log-level = "debug"',
-            f'listen "127.0.0.1:{self.port}" {{ tls = implicit }}',
-            f'listen "127.0.0.1:{self.starttls_port}" {{ tls = starttls }}',
-            f'tls {{ certificate = "{self.certificate}" key = "{self.key}" }}',
+            f'listen "127.0.0.1:{self.port}" {{ tls = implicit {self.listen_keys} }}',
+            f'listen "127.0.0.1:{self.starttls_port}" {{ tls = starttls {self.listen_keys} }}',
+            f'tls {{ certificate = "{self.certificate}" key = "{self.key}" {self.tls_keys} }}',
         ]
         sections["auth"] = {"users": self.users, **sections["auth"]}
         for section, keys in sections.items():
@@ -101,7 +104,7 @@ class Gateway:
     def launch(self):
         """Starts the program and does not wait."""
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([SEALGATE, "-c", self.conf], stdin=subprocess.DEVNULL, stdout=log,
+            self.process = subprocess.Popen([*self.launcher, SEALGATE, "-c", self.conf], stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, env=self.environment, start_new_session=True)
 
     def start(self):

@@ -96,6 +96,7 @@ struct world {
     int listeners[2];
     struct conf conf;
     int conf_fd;
+    struct tickets *tickets;
     struct children *children;
     bool stopped;
 };
@@ -141,7 +142,8 @@ static int world_open(void **state)
     w->chld = evsignal_new(w->base, SIGCHLD, on_chld, w);
     w->tick = event_new(w->base, -1, EV_PERSIST, on_tick, w);
     assert_int_equal(event_add(w->chld, NULL) | event_add(w->tick, &tick), 0);
-    struct children_settings settings = {.services = &w->services};
+    assert_int_equal(tickets_open(3600000, &w->tickets, &err), STATUS_OK);
+    struct children_settings settings = {.services = &w->services, .tickets = w->tickets};
     assert_int_equal(children_open(w->base, &settings, &w->children, &err), STATUS_OK);
     *state = w;
     alarm(60);
@@ -156,6 +158,7 @@ static int world_close(void **state)
         children_close(w->children);
     while (waitpid(-1, NULL, 0) > 0)
         ;
+    tickets_close(w->tickets);
     event_free(w->chld);
     event_free(w->tick);
     event_base_free(w->base);
@@ -257,7 +260,7 @@ static void each_role_finds_its_descriptors_and_no_others(void **state)
 {
     struct world *w = *state;
     start_all(w);
-    /* Configuration, ports, then the control socket or the two listeners. */
+    /* Configuration, ports, then the control socket, or session tickets and the two listeners. */
     assert_int_equal(count(w, "fds keys 3 4 5\n"), 1);
     assert_int_equal(count(w, "fds queue 3 4 5 6 7 8\n"), 1);
     assert_int_equal(count(w, "fds auth 3 4 5 6\n"), 1);
@@ -265,7 +268,7 @@ static void each_role_finds_its_descriptors_and_no_others(void **state)
     assert_int_equal(count(w, "fds seal 3 4 5 6\n"), 2);
     assert_int_equal(count(w, "fds delivery 3 4\n"), 1);
     assert_int_equal(count(w, "fds control 3 4 5 6 7 8 9\n"), 1);
-    assert_int_equal(count(w, "fds submission 3 4 5 6 7 8 9\n"), 1);
+    assert_int_equal(count(w, "fds submission 3 4 5 6 7 8 9 10\n"), 1);
     assert_int_equal(count(w, "start seal 0 "), 1);
     assert_int_equal(count(w, "start seal 1 "), 1);
     assert_int_equal(tally(w, "seal").running, 2);
@@ -507,7 +510,8 @@ static void more_listeners_than_descriptors_are_refused(void **state)
     struct spawn spawn = {.role = role_find("submission"),
                           .conf_fd = w->conf_fd,
                           .services = &w->services,
-                          .sockets = &sockets};
+                          .sockets = &sockets,
+                          .tickets = w->tickets};
     struct error err;
     pid_t pid;
     assert_int_equal(spawn_role(&spawn, &pid, &err), STATUS_INVALID);

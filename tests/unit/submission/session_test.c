@@ -176,7 +176,7 @@ static void test_lines_that_are_no_commands(void **state)
     line[sizeof line - 1] = '\0';
     say(c, "", "500 5.5.2");
     say(c, "FOO", "500 5.5.1");
-    say(c, "GET / HTTP/1.1", "500 5.5.1");
+    say(c, "GETS / HTTP/1.1", "500 5.5.1");
     say(c, " NOOP", "500 5.5.2");
     say(c, "NOOP\x01", "500 5.5.2");
     say(c, line, "500 5.5.2 Command line too long");

@@ -1,6 +1,6 @@
 /*
  * Every order of five commands, from each stage of a session, against the model: 15^5 orders, three times.
- * The session and the verbs are the real ones; connection, calls to other roles and memory files are doubles,
+ * The session and the verbs are the real ones; the connection and the calls to other roles are doubles,
  * defined here and so taken before those of the libraries.
  */
 #include <setjmp.h>
@@ -13,7 +13,6 @@
 #include <cmocka.h>
 
 #include "base/call.h"
-#include "base/memfile.h"
 #include "gateway/jobs/allow_job.h"
 #include "gateway/jobs/sasl_job.h"
 #include "gateway/jobs/sasl_mechanism.h"
@@ -115,6 +114,11 @@ const char *conn_tls_cipher(const struct conn *c)
     return c->tls ? "TLS_AES_256_GCM_SHA384" : "";
 }
 
+void conn_expect_proxy(struct conn *c)
+{
+    fail_msg("no proxy is near %s", conn_peer(c));
+}
+
 SSL *conn_ssl(const struct conn *c)
 {
     (void)c;
@@ -125,27 +129,6 @@ bool conn_tls_exporter(const struct conn *c, unsigned char exporter_out[CONN_EXP
 {
     memset(exporter_out, 'x', CONN_EXPORTER_SIZE);
     return c->tls;
-}
-
-/* ---- memory files: nobody reads them here ---- */
-
-enum status memfile_create(const char *name, int *fd_out, struct error *err)
-{
-    (void)name, (void)err;
-    *fd_out = -1;
-    return STATUS_OK;
-}
-
-enum status memfile_write(int fd, struct span bytes, struct error *err)
-{
-    (void)fd, (void)bytes, (void)err;
-    return STATUS_OK;
-}
-
-enum status memfile_seal(int fd, struct error *err)
-{
-    (void)fd, (void)err;
-    return STATUS_OK;
 }
 
 /* ---- the other roles: they say yes ---- */
