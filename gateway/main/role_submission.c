@@ -26,6 +26,7 @@ static struct submission_limits limits_from(const struct conf *conf)
         .transactions_max = (unsigned)conf->limit_transactions,
         .bad_commands_max = (unsigned)conf->limit_bad_commands,
         .auth_failures_max = (unsigned)conf->limit_auth_failures,
+        .greeting_delay_ms = conf->submission_greeting_delay_ms,
         .handshake_ms = conf->limit_handshake_ms,
         .command_ms = conf->limit_command_ms,
         .data_ms = conf->limit_data_ms,
@@ -70,13 +71,15 @@ static enum status listeners_from(const struct conf *conf, const struct relay_cl
         enum status st = relay_clients_of(clients, listen, &named, err);
         if (st == STATUS_OK)
             st = networks_parse(listen->proxy.items, listen->proxy.n, &proxies, err);
-        listeners[i] = (struct submission_listener){.name = listen->address,
-                                                    .fd = first_fd + (int)i,
-                                                    .implicit_tls = strcmp(listen->tls, "implicit") == 0,
-                                                    .clients = named,
-                                                    .n_clients = listen->clients.n,
-                                                    .proxies = proxies,
-                                                    .n_proxies = listen->proxy.n};
+        listeners[i] =
+            (struct submission_listener){.name = listen->address,
+                                         .fd = first_fd + (int)i,
+                                         .implicit_tls = strcmp(listen->tls, "implicit") == 0,
+                                         .normalizes_line_ends = strcmp(listen->line_ends, "normalize") == 0,
+                                         .clients = named,
+                                         .n_clients = listen->clients.n,
+                                         .proxies = proxies,
+                                         .n_proxies = listen->proxy.n};
         if (st != STATUS_OK)
             return st;
     }
