@@ -46,7 +46,7 @@ LDFLAGS_ALL  = -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(LDFLAGS
 PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $$(subst -I/,-isystem /,$$(shell pkg-config --cflags $(PACKAGES))))$(PACKAGE_CFLAGS)
 # libevent stands first: libunbound pulls a second copy, the first one linked wins (doc/architecture.md).
 PACKAGE_LIBS = -levent_core -levent_openssl -lgpgme -lgmime-3.0 -lgobject-2.0 -lglib-2.0 -lconfuse -lgsasl \
-               -lsqlite3 -lssl -lcrypto -lunbound -ljansson -lsystemd -lcrypt -lidn2 -lresolv
+               -lldap -llber -lsqlite3 -lssl -lcrypto -lunbound -ljansson -lsystemd -lcrypt -lidn2 -lresolv
 
 # ---- folders, lowest first; each is an archive, linked only with those before it ----------------
 
@@ -143,6 +143,7 @@ install: all
 	install -D -m 644 conf/sealgate.conf $(DESTDIR)$(PREFIX)/share/doc/sealgate/sealgate.conf
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d
 	sed 's,@PREFIX@,$(PREFIX),g' conf/sealgate.service.in > $(DESTDIR)$(PREFIX)/lib/systemd/system/sealgate.service
+	install -m 644 conf/sealgate.socket $(DESTDIR)$(PREFIX)/lib/systemd/system/sealgate.socket
 	install -m 644 conf/sealgate.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/sealgate.conf
 
 clean:
@@ -152,6 +153,7 @@ help:
 	@echo 'make            build $(BUILD)/sealgate and $(BUILD)/sealctl'
 	@echo 'make demo       the main job on throwaway keys (KEEP=1 leaves it running)'
 	@echo 'make test       units, dialogs, end to end, faults, short fuzzing'
+	@echo 'make testssl    everything testssl.sh has, against both ports'
 	@echo 'make bench      the load of doc/bench.md beside Postfix'
 	@echo 'make bench-idle 10,000 idle and 1,000 slow connections beside normal mail'
 	@echo 'make bench-flat memory over 100,000 messages'

@@ -27,7 +27,7 @@ unit: $(UNIT_PROGRAMS)
 
 FUZZ_NAMES    := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 FUZZ_PROGRAMS  = $(foreach n,$(FUZZ_NAMES),$(BUILD)/fuzz/$(n))
-$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(call libs_upto,gateway/jobs)
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(call libs_upto,gateway/auth)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PACKAGE_LIBS)
@@ -75,10 +75,15 @@ bench: deps
 
 # One file or expression: make e2e E2E="tests/e2e/test_rules.py -k bounce"
 E2E ?= tests/e2e
-.PHONY: e2e test kill-campaign
+.PHONY: e2e test testssl kill-campaign
 e2e: deps
 	@$(MAKE) --no-print-directory -s programs $(BUILD)/load $(BUILD)/hold
 	BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider $(E2E)
+
+# Longer than the part of it in make test.
+testssl: deps
+	@$(MAKE) --no-print-directory -s programs
+	BUILD=$(BUILD) TESTSSL_FULL=1 $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e/test_testssl.py
 
 # R1, longer than in make test.
 kill-campaign: deps

@@ -17,6 +17,7 @@ struct control_settings {
     int keys_lookup_service;
     int queue_service;
     int supervisor_service;
+    int auth_service;
 };
 
 int control_run(const struct control_settings *settings);

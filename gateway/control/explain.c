@@ -84,10 +84,14 @@ static json_t *explain_one(struct explanation *e, const char *recipient, const s
     const struct control_settings *settings = control_session_settings(e->session);
     const char *from = text_of(e->request, "from");
     const char *subject = text_of(e->request, "subject");
+    const char *user = text_of(e->request, "user"), *client = text_of(e->request, "client");
     char *const froms[] = {(char *)(uintptr_t)from};
     struct policy_facts facts = {
         .reverse_path = from,
-        .user = text_of(e->request, "user") ? text_of(e->request, "user") : "",
+        .user = client ? NULL
+                : user ? user
+                       : "",
+        .client = client,
         .listener = text_of(e->request, "listener") ? text_of(e->request, "listener") : "",
         .recipient = recipient,
         .content_known = true,

@@ -7,7 +7,7 @@
 
 static const struct call_limits limits = {.taken_ms = 10000, .total_ms = 60000};
 
-/* One verb under way, or two in a row (status; key.add and then held.recheck). */
+/* One verb under way, or several in a row (status; key.add and then held.recheck). */
 struct task {
     struct session *session;
     json_t *first; /* the answer of the first role */
@@ -34,6 +34,15 @@ static bool ask(struct session *session, int service, json_t *request, call_done
     if (!call)
         control_session_answer_error(session, &err);
     return call != NULL;
+}
+
+/* Asks a further role for TASK. */
+static void then_ask(struct task *task, int service, const char *verb, call_done_fn *done)
+{
+    json_t *request = json_pack("{s:s}", "verb", verb);
+    if (!ask(task->session, service, request, done, task))
+        task_free(task);
+    json_decref(request);
 }
 
 /* The reply as an object; NULL: ERR says why. */
@@ -69,27 +78,37 @@ static void on_first(void *arg, enum status status, struct ipc_msg *reply, const
     task_free(task);
 }
 
-/* ---- status: the supervisor's processes, then the queue's counts ---- */
+/* ---- status: the supervisor's processes, then the queue's counts, then who is blocked or in clear ---- */
 
-static void on_queue_status(void *arg, enum status status, struct ipc_msg *reply, const struct error *why)
+/* What a second role says, as member KEY of the answer: a role that does not answer is part of the status. */
+static void add_to_status(struct task *task, const char *key, enum status status, struct ipc_msg *reply,
+                          const struct error *why)
+{
+    struct error err;
+    json_t *object = parse_reply(status, reply, why, &err);
+    if (!object)
+        object = json_pack("{s:b, s:o}", "ok", 0, "error", control_text(err.text));
+    json_object_set_new(task->first, key, object);
+}
+
+static void on_guard_status(void *arg, enum status status, struct ipc_msg *reply, const struct error *why)
 {
     struct task *task = arg;
-    struct error err;
-    json_t *queue = parse_reply(status, reply, why, &err);
-    if (!queue)
-        queue = json_pack("{s:b, s:s}", "ok", 0, "error", err.text);
-    json_object_set_new(task->first, "queue", queue);
+    add_to_status(task, "guard", status, reply, why);
     control_session_answer(task->session, json_incref(task->first));
     task_free(task);
 }
 
+static void on_queue_status(void *arg, enum status status, struct ipc_msg *reply, const struct error *why)
+{
+    struct task *task = arg;
+    add_to_status(task, "queue", status, reply, why);
+    then_ask(task, control_session_settings(task->session)->auth_service, "guard.status", on_guard_status);
+}
+
 static void then_queue_status(struct task *task)
 {
-    json_t *request = json_pack("{s:s}", "verb", "queue.status");
-    if (!ask(task->session, control_session_settings(task->session)->queue_service, request, on_queue_status,
-             task))
-        task_free(task);
-    json_decref(request);
+    then_ask(task, control_session_settings(task->session)->queue_service, "queue.status", on_queue_status);
 }
 
 /* ---- a new certificate may free what was held for it ---- */
@@ -105,11 +124,7 @@ static void on_recheck(void *arg, enum status status, struct ipc_msg *reply, con
 
 static void then_recheck(struct task *task)
 {
-    json_t *request = json_pack("{s:s}", "verb", "held.recheck");
-    if (!ask(task->session, control_session_settings(task->session)->queue_service, request, on_recheck,
-             task))
-        task_free(task);
-    json_decref(request);
+    then_ask(task, control_session_settings(task->session)->queue_service, "held.recheck", on_recheck);
 }
 
 static bool starts(const char *s, const char *prefix)
@@ -144,6 +159,8 @@ void verbs_do(struct session *session, json_t *request)
         task->then = strcmp(verb, "key.add") == 0 ? then_recheck : NULL;
     } else if (starts(verb, "queue.") || starts(verb, "held.") || starts(verb, "audit.")) {
         service = settings->queue_service;
+    } else if (starts(verb, "guard.")) {
+        service = settings->auth_service;
     } else {
         error_set(&err, STATUS_INVALID, "there is no verb %s", verb);
         control_session_answer_error(session, &err);

@@ -133,6 +133,7 @@ bool ctl_read_file(const char *path, size_t max, struct buf *out)
     buf_init(out, max);
     while ((n = fread(chunk, 1, sizeof chunk, stream)) > 0)
         buf_append(out, chunk, n);
+    explicit_bzero(chunk, sizeof chunk); /* it may have held passwords */
     bool good = !ferror(stream) && !out->failed;
     if (!good)
         ctl_fail(EX_DATAERR, "%s cannot be read or is larger than %zu bytes", path, max);

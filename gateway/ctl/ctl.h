@@ -32,6 +32,7 @@ extern const struct ctl_verb ctl_audit_verbs[];
 extern const struct ctl_verb ctl_user_verbs[];
 extern const struct ctl_verb ctl_status_verbs[];
 extern const struct ctl_verb ctl_autoconfig_verbs[];
+extern const struct ctl_verb ctl_guard_verbs[];
 
 /*
  * Asks the gateway: REQUEST's reference is stolen. On success *ANSWER_OUT is a new reference and the result
@@ -63,6 +64,9 @@ void ctl_table(json_t *rows, const struct ctl_column *columns, size_t n_columns,
 
 /* "key: value" lines of an object, nested arrays of objects indented. */
 void ctl_fields(json_t *object);
+
+/* What sealctl status says of GUARD: who is blocked, and who still tries without TLS. */
+void ctl_guard_status(json_t *guard);
 
 /* Reads a file of at most MAX bytes, "-" for standard input; prints the error. False on failure. */
 bool ctl_read_file(const char *path, size_t max, struct buf *out);

@@ -25,6 +25,7 @@ static void print_status(json_t *answer)
     ctl_fields(json_object_get(answer, "queue"));
     ctl_table(json_object_get(answer, "processes"), columns, sizeof columns / sizeof columns[0],
               "no process");
+    ctl_guard_status(json_object_get(answer, "guard"));
 }
 
 static int status(struct ctl *ctl)
@@ -73,13 +74,11 @@ static void print_explanation(json_t *answer)
 
 static int explain(struct ctl *ctl)
 {
-    static const struct option options[] = {{"from", required_argument, NULL, 'f'},
-                                            {"to", required_argument, NULL, 't'},
-                                            {"subject", required_argument, NULL, 's'},
-                                            {"header", required_argument, NULL, 'H'},
-                                            {"user", required_argument, NULL, 'u'},
-                                            {"listener", required_argument, NULL, 'l'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"from", required_argument, NULL, 'f'},    {"to", required_argument, NULL, 't'},
+        {"subject", required_argument, NULL, 's'}, {"header", required_argument, NULL, 'H'},
+        {"user", required_argument, NULL, 'u'},    {"listener", required_argument, NULL, 'l'},
+        {"client", required_argument, NULL, 'c'},  {NULL, 0, NULL, 0}};
     json_t *to = json_array(), *headers = json_array();
     json_t *request = json_pack("{s:s, s:o, s:o}", "verb", "explain", "to", to, "headers", headers);
     int option;
@@ -95,6 +94,7 @@ static int explain(struct ctl *ctl)
                                 option == 'f'   ? "from"
                                 : option == 's' ? "subject"
                                 : option == 'u' ? "user"
+                                : option == 'c' ? "client"
                                                 : "listener",
                                 value);
         if (option == '?') {
@@ -110,8 +110,8 @@ static int explain(struct ctl *ctl)
 }
 
 const struct ctl_verb ctl_status_verbs[] = {
-    {"status", NULL, "", "processes and queue", status},
-    {"explain", NULL, "--from A --to B [--subject S] [--header H] [--user U]",
+    {"status", NULL, "", "processes, queue, who is blocked, who tries without TLS", status},
+    {"explain", NULL, "--from A --to B [--subject S] [--header H] [--user U | --client C]",
      "which rule, certificate, protection and TLS, and why", explain},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -11,6 +11,8 @@ enum { PASSWORD_CHECK = 20, PASSWORD_RESULT = 21 };
 
 #define PASSWORD_USER_MAX 256
 #define PASSWORD_MAX 1024
+#define PASSWORD_ADDRESSES_MAX 1000
+#define PASSWORD_TOTAL_MS 75000 /* no check takes longer, whatever the backend and its timeout */
 
 struct password_check {
     char user[PASSWORD_USER_MAX];

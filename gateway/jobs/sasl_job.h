@@ -8,6 +8,7 @@
 
 #include "base/pack.h"
 
+/* SASL_START and SASL_STEP are answered by SASL_RESULT; SASL_ABORT has no reply: its reply pair is closed. */
 enum { SASL_START = 24, SASL_STEP, SASL_ABORT, SASL_RESULT };
 
 #define SASL_USER_MAX 256
@@ -46,22 +47,24 @@ struct sasl_result {
     enum sasl_verdict verdict;
     uint64_t exchange;        /* SASL_GO_ON */
     struct buf challenge;     /* SASL_GO_ON; for SASL_OK the additional data (RFC 4954 §4), may be empty */
-    char user[SASL_USER_MAX]; /* SASL_OK: as the backend writes it; SASL_WRONG: as claimed, for the log */
+    char user[SASL_USER_MAX]; /* SASL_OK: as the backend writes it; else as claimed, for the log */
     char **send_as;           /* SASL_OK: patterns of addresses that are the user's (policy/sender.h) */
     size_t n_send_as;
     char text[200]; /* SASL_BLOCKED: for the client, printable ASCII; SASL_LATER: for the log */
 };
 
-/* SASL_ABORT's body is one packed u64, the exchange; it has no reply. */
 void sasl_start_pack(struct buf *b, const struct sasl_start *start);
 MUST_USE enum status sasl_start_unpack(struct span bytes, struct sasl_start *start_out, struct error *err);
 void sasl_start_free(struct sasl_start *start); /* wipes */
 void sasl_step_pack(struct buf *b, const struct sasl_step *step);
 MUST_USE enum status sasl_step_unpack(struct span bytes, struct sasl_step *step_out, struct error *err);
 void sasl_step_free(struct sasl_step *step); /* wipes */
+/* The body of SASL_ABORT. */
+void sasl_abort_pack(struct buf *b, uint64_t exchange);
+MUST_USE enum status sasl_abort_unpack(struct span bytes, uint64_t *exchange_out, struct error *err);
 void sasl_result_pack(struct buf *b, const struct sasl_result *result);
 /* On failure RESULT_OUT is SASL_LATER: nobody reads "right" out of a damaged reply. */
 MUST_USE enum status sasl_result_unpack(struct span bytes, struct sasl_result *result_out, struct error *err);
-void sasl_result_free(struct sasl_result *result);
+void sasl_result_free(struct sasl_result *result); /* wipes */
 
 #endif

@@ -2,15 +2,18 @@
 
 #include <errno.h>
 #include <openssl/ssl.h>
-#include <pwd.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "gateway/auth/users.h"
+#include "gateway/main/auth_conf.h"
+#include "gateway/main/check_auth.h"
 #include "gateway/main/policy_conf.h"
+#include "gateway/main/relay_conf.h"
+#include "gateway/main/tls_conf.h"
 #include "gateway/net/listener.h"
+#include "gateway/net/network.h"
 #include "gateway/net/tls.h"
+#include "gateway/users/users.h"
 #include "smime/smime.h"
 
 static void note(struct buf *problems, const char *path, const char *what, const struct error *err)
@@ -20,12 +23,10 @@ static void note(struct buf *problems, const char *path, const char *what, const
 
 static void check_server_tls(const struct conf *conf, const char *path, struct buf *problems)
 {
-    struct tls_server_settings settings = {.certificate_path = conf->tls_certificate,
-                                           .key_path = conf->tls_key};
+    struct tls_server *server;
     struct error err;
-    SSL_CTX *ctx;
-    if (tls_server_context(&settings, &ctx, &err) == STATUS_OK)
-        SSL_CTX_free(ctx);
+    if (tls_server_from_conf(conf, NULL, &server, &err) == STATUS_OK)
+        tls_server_close(server);
     else
         note(problems, path, "tls", &err);
 }
@@ -39,24 +40,6 @@ static void check_client_tls(const struct conf *conf, const char *path, struct b
         SSL_CTX_free(ctx);
     else
         note(problems, path, "delivery ca", &err);
-}
-
-/* With the eyes of the service user, for the auth role reads it after rights are dropped. */
-static void check_users(const struct conf *conf, const char *path, struct buf *problems)
-{
-    const struct passwd *pw = geteuid() == 0 && conf->user ? getpwnam(conf->user) : NULL;
-    struct users users;
-    struct error err = {0};
-    if (pw && seteuid(pw->pw_uid) < 0)
-        error_errno(&err, STATUS_INTERNAL, errno, "cannot look as user %s", conf->user);
-    else if (users_load(conf->auth_users, &users, &err) == STATUS_OK)
-        users_free(&users);
-    if (err.status != STATUS_OK)
-        note(problems, path, "auth users", &err);
-    if (pw && seteuid(0) < 0) {
-        error_errno(&err, STATUS_INTERNAL, errno, "cannot become root again");
-        note(problems, path, "auth users", &err);
-    }
 }
 
 static void check_roots(const struct conf *conf, const char *path, struct buf *problems)
@@ -82,6 +65,16 @@ static void check_rules(const struct conf *conf, const char *path, struct buf *p
         note(problems, path, "rule", &err);
 }
 
+static void check_clients(const struct conf *conf, const char *path, struct buf *problems)
+{
+    struct relay_clients clients;
+    struct error err;
+    if (relay_clients_from_conf(conf, &clients, &err) == STATUS_OK)
+        relay_clients_free(&clients);
+    else
+        note(problems, path, "client", &err);
+}
+
 static void check_listeners(const struct conf *conf, const char *path, struct buf *problems)
 {
     struct sockaddr_storage address;
@@ -90,6 +83,16 @@ static void check_listeners(const struct conf *conf, const char *path, struct bu
     for (size_t i = 0; i < conf->n_listens; i++)
         if (socket_address_parse(conf->listens[i].address, &address, &len, &err) != STATUS_OK)
             note(problems, path, "listen", &err);
+}
+
+static void check_networks(const struct conf *conf, const char *path, struct buf *problems)
+{
+    struct network network;
+    struct error err;
+    for (size_t i = 0; i < conf->n_listens; i++)
+        for (size_t j = 0; j < conf->listens[i].proxy.n; j++)
+            if (network_parse(conf->listens[i].proxy.items[j], &network, &err) != STATUS_OK)
+                note(problems, path, "listen proxy", &err);
 }
 
 /* "mx", or "[host]:port". */
@@ -120,10 +123,13 @@ enum status check_configuration(struct span text, const char *path, struct conf 
         return st;
     check_server_tls(conf_out, path, problems);
     check_client_tls(conf_out, path, problems);
-    check_users(conf_out, path, problems);
+    check_auth(conf_out, path, problems);
+    auth_conf_check(conf_out, path, problems);
     check_roots(conf_out, path, problems);
     check_rules(conf_out, path, problems);
+    check_clients(conf_out, path, problems);
     check_listeners(conf_out, path, problems);
+    check_networks(conf_out, path, problems);
     check_route(conf_out, path, problems);
     check_gpg(conf_out, path, problems);
     if (problems->len == 0 && !problems->failed)

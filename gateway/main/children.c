@@ -78,7 +78,8 @@ static void start(struct child *c)
                           .verbose = all->settings.verbose,
                           .conf_fd = all->conf_fd,
                           .services = all->settings.services,
-                          .sockets = all->sockets};
+                          .sockets = all->sockets,
+                          .tickets = all->settings.tickets};
     struct error err;
     c->leaving = false;
     if (spawn_role(&spawn, &c->pid, &err) != STATUS_OK) {

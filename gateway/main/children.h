@@ -20,6 +20,7 @@ struct children_settings {
     const struct log *log;
     bool verbose;
     const struct services *services;
+    struct tickets *tickets; /* of TLS sessions */
 };
 
 struct children;

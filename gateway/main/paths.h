@@ -11,6 +11,7 @@
 #define FOLDER_QUEUE "queue" /* queue.db */
 #define FOLDER_KEYS "keys"   /* keys.db, gnupg */
 #define FOLDER_SEAL "seal"   /* a GnuPG home per worker */
+#define FOLDER_AUTH "auth"   /* secret, guard.db */
 
 /* "STATE/NAME"; STATUS_INVALID when it would be too long. */
 MUST_USE enum status path_in_state(const struct conf *conf, const char *name, char out[PATH_SIZE],

@@ -17,6 +17,7 @@ int role_control(const struct role_start *start)
         .keys_lookup_service = start->ports[1],
         .queue_service = start->ports[2],
         .supervisor_service = start->ports[3],
+        .auth_service = start->ports[4],
     };
     struct error err;
     if (policy_from_conf(conf, &policy, &err) != STATUS_OK ||

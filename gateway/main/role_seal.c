@@ -34,6 +34,7 @@ int role_seal(const struct role_start *start)
                     .field_max = (size_t)conf->limit_header,
                     .fields_max = FIELDS_MAX},
         .message_max = (size_t)conf->limit_message,
+        .originating_ip = conf->submission_originating_ip,
         .spool_key = key,
         .gpg_path = conf->seal_gpg,
         .gpg_home = home,

@@ -20,7 +20,7 @@ static unsigned submission_processes(const struct conf *conf)
     return (unsigned)conf->submission_processes;
 }
 
-static unsigned auth_processes(const struct conf *conf)
+static unsigned passwords_processes(const struct conf *conf)
 {
     return (unsigned)conf->auth_workers;
 }
@@ -57,12 +57,23 @@ const struct role roles[ROLES] = {
     },
     {
         .name = "auth",
-        .ports = {{SERVICE_AUTH, SERVICE_SERVER}},
-        .n_ports = 1,
-        .folder = FOLDER_EMPTY,
-        .processes = auth_processes,
+        .ports = {{SERVICE_AUTH, SERVICE_SERVER},
+                  {SERVICE_PASSWORDS, SERVICE_CLIENT},
+                  {SERVICE_AUTH_CONTROL, SERVICE_SERVER}},
+        .n_ports = 3,
+        .folder = FOLDER_AUTH,
+        .processes = one_process,
         .run = role_auth,
         .stop_rank = 2,
+    },
+    {
+        .name = "passwords",
+        .ports = {{SERVICE_PASSWORDS, SERVICE_SERVER}},
+        .n_ports = 1,
+        .folder = FOLDER_EMPTY,
+        .processes = passwords_processes,
+        .run = role_passwords,
+        .stop_rank = 3,
     },
     {
         .name = "seal",
@@ -89,8 +100,9 @@ const struct role roles[ROLES] = {
         .ports = {{SERVICE_KEYS_CONTROL, SERVICE_CLIENT},
                   {SERVICE_KEYS_LOOKUP, SERVICE_CLIENT},
                   {SERVICE_QUEUE_CONTROL, SERVICE_CLIENT},
-                  {SERVICE_SUPERVISOR, SERVICE_CLIENT}},
-        .n_ports = 4,
+                  {SERVICE_SUPERVISOR, SERVICE_CLIENT},
+                  {SERVICE_AUTH_CONTROL, SERVICE_CLIENT}},
+        .n_ports = 5,
         .takes_control_socket = true,
         .folder = FOLDER_EMPTY,
         .chroot = true,

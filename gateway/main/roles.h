@@ -22,7 +22,8 @@ struct role_port {
 enum {
     ROLE_FD_CONF = 3, /* memory file with the configuration the supervisor checked */
     ROLE_FD_FIRST_PORT =
-        4, /* its ports in the order of the table, then listening sockets in the order of the configuration */
+        4, /* its ports in the order of the table, then, for a role that takes listeners, the state of session
+              tickets and the listening sockets in the order of the configuration */
 };
 
 struct role_start {
@@ -30,7 +31,7 @@ struct role_start {
     struct log log;
     pid_t supervisor;
     unsigned index;   /* of this process among those of its role */
-    int first_extra;  /* first descriptor behind the ports: listening sockets, or control's socket */
+    int first_extra;  /* first descriptor behind the ports: session tickets, or control's socket */
     const int *ports; /* descriptors by the order of the table */
 };
 
@@ -51,7 +52,7 @@ struct role {
     unsigned stop_rank; /* on SIGTERM lower ranks stop first: nothing is cut off from what it still needs */
 };
 
-#define ROLES 7
+#define ROLES 8
 extern const struct role roles[ROLES];
 
 const struct role *role_find(const char *name);

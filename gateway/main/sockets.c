@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,13 +20,63 @@ static int find_listener(const struct sockets *old, const char *address)
     return -1;
 }
 
+static bool listens_on(const struct conf *conf, const char *address)
+{
+    for (size_t i = 0; i < conf->n_listens; i++)
+        if (strcmp(conf->listens[i].address, address) == 0)
+            return true;
+    return false;
+}
+
+static bool same_port(const char *a, const char *b)
+{
+    return strcmp(strrchr(a, ':'), strrchr(b, ':')) == 0;
+}
+
+/* Lets a socket of ours be bound beside those of OLD that CONF does away with and that have the port of
+ * ADDRESS, or no longer; false: there are none. */
+static bool share_port(const struct conf *conf, const char *address, const struct sockets *old, bool shared)
+{
+    bool any = false;
+    for (size_t i = 0; old && i < old->n_listeners; i++)
+        if (!listens_on(conf, old->addresses[i]) && same_port(old->addresses[i], address))
+            any = listener_share(old->listeners[i], shared) || any;
+    return any;
+}
+
+/*
+ * An address that overlaps with an old one, such as [::]:465 after 0.0.0.0:465: the old processes stop
+ * listening only once their successors run, so both sockets live side by side for a moment. Only for this
+ * moment: otherwise a second gateway could share the port unnoticed.
+ */
+static enum status bind_listener(const struct conf *conf, const char *address, const struct sockets *old,
+                                 int *fd_out, struct error *err)
+{
+    struct sockaddr_storage unused;
+    socklen_t len;
+    enum status st = socket_address_parse(address, &unused, &len, err);
+    if (st != STATUS_OK)
+        return st;
+    bool shared = share_port(conf, address, old, true);
+    st = listener_bind(address, shared, fd_out, err);
+    if (!shared)
+        return st;
+    (void)share_port(conf, address, old, false);
+    if (st == STATUS_OK)
+        (void)listener_share(*fd_out, false);
+    return st;
+}
+
 /* dup(): the old set and the new one each own a descriptor of the same socket until one is closed. */
-static enum status open_listener(const char *address, const struct sockets *old, int *fd_out,
+static enum status open_listener(const struct conf *conf, const char *address,
+                                 const struct inherited *inherited, const struct sockets *old, int *fd_out,
                                  struct error *err)
 {
     int fd = find_listener(old, address);
     if (fd < 0)
-        return listener_bind(address, fd_out, err);
+        fd = inherited_find(inherited, address);
+    if (fd < 0)
+        return bind_listener(conf, address, old, fd_out, err);
     *fd_out = dup(fd);
     return *fd_out < 0 ? error_errno(err, STATUS_TEMPORARY, errno, "cannot keep the socket of %s", address)
                        : STATUS_OK;
@@ -85,8 +136,8 @@ static void release(struct sockets *s)
     *s = (struct sockets){.control = -1};
 }
 
-static enum status open_all(const struct conf *conf, const struct sockets *old, struct sockets *fresh,
-                            struct error *err)
+static enum status open_all(const struct conf *conf, const struct inherited *inherited,
+                            const struct sockets *old, struct sockets *fresh, struct error *err)
 {
     fresh->addresses = calloc(conf->n_listens, sizeof *fresh->addresses);
     fresh->listeners = calloc(conf->n_listens, sizeof *fresh->listeners);
@@ -94,7 +145,8 @@ static enum status open_all(const struct conf *conf, const struct sockets *old, 
     if (!fresh->addresses || !fresh->listeners || !fresh->control_path)
         return error_set(err, STATUS_TEMPORARY, "out of memory for the sockets");
     for (size_t i = 0; i < conf->n_listens; i++) {
-        enum status st = open_listener(conf->listens[i].address, old, &fresh->listeners[i], err);
+        enum status st =
+            open_listener(conf, conf->listens[i].address, inherited, old, &fresh->listeners[i], err);
         if (st != STATUS_OK)
             return error_prefix(err, "listen \"%s\"", conf->listens[i].address);
         fresh->n_listeners = i + 1;
@@ -105,11 +157,11 @@ static enum status open_all(const struct conf *conf, const struct sockets *old, 
     return open_control(conf, old, &fresh->control, err);
 }
 
-enum status sockets_open(const struct conf *conf, struct sockets *old, struct sockets *sockets_out,
-                         struct error *err)
+enum status sockets_open(const struct conf *conf, const struct inherited *inherited, struct sockets *old,
+                         struct sockets *sockets_out, struct error *err)
 {
     struct sockets fresh = {.control = -1};
-    enum status st = open_all(conf, old, &fresh, err);
+    enum status st = open_all(conf, inherited, old, &fresh, err);
     if (st != STATUS_OK) {
         release(&fresh);
         return st;

@@ -4,6 +4,7 @@
 #define SEALGATE_MAIN_SOCKETS_H
 
 #include "conf/conf.h"
+#include "gateway/main/inherited.h"
 
 struct sockets {
     char **addresses; /* of the listeners, in the order of the configuration; owned */
@@ -13,10 +14,10 @@ struct sockets {
     int control;
 };
 
-/* Binds what CONF asks for; takes over from OLD (may be NULL) what is bound already. On failure OLD is as it
- * was. */
-MUST_USE enum status sockets_open(const struct conf *conf, struct sockets *old, struct sockets *sockets_out,
-                                  struct error *err);
+/* Binds what CONF asks for; takes over from OLD, and from INHERITED (either may be NULL), what is bound
+ * already. On failure OLD is as it was. */
+MUST_USE enum status sockets_open(const struct conf *conf, const struct inherited *inherited,
+                                  struct sockets *old, struct sockets *sockets_out, struct error *err);
 
 /* Closes what is still open; the control socket's file goes too. */
 void sockets_close(struct sockets *sockets);

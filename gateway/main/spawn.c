@@ -9,12 +9,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-/* Conf, ports, listeners. */
+/* Conf, ports, tickets, listeners. */
 #define SPAWN_FDS_MAX 80
 
 /* The descriptors of the child in their final order from ROLE_FD_CONF on; returns their number, 0 when there
  * are too many. */
-static size_t collect(const struct spawn *s, int fds[SPAWN_FDS_MAX])
+static size_t collect(const struct spawn *s, int tickets_fd, int fds[SPAWN_FDS_MAX])
 {
     size_t n = 0;
     fds[n++] = s->conf_fd;
@@ -22,6 +22,8 @@ static size_t collect(const struct spawn *s, int fds[SPAWN_FDS_MAX])
         fds[n++] = s->services->fds[s->role->ports[i].service][s->role->ports[i].end];
     if (s->role->takes_control_socket)
         fds[n++] = s->sockets->control;
+    if (s->role->takes_listeners)
+        fds[n++] = tickets_fd;
     for (size_t i = 0; s->role->takes_listeners && i < s->sockets->n_listeners; i++) {
         if (n == SPAWN_FDS_MAX)
             return 0;
@@ -65,12 +67,9 @@ static _Noreturn void run_child(const struct spawn *s, pid_t supervisor_pid, int
     _exit(EX_OSERR);
 }
 
-enum status spawn_role(const struct spawn *spawn, pid_t *pid_out, struct error *err)
+static enum status start_process(const struct spawn *spawn, int *fds, size_t n, pid_t *pid_out,
+                                 struct error *err)
 {
-    int fds[SPAWN_FDS_MAX];
-    size_t n = collect(spawn, fds);
-    if (n == 0)
-        return error_set(err, STATUS_INVALID, "too many listen sections");
     /* The supervisor's handlers write to its event loop: run in a child that is signalled before it executes,
      * they would make the supervisor believe that the signal was for itself. */
     sigset_t all, old;
@@ -88,4 +87,20 @@ enum status spawn_role(const struct spawn *spawn, pid_t *pid_out, struct error *
     setpgid(pid, pid);
     *pid_out = pid;
     return STATUS_OK;
+}
+
+enum status spawn_role(const struct spawn *spawn, pid_t *pid_out, struct error *err)
+{
+    int fds[SPAWN_FDS_MAX], tickets_fd = -1;
+    enum status st = STATUS_OK;
+    if (spawn->role->takes_listeners)
+        st = tickets_hand_over(spawn->tickets, &tickets_fd, err);
+    size_t n = st == STATUS_OK ? collect(spawn, tickets_fd, fds) : 0;
+    if (st == STATUS_OK && n == 0)
+        st = error_set(err, STATUS_INVALID, "too many listen sections");
+    if (st == STATUS_OK)
+        st = start_process(spawn, fds, n, pid_out, err);
+    if (tickets_fd >= 0)
+        close(tickets_fd);
+    return st;
 }

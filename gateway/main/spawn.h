@@ -7,6 +7,7 @@
 
 #include "gateway/main/roles.h"
 #include "gateway/main/sockets.h"
+#include "gateway/net/tickets.h"
 
 struct spawn {
     const struct role *role;
@@ -15,6 +16,7 @@ struct spawn {
     int conf_fd;
     const struct services *services;
     const struct sockets *sockets;
+    struct tickets *tickets; /* its state goes to roles that take listeners */
 };
 
 MUST_USE enum status spawn_role(const struct spawn *spawn, pid_t *pid_out, struct error *err);

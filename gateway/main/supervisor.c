@@ -14,6 +14,7 @@
 #include "gateway/main/paths.h"
 #include "gateway/main/role_runs.h"
 #include "gateway/main/status.h"
+#include "gateway/net/tickets.h"
 
 /* Added to the roles' own time to drain before what is left is killed. */
 #define GRACE_EXTRA_MS 5000
@@ -24,8 +25,10 @@ struct supervisor {
     struct conf conf;
     int lock_fd;
     struct services services;
+    struct inherited inherited;
     struct sockets sockets;
     struct event_base *base;
+    struct tickets *tickets;
     struct children *children;
     struct status_server *status;
 };
@@ -71,7 +74,11 @@ static enum status take_new(struct supervisor *s, struct conf *next, const struc
     struct sockets sockets;
     enum status st = check_fixed(&s->conf, next, err);
     if (st == STATUS_OK)
-        st = sockets_open(next, &s->sockets, &sockets, err);
+        st = tickets_set_rotation(s->tickets, next->tls_ticket_rotation_ms, err);
+    if (st == STATUS_OK)
+        st = inherited_check(&s->inherited, next, err);
+    if (st == STATUS_OK)
+        st = sockets_open(next, &s->inherited, &s->sockets, &sockets, err);
     if (st != STATUS_OK) {
         conf_free(next);
         return st;
@@ -135,9 +142,13 @@ static void on_signal(evutil_socket_t signum, short what, void *arg)
 
 static enum status open_all(struct supervisor *s, struct error *err)
 {
-    enum status st = state_prepare(&s->conf, &s->lock_fd, err);
+    enum status st = inherited_take(&s->inherited, err);
     if (st == STATUS_OK)
-        st = sockets_open(&s->conf, NULL, &s->sockets, err);
+        st = inherited_check(&s->inherited, &s->conf, err);
+    if (st == STATUS_OK)
+        st = state_prepare(&s->conf, &s->lock_fd, err);
+    if (st == STATUS_OK)
+        st = sockets_open(&s->conf, &s->inherited, NULL, &s->sockets, err);
     if (st == STATUS_OK)
         st = services_open(&s->services, err);
     if (st != STATUS_OK)
@@ -148,8 +159,13 @@ static enum status open_all(struct supervisor *s, struct error *err)
     s->base = event_base_new();
     if (!s->base)
         return error_set(err, STATUS_TEMPORARY, "cannot make the event loop");
+    st = tickets_open(s->conf.tls_ticket_rotation_ms, &s->tickets, err);
+    if (st == STATUS_OK)
+        st = tickets_run(s->tickets, s->base, err);
+    if (st != STATUS_OK)
+        return st;
     struct children_settings settings = {
-        .log = &s->log, .verbose = s->settings->verbose, .services = &s->services};
+        .log = &s->log, .verbose = s->settings->verbose, .services = &s->services, .tickets = s->tickets};
     st = children_open(s->base, &settings, &s->children, err);
     if (st == STATUS_OK)
         st = status_server_start(s->base, s->services.fds[SERVICE_SUPERVISOR][SERVICE_SERVER], s->children,
@@ -163,9 +179,12 @@ static void close_all(struct supervisor *s)
         status_server_stop(s->status);
     if (s->children)
         children_close(s->children);
+    if (s->tickets)
+        tickets_close(s->tickets);
     if (s->base)
         event_base_free(s->base);
     sockets_close(&s->sockets);
+    inherited_close(&s->inherited);
     conf_free(&s->conf);
     if (s->lock_fd >= 0)
         close(s->lock_fd);

@@ -29,9 +29,7 @@ void envelope_free(struct envelope *e)
     free(e->tls_cipher);
     free(e->envid);
     free(e->ret);
-    for (size_t i = 0; i < e->n_send_as; i++)
-        free(e->send_as[i]);
-    free(e->send_as);
+    envelope_forget_send_as(e);
     for (size_t i = 0; i < e->n_recipients; i++)
         envelope_recipient_free(&e->recipients[i]);
     free(e->recipients);
@@ -65,6 +63,34 @@ enum status envelope_add_recipient(struct envelope *e, const char *address, stru
     }
     e->recipients[e->n_recipients++] = (struct envelope_recipient){.address = copy};
     return STATUS_OK;
+}
+
+enum status envelope_set_send_as(struct envelope *e, char *const *patterns, size_t n, struct error *err)
+{
+    envelope_forget_send_as(e);
+    if (n > ENVELOPE_SEND_AS_MAX)
+        return error_set(err, STATUS_LIMIT, "more than %d patterns of addresses to send as",
+                         ENVELOPE_SEND_AS_MAX);
+    e->send_as = calloc(n ? n : 1, sizeof *e->send_as);
+    for (size_t i = 0; e->send_as && i < n; i++) {
+        e->send_as[i] = strdup(patterns[i]);
+        if (!e->send_as[i])
+            break;
+        e->n_send_as++;
+    }
+    if (e->send_as && e->n_send_as == n)
+        return STATUS_OK;
+    envelope_forget_send_as(e);
+    return error_set(err, STATUS_TEMPORARY, "out of memory for the addresses to send as");
+}
+
+void envelope_forget_send_as(struct envelope *e)
+{
+    for (size_t i = 0; i < e->n_send_as; i++)
+        free(e->send_as[i]);
+    free(e->send_as);
+    e->send_as = NULL;
+    e->n_send_as = 0;
 }
 
 void envelope_pack(struct buf *b, const struct envelope *e)

@@ -53,6 +53,11 @@ void envelope_recipient_free(struct envelope_recipient *recipient);
 /* Appends a recipient; ADDRESS is copied. STATUS_LIMIT over ENVELOPE_RECIPIENTS_MAX. */
 MUST_USE enum status envelope_add_recipient(struct envelope *e, const char *address, struct error *err);
 
+/* Copies the N PATTERNS into send_as, in place of what is there. STATUS_LIMIT over ENVELOPE_SEND_AS_MAX. */
+MUST_USE enum status envelope_set_send_as(struct envelope *e, char *const *patterns, size_t n,
+                                          struct error *err);
+void envelope_forget_send_as(struct envelope *e);
+
 void envelope_pack(struct buf *b, const struct envelope *e);
 /* Frees nothing in E first; on failure (u->failed, or STATUS from unpack_done later) E is safe to free. */
 void envelope_unpack(struct unpack *u, struct envelope *e);

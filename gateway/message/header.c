@@ -1,5 +1,7 @@
 #include "gateway/message/header.h"
 
+#include "gateway/wire/ascii.h"
+
 struct span message_line(struct span *at)
 {
     const char *end = at->len > 0 ? memchr(at->p, '\n', at->len) : NULL;
@@ -92,6 +94,31 @@ bool header_find(struct span header, const char *name, size_t nth, struct header
             return true;
         nth--;
     }
+    return false;
+}
+
+/* Are the letters before the first colon NAME? */
+static bool spells(struct span line, const char *name)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < line.len; i++) {
+        if (line.p[i] == ':')
+            return name[n] == '\0';
+        if (!ascii_is_letter(line.p[i]))
+            continue;
+        /* Letters differ from their other case in one bit. */
+        if (name[n] == '\0' || (line.p[i] | 0x20) != (name[n] | 0x20))
+            return false;
+        n++;
+    }
+    return false;
+}
+
+bool header_line_passes_for(struct span raw, const char *name)
+{
+    while (raw.len > 0)
+        if (spells(message_line(&raw), name))
+            return true;
     return false;
 }
 

@@ -39,6 +39,12 @@ bool header_next(struct span *at, struct header_field *field_out);
 /* The Nth (from 0) field named NAME (case-insensitive). */
 bool header_find(struct span header, const char *name, size_t nth, struct header_field *field_out);
 
+/*
+ * May a reader who ignores everything odd take a line of RAW, which is no field, for the field NAME
+ * ("B\x01cc: …", " Bcc: …" as the very first line)? NAME: its letters alone, "ResentBcc".
+ */
+bool header_line_passes_for(struct span raw, const char *name);
+
 /* The value unfolded (RFC 5322 §2.2.3) and trimmed, raw bytes otherwise. */
 void header_unfold(struct span value, struct buf *out);
 

@@ -9,34 +9,10 @@ static bool is_bcc(struct span name)
     return span_is(name, "Bcc") || span_is(name, "Resent-Bcc");
 }
 
-/* Letters of what stands before a colon, as a reader would see it who ignores everything odd. */
-static struct span letters_before_colon(struct span line, char *out, size_t size)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < line.len && line.p[i] != ':'; i++) {
-        if (!g_ascii_isalpha(line.p[i]))
-            continue;
-        if (n == size)
-            return span_of(out, 0);
-        out[n++] = line.p[i];
-    }
-    return span_of(out, n);
-}
-
-/*
- * A line that is no field ("B\x01cc: …", " Bcc: …" as the very first line) may still be one for a lenient
- * reader, and would then show him who got a blind copy.
- */
+/* What is no field but may be one for a lenient reader would show him who got a blind copy. */
 static bool hides_bcc(struct span raw)
 {
-    while (raw.len > 0) {
-        struct span line = message_line(&raw);
-        char letters[sizeof "ResentBcc" - 1];
-        struct span name = letters_before_colon(line, letters, sizeof letters);
-        if (memchr(line.p, ':', line.len) && (span_is(name, "Bcc") || span_is(name, "ResentBcc")))
-            return true;
-    }
-    return false;
+    return header_line_passes_for(raw, "Bcc") || header_line_passes_for(raw, "ResentBcc");
 }
 
 static void append_header_without_bcc(struct span header, struct buf *out)
@@ -61,9 +37,9 @@ static bool ends_line(struct span s)
     return s.len >= 2 && s.p[s.len - 2] == '\r' && s.p[s.len - 1] == '\n';
 }
 
-void clear_message(const struct message_parts *parts, struct span received, struct buf *out)
+void clear_message(const struct message_parts *parts, struct span front, struct buf *out)
 {
-    buf_append_span(out, received);
+    buf_append_span(out, front);
     append_header_without_bcc(parts->header, out);
     if (parts->separator.len > 0) {
         buf_append_span(out, parts->separator);
@@ -128,10 +104,10 @@ static enum status check_charset(const struct header_field *field, bool smtputf8
     return STATUS_OK;
 }
 
-static enum status append_outside(const struct message_parts *parts, struct span received, bool smtputf8,
+static enum status append_outside(const struct message_parts *parts, struct span front, bool smtputf8,
                                   bool hide_subject, struct buf *out, struct error *err)
 {
-    buf_append_span(out, received);
+    buf_append_span(out, front);
     struct span at = parts->header;
     struct header_field field;
     while (header_next(&at, &field)) {
@@ -151,14 +127,14 @@ static enum status append_outside(const struct message_parts *parts, struct span
     return buf_check(out, "the outer header", err);
 }
 
-enum status outer_header(const struct message_parts *parts, struct span received, bool smtputf8,
-                         struct buf *out, struct error *err)
+enum status outer_header(const struct message_parts *parts, struct span front, bool smtputf8, struct buf *out,
+                         struct error *err)
 {
-    return append_outside(parts, received, smtputf8, false, out, err);
+    return append_outside(parts, front, smtputf8, false, out, err);
 }
 
-enum status notice_header(const struct message_parts *parts, struct span received, bool smtputf8,
+enum status notice_header(const struct message_parts *parts, struct span front, bool smtputf8,
                           struct buf *out, struct error *err)
 {
-    return append_outside(parts, received, smtputf8, true, out, err);
+    return append_outside(parts, front, smtputf8, true, out, err);
 }

@@ -1,6 +1,7 @@
 /*
  * Outer and inner headers. Outside stands what transport and threading need; inside stands every byte that
- * was submitted, except Bcc.
+ * was submitted, except Bcc. FRONT are the fields that the gateway adds outside: Received, and those of
+ * complete.h.
  */
 #ifndef SEALGATE_MESSAGE_OUTER_H
 #define SEALGATE_MESSAGE_OUTER_H
@@ -17,20 +18,20 @@
 void inner_entity(const struct message_parts *parts, struct buf *out);
 
 /*
- * What goes out when a rule sends the message clear: the same bytes, with the Received field in front. When
+ * What goes out when a rule sends the message clear: the same bytes, with FRONT before them. When
  * the message has no separator one is added.
  */
-void clear_message(const struct message_parts *parts, struct span received, struct buf *out);
+void clear_message(const struct message_parts *parts, struct span front, struct buf *out);
 
 /*
  * Fields for the outside of a sealed message, raw as submitted, in their order: From, Sender, Reply-To, To,
  * Cc, Date, Message-ID, In-Reply-To, References, Subject, Auto-Submitted, List-*, Resent-* (not Resent-Bcc),
- * TLS-Required; preceded by RECEIVED. No MIME-Version, no Content-*: the wrapping writes those.
+ * TLS-Required; preceded by FRONT. No MIME-Version, no Content-*: the wrapping writes those.
  * STATUS_INVALID when such a field holds bytes outside ASCII although the envelope is not SMTPUTF8 (RFC 6532;
  * text for a 550 5.6.7), or bytes that are no UTF-8 although it is. Lines that are no field, and fields with
  * NUL, bare CR or bare LF, stay inside.
  */
-MUST_USE enum status outer_header(const struct message_parts *parts, struct span received, bool smtputf8,
+MUST_USE enum status outer_header(const struct message_parts *parts, struct span front, bool smtputf8,
                                   struct buf *out, struct error *err);
 
 /*
@@ -38,7 +39,7 @@ MUST_USE enum status outer_header(const struct message_parts *parts, struct span
  * in a DSN that goes clear (A32). As outer_header, but the Subject is hidden: "Subject: [...]" (RFC 9788 §4.2
  * has the same form).
  */
-MUST_USE enum status notice_header(const struct message_parts *parts, struct span received, bool smtputf8,
+MUST_USE enum status notice_header(const struct message_parts *parts, struct span front, bool smtputf8,
                                    struct buf *out, struct error *err);
 
 /*

@@ -141,6 +141,9 @@ static void update(struct conn *c)
     case CONN_FLUSHING:
         write = true;
         break;
+    case CONN_PROXY:
+        read = true;
+        break;
     case CONN_HANDSHAKE:
         read = c->want_read;
         write = c->want_write;
@@ -177,6 +180,9 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
     case CONN_CONNECTING:
         finish_connect(c);
         break;
+    case CONN_PROXY:
+        conn_proxy(c);
+        break;
     case CONN_FLUSHING:
         flush_then_handshake(c);
         break;
@@ -211,7 +217,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     leave(c);
 }
 
-static void name_peer(struct conn *c, const struct sockaddr *sa)
+void conn_name_peer(struct conn *c, const struct sockaddr *sa)
 {
     const struct sockaddr_in6 *v6 = (const void *)sa;
     if (sa->sa_family == AF_INET)
@@ -243,7 +249,7 @@ static struct conn *make(struct event_base *base, int fd, const struct sockaddr 
     c->fd = fd;
     buf_init(&c->in, limits.input_max);
     buf_init(&c->out, limits.output_max);
-    name_peer(c, peer);
+    conn_name_peer(c, peer);
     event_assign(&c->read, base, fd, EV_READ | EV_PERSIST, on_event, c);
     event_assign(&c->write, base, fd, EV_WRITE | EV_PERSIST, on_event, c);
     event_assign(&c->timer, base, -1, 0, on_timer, c);
@@ -296,6 +302,12 @@ struct conn *conn_connect(struct event_base *base, const struct sockaddr *to, so
     }
     update(c);
     return c;
+}
+
+void conn_expect_proxy(struct conn *c)
+{
+    c->state = CONN_PROXY;
+    update(c);
 }
 
 void conn_pause(struct conn *c)

@@ -33,6 +33,9 @@ struct conn_handler {
     /* Ended from the other side (STATUS_CLOSED) or by an error (why->text); the conn is gone after this
      * returns: do not close it again. */
     void (*on_end)(void *arg, struct conn *conn, const struct error *why);
+    /* The PROXY header that conn_expect_proxy waited for is there: conn_peer is now the client's address, and
+     * so is CLIENT; NULL: the balancer speaks for itself. Needed only by who expects one. */
+    void (*on_proxied)(void *arg, struct conn *conn, const struct sockaddr_storage *client);
 };
 
 struct conn_limits {
@@ -44,6 +47,13 @@ struct conn_limits {
  * (implicit TLS). */
 struct conn *conn_accepted(struct event_base *base, int fd, SSL_CTX *tls, const struct conn_handler *handler,
                            void *arg, struct conn_limits limits, struct error *err);
+
+/*
+ * Directly after conn_accepted in clear: nothing is read but a PROXY header (wire/proxy_header.h), nothing
+ * can be written or started until on_proxied; not a byte behind the header is taken. What is no such header
+ * ends the connection (on_end, STATUS_INVALID). Only for peers that are to be believed (A31).
+ */
+void conn_expect_proxy(struct conn *conn);
 
 /* Begins to connect; on_open or on_end follows. NULL (err): it failed at once, no handler is called. */
 struct conn *conn_connect(struct event_base *base, const struct sockaddr *to, socklen_t to_len,
@@ -96,5 +106,13 @@ SSL *conn_ssl(const struct conn *conn);
 const char *conn_peer(const struct conn *conn);
 const char *conn_tls_version(const struct conn *conn); /* "TLSv1.3"; "" before TLS */
 const char *conn_tls_cipher(const struct conn *conn);
+
+/*
+ * The tls-exporter channel binding (RFC 9266 §2): bytes that both ends of this TLS connection, and nobody
+ * else, can compute. False: there is none, because TLS is not up or older than 1.3. In TLS 1.2 clients bind
+ * to tls-unique (RFC 5929): offered -PLUS, they would take it and fail.
+ */
+#define CONN_EXPORTER_SIZE 32
+bool conn_tls_exporter(const struct conn *conn, unsigned char exporter_out[CONN_EXPORTER_SIZE]);
 
 #endif

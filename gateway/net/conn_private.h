@@ -1,4 +1,5 @@
-/* The inside of a connection, shared by conn.c (life), conn_io.c (bytes) and conn_tls.c (TLS). */
+/* The inside of a connection, shared by conn.c (life), conn_io.c (bytes), conn_tls.c (TLS) and
+ * conn_proxy.c (PROXY header). */
 #ifndef SEALGATE_NET_CONN_PRIVATE_H
 #define SEALGATE_NET_CONN_PRIVATE_H
 
@@ -10,6 +11,7 @@
 
 enum conn_state {
     CONN_CONNECTING,
+    CONN_PROXY,     /* nothing but a PROXY header is read */
     CONN_FLUSHING,  /* what was written in clear goes out before the handshake */
     CONN_HANDSHAKE, /* nothing but TLS is read or written */
     CONN_OPEN,
@@ -53,6 +55,9 @@ void conn_discard(struct conn *c);
 size_t conn_unsent(const struct conn *c);
 size_t conn_unread(const struct conn *c);
 
+/* conn_proxy.c */
+void conn_proxy(struct conn *c);
+
 /* conn_tls.c */
 void conn_handshake(struct conn *c);
 ssize_t conn_tls_read(struct conn *c, void *to, size_t len);
@@ -62,6 +67,7 @@ int conn_tls_shutdown(struct conn *c);
 
 /* conn.c */
 void conn_opened(struct conn *c);
+void conn_name_peer(struct conn *c, const struct sockaddr *address);
 /* Calls on_end with c->broken and marks the connection for freeing. */
 void conn_ended(struct conn *c);
 /* Runs the connection from the loop soon, as if the socket had become what WHAT says. */

@@ -118,6 +118,9 @@ void conn_handshake(struct conn *c)
     int result = SSL_do_handshake(c->ssl);
     if (result == 1) {
         c->tls_up = true;
+        /* It was sent, and idle connections are many (A17). */
+        if (c->server)
+            SSL_set_tlsext_status_ocsp_resp(c->ssl, NULL, 0);
         conn_opened(c);
         if (SSL_pending(c->ssl) > 0)
             conn_kick(c, EV_READ);
@@ -151,4 +154,14 @@ int conn_tls_shutdown(struct conn *c)
     if (result >= 0)
         return 0; /* 0: sent, and the other side's is not there yet: not waited for (RFC 8446 §6.1) */
     return explain(c, result, "closing TLS");
+}
+
+bool conn_tls_exporter(const struct conn *c, unsigned char exporter_out[CONN_EXPORTER_SIZE])
+{
+    static const char label[] = "EXPORTER-Channel-Binding";
+    if (!c->tls_up || SSL_version(c->ssl) < TLS1_3_VERSION)
+        return false;
+    ERR_clear_error();
+    return SSL_export_keying_material(c->ssl, exporter_out, CONN_EXPORTER_SIZE, label, sizeof label - 1,
+                                      (const unsigned char *)"", 0, 1) == 1;
 }

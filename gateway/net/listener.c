@@ -76,7 +76,13 @@ static const char *bind_advice(int errnum)
     }
 }
 
-enum status listener_bind(const char *address, int *fd_out, struct error *err)
+bool listener_share(int fd, bool shared)
+{
+    int value = shared;
+    return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, sizeof value) == 0;
+}
+
+enum status listener_bind(const char *address, bool shared, int *fd_out, struct error *err)
 {
     struct sockaddr_storage ss;
     socklen_t len;
@@ -90,6 +96,7 @@ enum status listener_bind(const char *address, int *fd_out, struct error *err)
     bool ok = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0;
     if (ss.ss_family == AF_INET6)
         ok = ok && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no) == 0;
+    ok = ok && (!shared || listener_share(fd, true));
     ok = ok && bind(fd, (struct sockaddr *)&ss, len) == 0 && listen(fd, SOMAXCONN) == 0;
     if (!ok) {
         int errnum = errno;

@@ -2,6 +2,7 @@
 #ifndef SEALGATE_NET_LISTENER_H
 #define SEALGATE_NET_LISTENER_H
 
+#include <stdbool.h>
 #include <sys/socket.h>
 
 #include "base/error.h"
@@ -10,8 +11,12 @@ struct event_base;
 struct listener;
 
 /* Parses "[::]:465", "127.0.0.1:2525", "[::1]:587" and binds and listens (SO_REUSEADDR; close-on-exec;
- * dual-stack for [::]). */
-MUST_USE enum status listener_bind(const char *address, int *fd_out, struct error *err);
+ * dual-stack for [::]). SHARED: also beside sockets of the same user on which listener_share was called. */
+MUST_USE enum status listener_bind(const char *address, bool shared, int *fd_out, struct error *err);
+
+/* Lets others be bound to the same address or part of it, or no longer (SO_REUSEPORT). False: not possible.
+ */
+bool listener_share(int fd, bool shared);
 
 /* The numeric parse alone, for configuration checks and delivery routes with an IP literal. */
 MUST_USE enum status socket_address_parse(const char *address, struct sockaddr_storage *out,

@@ -19,7 +19,7 @@
 #define TLS13_CIPHERS "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 #define TLS_GROUPS "X25519:P-256:P-384"
 
-static enum status tls_failed(struct error *err, enum status status, const char *doing, const char *path)
+enum status tls_failed(struct error *err, enum status status, const char *doing, const char *path)
 {
     unsigned long code = ERR_peek_last_error();
     const char *reason = ERR_reason_error_string(code);
@@ -47,7 +47,7 @@ static enum status set_common(SSL_CTX *ctx, struct error *err)
     return STATUS_OK;
 }
 
-static enum status load_identity(SSL_CTX *ctx, const struct tls_server_settings *settings, struct error *err)
+enum status tls_add_certificate(SSL_CTX *ctx, const struct tls_server_settings *settings, struct error *err)
 {
     if (SSL_CTX_use_certificate_chain_file(ctx, settings->certificate_path) != 1)
         return tls_failed(err, STATUS_INVALID, "cannot read the TLS certificate", settings->certificate_path);
@@ -65,11 +65,12 @@ static enum status load_identity(SSL_CTX *ctx, const struct tls_server_settings 
 
 static enum status set_server(SSL_CTX *ctx, struct error *err)
 {
-    static const unsigned char session_context[] = "sealgate";
-    SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
-    /* Tickets resume sessions; a cache of our own would grow with the clients. */
+    SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_TICKET);
+    /* A cache would grow with the clients. */
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-    if (SSL_CTX_set_session_id_context(ctx, session_context, sizeof session_context - 1) != 1 ||
+    /* The chain is what stands in the file, never guessed from the anchors for clients. */
+    SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN);
+    if (SSL_CTX_set_num_tickets(ctx, 0) != 1 || SSL_CTX_set_max_early_data(ctx, 0) != 1 ||
         SSL_CTX_set_cipher_list(ctx, TLS12_CIPHERS) != 1 || SSL_CTX_set_ciphersuites(ctx, TLS13_CIPHERS) != 1)
         return tls_failed(err, STATUS_INTERNAL, "cannot set the TLS ciphers", NULL);
     return STATUS_OK;
@@ -86,7 +87,7 @@ enum status tls_server_context(const struct tls_server_settings *settings, SSL_C
     if (st == STATUS_OK)
         st = set_server(ctx, err);
     if (st == STATUS_OK)
-        st = load_identity(ctx, settings, err);
+        st = tls_add_certificate(ctx, settings, err);
     if (st != STATUS_OK) {
         SSL_CTX_free(ctx);
         return st;

@@ -12,9 +12,21 @@ struct tls_server_settings {
     const char *key_path;         /* PEM; readable by others: STATUS_DENIED (A26) */
 };
 
-/* TLS 1.2 and 1.3, own cipher order, no compression, no renegotiation. Free with SSL_CTX_free. */
+/*
+ * TLS 1.2 and 1.3, own cipher order, no compression, no renegotiation, no early data, no session resumption
+ * (tickets.h). One certificate; what a server with several needs is in tls_server.h. Free with SSL_CTX_free.
+ */
 MUST_USE enum status tls_server_context(const struct tls_server_settings *settings, SSL_CTX **ctx_out,
                                         struct error *err);
+
+/* Loads another certificate with its key into CTX, beside those with other kinds of keys (RSA, EC): each
+ * client gets one that it understands. */
+MUST_USE enum status tls_add_certificate(SSL_CTX *ctx, const struct tls_server_settings *settings,
+                                         struct error *err);
+
+/* For errors of this folder: fills ERR with DOING, PATH (may be NULL) and OpenSSL's reason; clears OpenSSL's
+ * queue. Returns STATUS. */
+enum status tls_failed(struct error *err, enum status status, const char *doing, const char *path);
 
 struct tls_client_settings {
     const char *ca_path; /* PEM bundle of trust anchors; NULL: the system's, as far as there are any */

@@ -43,7 +43,7 @@ static void append_label(GString *out, const char *label)
 }
 
 /* Label by label, since a pattern with a wildcard is no domain that libidn2 would take as a whole. */
-static char *pattern_key(const char *pattern)
+char *pattern_form(const char *pattern)
 {
     char *whole = address_key(pattern);
     if (whole)
@@ -82,12 +82,12 @@ bool pattern_matches(const char *pattern, const char *value)
 {
     if (!value)
         return false;
-    char *pattern_form = pattern_key(pattern);
+    char *pattern_text = pattern_form(pattern);
     char *value_form = address_key(value);
-    char *folded_pattern = fold(pattern_form, G_NORMALIZE_NFC);
+    char *folded_pattern = fold(pattern_text, G_NORMALIZE_NFC);
     char *folded_value = fold(value_form ? value_form : value, G_NORMALIZE_NFC);
     bool found = matches_folded(folded_pattern, folded_value);
-    g_free(pattern_form);
+    g_free(pattern_text);
     g_free(value_form);
     g_free(folded_pattern);
     g_free(folded_value);

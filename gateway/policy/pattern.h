@@ -1,4 +1,5 @@
-/* How the entries of a rule's conditions are compared with what a message has. Pure; for policy.c alone. */
+/* How the entries of a rule's conditions are compared with what a message has. Pure; for policy.c, and the
+ * form of a pattern for sender.c. */
 #ifndef SEALGATE_POLICY_PATTERN_H
 #define SEALGATE_POLICY_PATTERN_H
 
@@ -10,6 +11,10 @@
  * needless quotes. "" matches the null reverse-path alone. VALUE NULL matches nothing.
  */
 bool pattern_matches(const char *pattern, const char *value);
+
+/* The canonical form of a pattern: domains as A-labels, an address without needless quotes; wildcards stay.
+ * To be freed with g_free. */
+char *pattern_form(const char *pattern);
 
 /* Does TEXT contain NEEDLE, ignoring case and compatibility forms (Unicode NFKC casefold)? Bytes that are no
  * UTF-8 count as U+FFFD. TEXT NULL contains nothing. */

@@ -39,6 +39,9 @@ enum status seal_content_check(struct span message, const struct prescan_limits 
      */
     if (!seal_has_crlf_lines(message))
         return error_set(err, STATUS_INVALID, "the message has lines that do not end in CRLF");
+    /* What is put in front of it would swallow its first line. */
+    if (message.len > 0 && (message.p[0] == ' ' || message.p[0] == '\t'))
+        return error_set(err, STATUS_INVALID, "the message begins with the continuation of a field");
     enum status st = prescan_message(message, limits, err);
     if (st != STATUS_OK) {
         *outcome_out = st == STATUS_LIMIT || st == STATUS_INVALID ? SUBMIT_REFUSED_CONTENT : SUBMIT_LATER;

@@ -11,7 +11,8 @@
 
 /*
  * Refuses (*OUTCOME_OUT, and a text for the client in ERR) a message with NUL bytes, with line ends other
- * than CRLF, with SEAL_HOPS_MAX Received fields, or over LIMITS. Must be called before GMime sees it.
+ * than CRLF, that begins with a folded line, with SEAL_HOPS_MAX Received fields, or over LIMITS. Must be
+ * called before GMime sees it.
  */
 MUST_USE enum status seal_content_check(struct span message, const struct prescan_limits *limits,
                                         enum submit_outcome *outcome_out, struct error *err);

@@ -4,12 +4,13 @@
 #include <unistd.h>
 
 #include "base/memfile.h"
+#include "gateway/message/complete.h"
 #include "gateway/message/outer.h"
 #include "gateway/seal/bodies.h"
 #include "gateway/seal/sealed_copy.h"
 
 #define OUTER_MAX (64u << 20)
-/* What spool_lock adds, what Received adds. */
+/* What spool_lock adds, what the fields add that the gateway adds. */
 #define EXTRA_MAX 8192
 
 /* The forms of the message, each made once, when the first copy needs it. */
@@ -17,13 +18,14 @@ struct builder {
     const struct seal *seal;
     const struct seal_job *job;
     struct seal_bodies bodies;
-    struct buf received;
+    struct buf missing; /* Date and Message-ID, when the message lacks them: inside and outside */
+    struct buf front;   /* what stands in front outside: trace fields and the missing ones */
     struct buf outer;
     struct buf inner;
     /* Copies with the same content share it; a length of 0 is "not yet". */
     struct seal_place shown;    /* the outer header for a DSN */
     struct seal_place original; /* as submitted, locked: held and returned copies */
-    struct seal_place clear;    /* with its Received field, locked */
+    struct seal_place clear;    /* with what stands in front of it, locked */
     enum submit_outcome outcome;
 };
 
@@ -39,8 +41,7 @@ static enum status make_outer(struct builder *b, struct error *err)
     const struct seal_job *job = b->job;
     if (b->outer.len > 0)
         return STATUS_OK;
-    enum status st =
-        outer_header(&job->parts, buf_span(&b->received), job->envelope.smtputf8, &b->outer, err);
+    enum status st = outer_header(&job->parts, buf_span(&b->front), job->envelope.smtputf8, &b->outer, err);
     /* Only here is a message refused that needs SMTPUTF8 and came without it (RFC 6531 §3.2). */
     if (st == STATUS_INVALID)
         b->outcome = SUBMIT_REFUSED_SMTPUTF8;
@@ -49,8 +50,10 @@ static enum status make_outer(struct builder *b, struct error *err)
 
 static enum status make_inner(struct builder *b, struct error *err)
 {
-    if (b->inner.len == 0)
+    if (b->inner.len == 0) {
+        buf_append_span(&b->inner, buf_span(&b->missing));
         inner_entity(&b->job->parts, &b->inner);
+    }
     return buf_check(&b->inner, "inner entity", err);
 }
 
@@ -74,7 +77,7 @@ static enum status add_clear(struct builder *b, struct error *err)
     if (b->clear.len > 0)
         return STATUS_OK;
     buf_init(&clear, b->job->message.len + EXTRA_MAX);
-    clear_message(&b->job->parts, buf_span(&b->received), &clear);
+    clear_message(&b->job->parts, buf_span(&b->front), &clear);
     enum status st = buf_check(&clear, "clear message", err);
     if (st == STATUS_OK)
         st = add_locked(b, buf_span(&clear), &b->clear, err);
@@ -90,7 +93,7 @@ static enum status add_shown(struct builder *b, struct error *err)
         return STATUS_OK;
     buf_init(&notice, OUTER_MAX);
     enum status st =
-        notice_header(&b->job->parts, buf_span(&b->received), b->job->envelope.smtputf8, &notice, err);
+        notice_header(&b->job->parts, buf_span(&b->front), b->job->envelope.smtputf8, &notice, err);
     if (st == STATUS_INVALID)
         b->outcome = SUBMIT_REFUSED_SMTPUTF8;
     if (st == STATUS_OK)
@@ -231,11 +234,23 @@ static enum status build_copy(struct builder *b, const struct plan_copy *group, 
     return build_body(b, group, copy, err);
 }
 
+static enum status make_front(struct builder *b, struct error *err)
+{
+    const struct seal_settings *settings = b->seal->settings;
+    const struct envelope *e = &b->job->envelope;
+    missing_fields(b->job->parts.header, e, settings->hostname, &b->missing);
+    received_field(e, settings->hostname, &b->front);
+    if (settings->originating_ip)
+        originating_ip_field(e, &b->front);
+    buf_append_span(&b->front, buf_span(&b->missing));
+    enum status st = buf_check(&b->missing, "missing fields", err);
+    return st == STATUS_OK ? buf_check(&b->front, "trace fields", err) : st;
+}
+
 static enum status build_all(struct builder *b, const struct plan *plan, struct queue_store *store,
                              struct error *err)
 {
-    received_field(&b->job->envelope, b->seal->settings->hostname, &b->received);
-    enum status st = buf_check(&b->received, "Received field", err);
+    enum status st = make_front(b, err);
     if (st != STATUS_OK)
         return st;
     store->copies = calloc(plan->n_copies, sizeof *store->copies);
@@ -259,9 +274,10 @@ enum status copies_build(const struct seal *seal, struct seal_job *job, const st
     struct builder b = {.seal = seal, .job = job, .outcome = SUBMIT_LATER};
     *store_out = (struct queue_store){0};
     envelope_init(&store_out->envelope);
-    buf_init(&b.received, EXTRA_MAX);
+    buf_init(&b.missing, EXTRA_MAX);
+    buf_init(&b.front, EXTRA_MAX);
     buf_init(&b.outer, OUTER_MAX);
-    buf_init(&b.inner, job->message.len);
+    buf_init(&b.inner, job->message.len + EXTRA_MAX);
     enum status st = seal_bodies_open(&b.bodies, err);
     if (st == STATUS_OK)
         st = build_all(&b, plan, store_out, err);
@@ -276,7 +292,8 @@ enum status copies_build(const struct seal *seal, struct seal_job *job, const st
         /* Nothing else is over a limit by now: content and size were checked before. */
         *outcome_out = st == STATUS_LIMIT ? SUBMIT_TOO_BIG : b.outcome;
     }
-    buf_free(&b.received);
+    buf_free(&b.missing);
+    buf_free(&b.front);
     buf_free(&b.outer);
     buf_free(&b.inner);
     return st;

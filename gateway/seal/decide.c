@@ -56,13 +56,20 @@ static bool is_named(const struct named *named, const char *address)
     return found;
 }
 
+/* No name is no match, not even for "*". */
+static const char *known(const char *name)
+{
+    return name && name[0] ? name : NULL;
+}
+
 static enum status decide_one(const struct policy_settings *policy, const struct seal_job *job, size_t i,
                               struct policy_decision *decision_out, struct error *err)
 {
     const struct envelope *envelope = &job->envelope;
     const struct keys_answer *answer = &job->found.answers[i];
     const struct policy_facts facts = {.reverse_path = envelope->reverse_path,
-                                       .user = envelope->user,
+                                       .user = known(envelope->user),
+                                       .client = known(envelope->client),
                                        .listener = envelope->listener,
                                        .recipient = envelope->recipients[i].address,
                                        .content_known = true,

@@ -15,12 +15,13 @@ enum status seal_job_read(const struct seal *seal, struct seal_job *job, enum su
         return st;
     *outcome_out = SUBMIT_LATER;
     message_split(job->message, &job->parts);
-    st = message_inspect(job->message, &job->facts, err);
-    if (st == STATUS_OK)
-        st = seal_lookup(settings, &job->envelope, &job->found, err);
-    if (st == STATUS_OK)
-        st = seal_decide(settings->policy, job, err);
-    return st;
+    return message_inspect(job->message, &job->facts, err);
+}
+
+enum status seal_job_decide(const struct seal *seal, struct seal_job *job, struct error *err)
+{
+    enum status st = seal_lookup(seal->settings, &job->envelope, &job->found, err);
+    return st == STATUS_OK ? seal_decide(seal->settings->policy, job, err) : st;
 }
 
 void seal_job_free(struct seal_job *job)
@@ -33,7 +34,9 @@ void seal_job_free(struct seal_job *job)
 
 static const struct plan_recipient *find_action(const struct seal_job *job, enum policy_action action)
 {
-    for (size_t i = 0; i < job->envelope.n_recipients; i++)
+    /* Not decided yet: nobody. */
+    size_t n = job->recipients ? job->envelope.n_recipients : 0;
+    for (size_t i = 0; i < n; i++)
         if (job->recipients[i].decision.action == action)
             return &job->recipients[i];
     return NULL;

@@ -36,12 +36,15 @@ struct seal_job {
 };
 
 /*
- * Checks, reads, looks up and decides the message of JOB (zeroed but for envelope and message; free it with
- * seal_job_free in any case). A failure says in *OUTCOME_OUT how to answer the client. A failed lookup is no
- * failure here: seal_job_verdict tells what it means under the rules.
+ * Checks and reads the message of JOB (zeroed but for envelope and message; free it with seal_job_free in any
+ * case). A failure says in *OUTCOME_OUT how to answer the client.
  */
 MUST_USE enum status seal_job_read(const struct seal *seal, struct seal_job *job,
                                    enum submit_outcome *outcome_out, struct error *err);
+
+/* Looks up and decides for the recipients of a JOB that was read. A failed lookup is no failure here:
+ * seal_job_verdict tells what it means under the rules. */
+MUST_USE enum status seal_job_decide(const struct seal *seal, struct seal_job *job, struct error *err);
 void seal_job_free(struct seal_job *job);
 
 /*

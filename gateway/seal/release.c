@@ -54,6 +54,8 @@ static enum status seal_again(const struct seal *seal, struct seal_job *job, str
     struct plan plan = {0};
     enum status st = seal_job_read(seal, job, &unused, err);
     if (st == STATUS_OK)
+        st = seal_job_decide(seal, job, err);
+    if (st == STATUS_OK)
         st = check_decisions(job, err);
     if (st == STATUS_OK)
         st = plan_make(job->recipients, job->envelope.n_recipients, &plan, err);

@@ -17,6 +17,7 @@ struct seal_settings {
     const struct policy_settings *policy;
     struct prescan_limits prescan;
     size_t message_max;
+    bool originating_ip; /* adds X-Originating-IP outside */
     struct spool_key spool_key;
     const char *gpg_path;
     const char *gpg_home; /* private folder of this worker, made if missing */

@@ -8,6 +8,7 @@
 #include "gateway/seal/copies.h"
 #include "gateway/seal/job.h"
 #include "gateway/seal/report.h"
+#include "gateway/seal/senders.h"
 
 static const char later_text[] = "cannot seal this message now, nothing was sent; try again later";
 
@@ -46,7 +47,7 @@ static void log_sealed(const struct seal *seal, const struct queue_store *store,
     struct log_line line;
     log_start(&line, seal->settings->log, LOG_LEVEL_NOTICE, "sealed");
     log_str(&line, "id", store->envelope.id);
-    log_str(&line, "user", store->envelope.user);
+    seal_log_sender(&line, &store->envelope);
     log_int(&line, "size", (int64_t)size);
     log_int(&line, "copies", (int64_t)store->n_copies);
     log_int(&line, "sealed", (int64_t)n->sealed);
@@ -154,6 +155,10 @@ void seal_submit(const struct seal *seal, struct request *request)
     enum status st = take(seal, request, &job, &outcome, &err);
     if (st == STATUS_OK)
         st = seal_job_read(seal, &job, &outcome, &err);
+    if (st == STATUS_OK)
+        st = senders_check(&job, &outcome, &err);
+    if (st == STATUS_OK)
+        st = seal_job_decide(seal, &job, &err);
     if (st == STATUS_OK)
         st = seal_job_verdict(&job, &outcome, &err);
     if (st == STATUS_OK)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "gateway/submission/identity.h"
 #include "gateway/submission/session.h"
 #include "gateway/wire/bdat.h"
 
@@ -13,7 +14,7 @@ static uint64_t swallowed_max(const struct session *s)
 {
     /* A client that did not look at SIZE is to be told, not cut off: up to twice the limit. */
     uint64_t generous = 2 * (uint64_t)s->server->settings->limits.message_max;
-    return s->transaction.open || s->user ? generous : STRANGERS_CHUNK_MAX;
+    return identity_is_known(s) ? generous : STRANGERS_CHUNK_MAX;
 }
 
 static void lose(struct session *s, enum reply_id why)

@@ -1,29 +1,38 @@
-/* AUTH (RFC 4954): takes the credentials by SASL and asks the auth role about them. */
+/* AUTH (RFC 4954): carries a SASL exchange between the client and the auth role, which alone understands it.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/submission/sasl.h"
+#include "gateway/submission/auth_call.h"
 #include "gateway/submission/session.h"
 #include "gateway/submission/verbs.h"
+#include "gateway/wire/base64.h"
 #include "gateway/wire/command.h"
 
-#define BODY_MAX 4096
+#define ENCODED_MAX 12288 /* RFC 4954 §4: what a line may have */
+#define TEXT_MAX 200
 
 void cmd_auth_end(struct session *s, enum reply_id id)
 {
-    sasl_free(s->sasl);
-    s->sasl = NULL;
-    s->phase = SESSION_COMMAND;
-    session_reply(s, id);
+    cmd_auth_end_text(s, id, reply_entry(id)->text);
 }
+
+void cmd_auth_end_text(struct session *s, enum reply_id id, const char *text)
+{
+    auth_call_forget(s);
+    s->phase = SESSION_COMMAND;
+    session_reply_text(s, id, text);
+}
+
+/* ---- what auth said ---- */
 
 static void log_verdict(struct session *s, enum log_level level, const char *event, const char *user)
 {
     struct log_line line;
     session_log(s, &line, level, event);
-    log_str(&line, "login", user);
-    log_str(&line, "mechanism", s->sasl_mechanism);
+    log_str(&line, "login", user[0] ? user : NULL);
+    log_str(&line, "mechanism", sasl_mechanism_name(s->mechanism));
     log_end(&line);
 }
 
@@ -31,109 +40,160 @@ static void fail(struct session *s, const char *user)
 {
     s->auth_failures++;
     log_verdict(s, LOG_LEVEL_WARNING, "auth-failed", user);
-    cmd_auth_end(s, REPLY_AUTH_WRONG);
+    if (s->mechanism == SASL_EXTERNAL)
+        cmd_auth_end_text(s, REPLY_AUTH_WRONG, "The client certificate belongs to no user here");
+    else
+        cmd_auth_end(s, REPLY_AUTH_WRONG);
 }
 
-static void succeed(struct session *s, const char *user)
+/* Takes the rights out of RESULT. */
+static void succeed(struct session *s, struct sasl_result *result)
 {
-    s->user = strdup(user);
+    s->user = strdup(result->user);
     if (!s->user) {
         cmd_auth_end(s, REPLY_AUTH_LATER);
         return;
     }
-    log_verdict(s, LOG_LEVEL_NOTICE, "authenticated", user);
+    s->send_as = result->send_as;
+    s->n_send_as = result->n_send_as;
+    result->send_as = NULL;
+    result->n_send_as = 0;
+    log_verdict(s, LOG_LEVEL_NOTICE, "authenticated", s->user);
     cmd_auth_end(s, REPLY_AUTHENTICATED);
 }
 
-static void on_checked(void *arg, enum status status, struct ipc_msg *reply, const struct error *why)
+static void challenge(struct session *s, const struct buf *bytes)
 {
-    struct session *s = arg;
-    struct auth_result result = {.verdict = AUTH_UNAVAILABLE};
-    struct auth_check check;
-    struct error err = why ? *why : (struct error){0};
-    s->call = NULL;
-    if (status == STATUS_OK && reply->type == AUTH_RESULT)
-        status = auth_result_unpack(buf_span(&reply->body), &result, &err);
-    sasl_credentials(s->sasl, &check);
-    if (status == STATUS_OK && result.verdict == AUTH_OK && result.user[0]) {
-        succeed(s, result.user);
-    } else if (status == STATUS_OK && result.verdict == AUTH_WRONG) {
-        fail(s, check.user);
+    struct buf encoded;
+    buf_init(&encoded, ENCODED_MAX);
+    base64_encode(buf_span(bytes), &encoded);
+    const char *text = buf_str(&encoded);
+    if (text) {
+        s->phase = SESSION_SASL;
+        session_challenge(s, text);
     } else {
-        session_log_error(s, LOG_LEVEL_ERROR, "auth-unavailable", &err);
         cmd_auth_end(s, REPLY_AUTH_LATER);
     }
-    auth_check_wipe(&check);
-    session_run(s);
+    buf_free(&encoded);
 }
 
-static void ask(struct session *s)
+/* Additional data goes out as a challenge; the client takes note of it by an empty line (RFC 4954 §4). */
+static void grant(struct session *s, struct sasl_result *result)
 {
-    const struct submission_settings *settings = s->server->settings;
-    struct call_limits limits = {.taken_ms = settings->limits.auth_ms, .total_ms = settings->limits.auth_ms};
-    struct auth_check check;
-    struct error err = {0};
-    struct buf body;
-    sasl_credentials(s->sasl, &check);
-    snprintf(check.client_address, sizeof check.client_address, "%s", conn_peer(s->conn));
-    buf_init(&body, BODY_MAX);
-    auth_check_pack(&body, &check);
-    auth_check_wipe(&check);
-    if (buf_check(&body, "password check", &err) == STATUS_OK)
-        s->call = call_start(s->server->base, settings->auth_service, AUTH_CHECK, buf_span(&body), NULL, 0,
-                             limits, on_checked, s, &err);
-    buf_free(&body);
-    if (s->call)
+    if (result->challenge.len == 0) {
+        succeed(s, result);
         return;
-    session_log_error(s, LOG_LEVEL_ERROR, "auth-unavailable", &err);
-    cmd_auth_end(s, REPLY_AUTH_LATER);
+    }
+    s->granted = malloc(sizeof *s->granted);
+    if (!s->granted) {
+        cmd_auth_end(s, REPLY_AUTH_LATER);
+        return;
+    }
+    *s->granted = *result;
+    *result = (struct sasl_result){0};
+    challenge(s, &s->granted->challenge);
 }
 
-static void go_on(struct session *s, enum sasl_result result, struct buf *challenge)
+static void refuse_mechanism(struct session *s)
 {
-    switch (result) {
-    case SASL_CHALLENGE:
-        s->phase = SESSION_SASL;
-        session_reply_text(s, REPLY_CHALLENGE, buf_str(challenge) ? buf_str(challenge) : "");
+    char list[SASL_LIST_SIZE], text[TEXT_MAX];
+    sasl_mechanisms_list(auth_call_offered(s), list);
+    snprintf(text, sizeof text, "This authentication mechanism is not possible here: use one of %s", list);
+    cmd_auth_end_text(s, REPLY_AUTH_UNKNOWN_MECHANISM, text);
+}
+
+void cmd_auth_result(struct session *s, struct sasl_result *result)
+{
+    switch (result->verdict) {
+    case SASL_GO_ON:
+        challenge(s, &result->challenge);
         break;
-    case SASL_CREDENTIALS:
-        ask(s);
+    case SASL_OK:
+        grant(s, result);
+        break;
+    case SASL_WRONG:
+        fail(s, result->user);
         break;
     case SASL_MALFORMED:
         cmd_auth_end(s, REPLY_AUTH_MALFORMED);
         break;
-    case SASL_REFUSED:
-        fail(s, NULL);
+    case SASL_UNKNOWN:
+        refuse_mechanism(s);
         break;
-    case SASL_FAILED:
+    case SASL_BLOCKED:
+        log_verdict(s, LOG_LEVEL_WARNING, "auth-blocked", result->user);
+        cmd_auth_end_text(s, REPLY_AUTH_LATER, result->text);
+        break;
+    case SASL_LATER:
         cmd_auth_end(s, REPLY_AUTH_LATER);
         break;
     }
-    buf_free(challenge);
+}
+
+/* ---- what the client said ---- */
+
+static void end_granted(struct session *s, struct span response)
+{
+    struct sasl_result *granted = s->granted;
+    s->granted = NULL;
+    if (response.len == 0)
+        succeed(s, granted);
+    else
+        cmd_auth_end(s, REPLY_AUTH_MALFORMED);
+    sasl_result_free(granted);
+    free(granted);
 }
 
 void cmd_auth_response(struct session *s, struct span response)
 {
-    struct buf challenge;
-    buf_init(&challenge, BODY_MAX);
-    if (span_is(response, "*")) /* RFC 4954 §4 */
+    struct buf decoded;
+    if (span_is(response, "*")) { /* RFC 4954 §4 */
         cmd_auth_end(s, REPLY_AUTH_CANCELLED);
-    else
-        go_on(s, sasl_step(s->sasl, response, &challenge), &challenge);
-}
-
-static void begin(struct session *s, struct span mechanism, const struct span *initial)
-{
-    struct error err = {0};
-    struct buf challenge;
-    enum status st = sasl_start(s->server->sasl_library, mechanism, &s->sasl, &err);
-    if (st != STATUS_OK) {
-        session_reply(s, st == STATUS_INVALID ? REPLY_AUTH_UNKNOWN_MECHANISM : REPLY_AUTH_LATER);
         return;
     }
-    snprintf(s->sasl_mechanism, sizeof s->sasl_mechanism, "%.*s", (int)mechanism.len, mechanism.p);
-    buf_init(&challenge, BODY_MAX);
-    go_on(s, sasl_begin(s->sasl, initial, &challenge), &challenge);
+    if (s->granted) {
+        end_granted(s, response);
+        return;
+    }
+    buf_init(&decoded, SASL_RESPONSE_MAX);
+    if (base64_decode(response, &decoded) && !decoded.failed)
+        auth_call_step(s, &decoded);
+    else
+        cmd_auth_end(s, REPLY_AUTH_MALFORMED);
+    buf_free(&decoded);
+}
+
+static void begin(struct session *s, struct span initial)
+{
+    struct buf decoded;
+    buf_init(&decoded, SASL_RESPONSE_MAX);
+    /* "=" is a response of no bytes (RFC 4954 §4). */
+    bool good = span_is(initial, "=") || base64_decode(initial, &decoded);
+    if (good && !decoded.failed)
+        auth_call_start(s, initial.len > 0 ? &decoded : NULL);
+    else
+        cmd_auth_end(s, REPLY_AUTH_MALFORMED);
+    buf_free(&decoded);
+}
+
+/* RFC 4954 §6: 534 for a mechanism that we know but find too weak, 504 for one that is not there. */
+static bool choose(struct session *s, struct span word)
+{
+    char name[32];
+    unsigned offered = auth_call_offered(s);
+    snprintf(name, sizeof name, "%.*s", (int)word.len, word.p);
+    s->mechanism = word.len < sizeof name ? sasl_mechanism_find(name) : SASL_NO_MECHANISM;
+    if (offered & s->mechanism)
+        return true;
+    if (s->mechanism == SASL_PLAIN || s->mechanism == SASL_LOGIN) {
+        char list[SASL_LIST_SIZE], text[TEXT_MAX];
+        sasl_mechanisms_list(offered, list);
+        snprintf(text, sizeof text, "This authentication mechanism is too weak here: use one of %s", list);
+        session_reply_text(s, REPLY_AUTH_TOO_WEAK, text);
+    } else {
+        refuse_mechanism(s);
+    }
+    return false;
 }
 
 void cmd_auth(struct session *s, struct span args)
@@ -145,7 +205,7 @@ void cmd_auth(struct session *s, struct span args)
     else if (s->user)
         session_reply(s, REPLY_AUTH_ALREADY);
     else if (mechanism.len == 0 || command_word(&args).len > 0)
-        session_reply_text(s, REPLY_BAD_ARGUMENTS, "AUTH PLAIN or AUTH LOGIN");
-    else
-        begin(s, mechanism, initial.len > 0 ? &initial : NULL);
+        session_reply_text(s, REPLY_BAD_ARGUMENTS, "AUTH and a mechanism, with or without a response");
+    else if (choose(s, mechanism))
+        begin(s, initial);
 }

@@ -4,6 +4,8 @@
  */
 #include <stdio.h>
 
+#include "gateway/submission/allowance.h"
+#include "gateway/submission/identity.h"
 #include "gateway/submission/session.h"
 #include "gateway/submission/verbs.h"
 
@@ -34,27 +36,40 @@ static bool parse(struct session *s, struct span args, struct path *path, struct
     return true;
 }
 
+static void opened(struct session *s)
+{
+    struct log_line line;
+    session_log(s, &line, LOG_LEVEL_INFO, "mail");
+    log_str(&line, "from", s->transaction.envelope.reverse_path);
+    log_end(&line);
+    session_reply(s, REPLY_SENDER_OK);
+}
+
+static const struct allowance allowance = {ALLOW_MESSAGE, "MAIL", opened, session_end_transaction};
+
 static void begin(struct session *s, const struct path *path, const struct mail_params *params)
 {
     struct error err = {0};
-    struct log_line line;
-    struct transaction_client client = {.user = s->user,
+    const char *relay = identity_client(s);
+    struct transaction_client client = {.user = s->user ? s->user : "",
+                                        .relay = relay ? relay : "",
                                         .listener = s->listener->name,
                                         .address = conn_peer(s->conn),
                                         .helo = s->helo,
                                         .plain_smtp = !s->esmtp,
                                         .tls_version = conn_tls_version(s->conn),
                                         .tls_cipher = conn_tls_cipher(s->conn)};
+    client.send_as = identity_send_as(s, &client.n_send_as);
     if (transaction_begin(&s->transaction, path->address, &client, params, &err) != STATUS_OK) {
         session_log_error(s, LOG_LEVEL_ERROR, "out-of-memory", &err);
         session_reply(s, REPLY_LATER_MEMORY);
         return;
     }
     s->transactions++;
-    session_log(s, &line, LOG_LEVEL_INFO, "mail");
-    log_str(&line, "from", s->transaction.envelope.reverse_path);
-    log_end(&line);
-    session_reply(s, REPLY_SENDER_OK);
+    if (identity_check_reverse_path(s))
+        allowance_ask(s, &allowance);
+    else
+        session_end_transaction(s);
 }
 
 void cmd_mail(struct session *s, struct span args)

@@ -44,10 +44,12 @@ static void pack(struct buf *body, struct session *s, const char *recipient, con
     /* Borrowed strings: packed, not freed. */
     struct queue_refused refused = {.envelope = s->transaction.envelope,
                                     .recipient = (char *)(uintptr_t)recipient,
-                                    .rule = (char *)(uintptr_t)rule,
+                                    .rule = rule[0] ? (char *)(uintptr_t)rule : NULL,
                                     .reply = (char *)(uintptr_t)reply};
     refused.envelope.recipients = NULL;
     refused.envelope.n_recipients = 0;
+    refused.envelope.send_as = NULL;
+    refused.envelope.n_send_as = 0;
     queue_refused_pack(body, &refused);
 }
 

@@ -49,8 +49,9 @@ static const struct reply_entry entries[] = {
          "and password) for the outgoing server",
          true},
     [REPLY_AUTH_ALREADY] = {503, "5.5.1", "Authenticated already", true},
-    [REPLY_AUTH_UNKNOWN_MECHANISM] = {504, "5.5.4", "Unknown authentication mechanism: use PLAIN or LOGIN",
+    [REPLY_AUTH_UNKNOWN_MECHANISM] = {504, "5.5.4", "This authentication mechanism is not possible here",
                                       true},
+    [REPLY_AUTH_TOO_WEAK] = {534, "5.7.9", "This authentication mechanism is too weak here", true},
     [REPLY_AUTH_MALFORMED] = {501, "5.5.2", "Malformed authentication response", true},
     [REPLY_AUTH_LINE_TOO_LONG] = {500, "5.5.6", "Authentication line too long", true},
     [REPLY_AUTH_CANCELLED] = {501, "5.7.0", "Authentication cancelled", true},
@@ -59,10 +60,12 @@ static const struct reply_entry entries[] = {
     [REPLY_TLS_LATER] = {454, "4.7.0", "TLS is not available now, try again later"},
 
     [REPLY_BAD_SENDER] = {501, "5.1.7", "Bad sender address: MAIL FROM:<user@example.org>", true},
+    [REPLY_SENDER_REFUSED] = {550, "5.7.1", "Not an address of yours", true},
     [REPLY_BAD_RECIPIENT] = {501, "5.1.3", "Bad recipient address: RCPT TO:<user@example.org>", true},
     [REPLY_RELAY_TRICK] = {550, "5.7.1", "Source routes and addresses with % or ! are not accepted"},
     [REPLY_EIGHT_BIT_ADDRESS] = {553, "5.6.7", "Addresses beyond ASCII need SMTPUTF8 in the MAIL command"},
     [REPLY_TOO_MANY_RECIPIENTS] = {452, "4.5.3", "Too many recipients, send the rest in another message"},
+    [REPLY_OVER_RATE] = {450, "4.7.1", "Too much mail, try again later"},
     [REPLY_NO_CERTIFICATE] = {550, "5.7.1", "no usable OpenPGP or S/MIME certificate"},
     [REPLY_LOOKUP_FAILED] = {451, "4.4.3", "Certificate lookup failed, try again later"},
 

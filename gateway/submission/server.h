@@ -2,7 +2,6 @@
 #ifndef SEALGATE_SUBMISSION_SERVER_H
 #define SEALGATE_SUBMISSION_SERVER_H
 
-#include <gsasl.h>
 #include <stdbool.h>
 
 #include "gateway/submission/limits.h"
@@ -15,11 +14,11 @@ struct refused_call;
 struct server_state {
     const struct submission_settings *settings;
     struct event_base *base;
-    Gsasl *sasl_library;
     struct limits limits;
     struct session *sessions;     /* all of them, newest first */
     struct refused_call *refused; /* audit records on their way to queue */
     size_t in_hand;               /* bytes of messages in memory files */
+    unsigned clear_tries;         /* tries without TLS on their way to auth */
     bool draining;                /* SIGTERM came: no session begins anything new */
     /* Called when draining and the last session or audit record is gone. */
     void (*on_empty)(struct server_state *server);

@@ -7,7 +7,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "gateway/submission/sasl.h"
+#include "gateway/net/network.h"
+#include "gateway/net/tls_peer.h"
+#include "gateway/submission/auth_call.h"
+#include "gateway/submission/identity.h"
 #include "gateway/wire/reply.h"
 
 #define INPUT_MAX 65536  /* more than the longest line, and enough for a fast message */
@@ -23,7 +26,7 @@ static const struct submission_limits *limits(const struct session *s)
 
 void session_set_deadline(struct session *s, int64_t ms)
 {
-    if (!s->user) {
+    if (!identity_is_known(s)) {
         int64_t left = s->auth_by - clock_mono_ms();
         if (left < 1)
             left = 1;
@@ -100,13 +103,21 @@ static void unlink_from(struct session *s)
         s->server->sessions = s->next;
 }
 
+static void uncount(struct server_state *server, const struct client_key *client, bool known)
+{
+    if (known)
+        limits_leave(&server->limits, client);
+    else
+        limits_leave_unknown(&server->limits);
+}
+
 /* The connection is closed, or handed over to its closing. */
 static void session_free(struct session *s)
 {
     struct server_state *server = s->server;
     session_forget(s);
     unlink_from(s);
-    limits_leave(&server->limits, &s->client);
+    uncount(server, &s->client, s->client_known);
     buf_free(&s->out);
     free(s);
     server_check_empty(server);
@@ -119,13 +130,12 @@ void session_forget(struct session *s)
         call_cancel(s->call);
     s->call = NULL;
     session_end_transaction(s);
-    sasl_free(s->sasl);
-    s->sasl = NULL;
+    auth_call_forget(s);
+    identity_forget(s);
     envelope_recipient_free(&s->asked);
     s->asked = (struct envelope_recipient){0};
     free(s->helo);
-    free(s->user);
-    s->helo = s->user = NULL;
+    s->helo = NULL;
     s->esmtp = false;
     s->line = (struct line_reader){0};
 }
@@ -183,6 +193,17 @@ void session_settle(struct session *s)
     session_free(s);
 }
 
+static void log_client_certificate(struct log_line *line, const struct conn *conn)
+{
+    struct tls_peer peer;
+    if (tls_peer_get(conn, &peer)) {
+        log_str(line, "certificate", peer.fingerprint);
+        log_str(line, "subject", peer.subject);
+    } else {
+        log_str(line, "certificate-refused", tls_peer_refused(conn)); /* NULL: left out */
+    }
+}
+
 /* TLS is up. */
 static void on_open(void *arg, struct conn *conn)
 {
@@ -193,7 +214,9 @@ static void on_open(void *arg, struct conn *conn)
     session_log(s, &line, LOG_LEVEL_INFO, "tls");
     log_str(&line, "version", conn_tls_version(conn));
     log_str(&line, "cipher", conn_tls_cipher(conn));
+    log_client_certificate(&line, conn);
     log_end(&line);
+    identity_recognise(s);
     s->phase = SESSION_COMMAND;
     s->rearm = true;
     if (s->listener->implicit_tls)
@@ -238,16 +261,22 @@ static void on_end(void *arg, struct conn *conn, const struct error *why)
     (void)conn;
     struct session *s = arg;
     bool in_hand = s->transaction.open || s->call;
-    session_log_error(s, in_hand ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO,
-                      in_hand ? "client-gone" : "disconnected", why);
+    if (!s->client_known)
+        session_log_error(s, LOG_LEVEL_WARNING, "proxy-header", why);
+    else
+        session_log_error(s, in_hand ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO,
+                          in_hand ? "client-gone" : "disconnected", why);
     session_free(s);
 }
+
+static void on_proxied(void *arg, struct conn *conn, const struct sockaddr_storage *client);
 
 static const struct conn_handler handler = {.on_open = on_open,
                                             .on_data = on_data,
                                             .on_drained = on_drained,
                                             .on_deadline = on_deadline,
-                                            .on_end = on_end};
+                                            .on_end = on_end,
+                                            .on_proxied = on_proxied};
 
 /* Before there is a session. In clear the client can be told why; TLS is not worth its cost then. */
 static void turn_away(struct server_state *server, const struct submission_listener *listener, int fd,
@@ -285,7 +314,7 @@ static struct session *session_new(struct server_state *server, const struct sub
     return s;
 }
 
-/* The session is counted and linked in. */
+/* The session is counted and linked in, and the client's address is known. */
 static void begin(struct session *s)
 {
     struct log_line line;
@@ -299,6 +328,54 @@ static void begin(struct session *s)
     session_settle(s);
 }
 
+/* In clear the client can be told why; TLS is not worth its cost then. */
+static void turn_away_proxied(struct session *s)
+{
+    struct log_line line;
+    session_log(s, &line, LOG_LEVEL_WARNING, "turned-away");
+    log_str(&line, "listener", s->listener->name);
+    log_str(&line, "why", "too many sessions");
+    log_end(&line);
+    if (!s->listener->implicit_tls)
+        session_reply(s, REPLY_TOO_MANY_SESSIONS);
+    session_close(s);
+    session_settle(s);
+}
+
+/* The balancer has said whose connection this is; it counts as that client's from now on (A17, A31). */
+static void on_proxied(void *arg, struct conn *conn, const struct sockaddr_storage *client)
+{
+    struct session *s = arg;
+    struct error err = {0};
+    if (client)
+        s->client = limits_key(client);
+    s->client_known = limits_identify(&s->server->limits, &s->client);
+    if (!s->client_known) {
+        turn_away_proxied(s);
+    } else if (s->listener->implicit_tls &&
+               conn_start_tls(conn, s->server->settings->tls, NULL, NULL, &err) != STATUS_OK) {
+        session_log_error(s, LOG_LEVEL_WARNING, "tls-failed", &err);
+        session_close(s);
+        session_settle(s);
+    } else {
+        begin(s);
+    }
+}
+
+/* What a connection from a load balancer has to say first. */
+static void await_proxy(struct session *s)
+{
+    conn_expect_proxy(s->conn);
+    session_set_deadline(s, limits(s)->handshake_ms);
+}
+
+static bool is_proxy(const struct submission_listener *listener, const struct sockaddr_storage *address)
+{
+    struct network_address peer;
+    return listener->n_proxies > 0 && network_address_of(address, &peer) &&
+           networks_have(listener->proxies, listener->n_proxies, &peer);
+}
+
 void session_accept(struct server_state *server, const struct submission_listener *listener, int fd)
 {
     struct sockaddr_storage address = {0};
@@ -306,25 +383,29 @@ void session_accept(struct server_state *server, const struct submission_listene
     struct error err = {0};
     (void)getpeername(fd, (struct sockaddr *)&address, &len);
     struct client_key key = limits_key(&address);
-    if (!limits_enter(&server->limits, &key)) {
+    bool proxied = is_proxy(listener, &address);
+    if (proxied ? !limits_enter_unknown(&server->limits) : !limits_enter(&server->limits, &key)) {
         turn_away(server, listener, fd, "too many sessions");
         return;
     }
     struct session *s = session_new(server, listener);
     if (!s) {
-        limits_leave(&server->limits, &key);
+        uncount(server, &key, !proxied);
         turn_away(server, listener, fd, "out of memory");
         return;
     }
     s->client = key;
-    s->conn = conn_accepted(server->base, fd, listener->implicit_tls ? server->settings->tls : NULL, &handler,
-                            s, (struct conn_limits){.input_max = INPUT_MAX, .output_max = OUTPUT_MAX}, &err);
+    s->client_known = !proxied;
+    link_in(s);
+    s->conn = conn_accepted(server->base, fd,
+                            listener->implicit_tls && !proxied ? server->settings->tls : NULL, &handler, s,
+                            (struct conn_limits){.input_max = INPUT_MAX, .output_max = OUTPUT_MAX}, &err);
     if (!s->conn) {
         log_error(server->settings->log, LOG_LEVEL_WARNING, "turned-away", listener->name, &err);
-        limits_leave(&server->limits, &key);
-        free(s);
-        return;
+        session_free(s);
+    } else if (proxied) {
+        await_proxy(s);
+    } else {
+        begin(s);
     }
-    link_in(s);
-    begin(s);
 }

@@ -11,6 +11,8 @@
 #include "base/call.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "gateway/jobs/sasl_job.h"
+#include "gateway/jobs/sasl_mechanism.h"
 #include "gateway/net/conn.h"
 #include "gateway/submission/chunks.h"
 #include "gateway/submission/data.h"
@@ -19,7 +21,7 @@
 #include "gateway/submission/transaction.h"
 #include "gateway/wire/line.h"
 
-struct sasl;
+struct allowance;
 struct verb;
 
 enum session_phase {
@@ -37,6 +39,7 @@ struct session {
     struct session *next, *previous;
     const struct submission_listener *listener;
     struct client_key client;
+    bool client_known; /* counted under CLIENT; else a load balancer has yet to say who it is */
     struct conn *conn;
     char id[ID_SIZE]; /* names the session in log lines */
     enum session_phase phase;
@@ -49,11 +52,15 @@ struct session {
     int64_t data_since;      /* when DATA, or the first BDAT, began */
     bool rearm;              /* a command ended: the next one has its whole time */
 
-    char *helo; /* EHLO or HELO argument; NULL: none since the connection or TLS began; owned */
-    bool esmtp; /* it was EHLO */
-    char *user; /* authenticated; owned */
-    struct sasl *sasl;
-    char sasl_mechanism[16];
+    char *helo;     /* EHLO or HELO argument; NULL: none since the connection or TLS began; owned */
+    bool esmtp;     /* it was EHLO */
+    char *user;     /* authenticated; owned */
+    char **send_as; /* patterns of addresses that are the user's; owned */
+    size_t n_send_as;
+    const struct submission_client *relay; /* that it is besides; NULL: none (identity.h) */
+    enum sasl_mechanism mechanism;         /* of the exchange in hand, or of the one that succeeded */
+    uint64_t exchange;                     /* with auth; 0: none, or its number is not known yet */
+    struct sasl_result *granted;           /* success, once the client has taken the additional data; owned */
     struct transaction transaction;
     struct data data;
     struct chunks chunks;
@@ -61,6 +68,8 @@ struct session {
     struct call *call;               /* to another role; no input is taken until it is done */
     struct envelope_recipient asked; /* whose certificates are looked up; owned */
     const struct policy_rule *asked_rule;
+    const struct allowance *allowance; /* that auth is asked about (allowance.h) */
+    bool tried_in_clear;               /* AUTH or MAIL before TLS: auth was told */
 
     unsigned bad_commands, auth_failures, transactions;
 };
@@ -100,6 +109,10 @@ void session_reply(struct session *s, enum reply_id id);
 void session_reply_text(struct session *s, enum reply_id id, const char *text);
 /* As session_reply_text, but each LF in TEXT begins a new line: nothing from outside may be in it. */
 void session_reply_lines(struct session *s, enum reply_id id, const char *text);
+
+/* A challenge of AUTH, which may be longer than any other line (RFC 4954 §4) and is never broken into
+ * several. */
+void session_challenge(struct session *s, const char *base64);
 
 /* A log line with what names session, client and message; more fields may follow, then log_end. */
 void session_log(struct session *s, struct log_line *line, enum log_level level, const char *event);

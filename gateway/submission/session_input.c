@@ -1,6 +1,7 @@
 /* From the bytes of a session to its verbs. */
 #include <string.h>
 
+#include "gateway/submission/clear_tried.h"
 #include "gateway/submission/session.h"
 #include "gateway/submission/verbs.h"
 #include "gateway/wire/command.h"
@@ -32,11 +33,40 @@ static void run_verb(struct session *s, struct span args)
         session_close(s);
     } else if (verb_is_allowed(s->verb, s, args.len > 0, &refusal)) {
         s->verb->run(s, args);
-    } else if (s->verb->flags & VERB_WITH_CHUNK) {
-        chunk_begin(s, args, &refusal);
     } else {
-        session_reply(s, refusal);
+        if (refusal == REPLY_TLS_NEEDED)
+            clear_tried(s);
+        if (s->verb->flags & VERB_WITH_CHUNK)
+            chunk_begin(s, args, &refusal);
+        else
+            session_reply(s, refusal);
     }
+}
+
+/*
+ * A browser that was made to talk to this port (ALPACA): its header or body could hold commands, so that not
+ * another byte of it is read.
+ */
+static bool is_http(struct span verb)
+{
+    static const char *const methods[] = {"GET",    "POST",  "PUT",     "HEAD",  "OPTIONS",
+                                          "DELETE", "PATCH", "CONNECT", "TRACE", "PRI"};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+        if (span_is(verb, methods[i]))
+            return true;
+    return false;
+}
+
+static void refuse_verb(struct session *s, struct span verb)
+{
+    struct log_line line;
+    session_reply(s, REPLY_UNKNOWN_COMMAND);
+    if (!is_http(verb))
+        return;
+    session_log(s, &line, LOG_LEVEL_WARNING, "http-request");
+    log_span(&line, "method", verb);
+    log_end(&line);
+    session_close(s);
 }
 
 static void take_command(struct session *s, struct span line)
@@ -50,7 +80,7 @@ static void take_command(struct session *s, struct span line)
     if (s->verb)
         run_verb(s, command.args);
     else
-        session_reply(s, REPLY_UNKNOWN_COMMAND);
+        refuse_verb(s, command.verb);
     s->verb = NULL;
 }
 

@@ -1,6 +1,7 @@
 /* What a session says: to the client, and to the log. */
 #include <stdio.h>
 
+#include "gateway/submission/identity.h"
 #include "gateway/submission/session.h"
 #include "gateway/submission/verbs.h"
 #include "gateway/wire/reply.h"
@@ -16,6 +17,7 @@ void session_log(struct session *s, struct log_line *line, enum log_level level,
     log_str(line, "session", s->id);
     log_str(line, "client", conn_peer(s->conn));
     log_str(line, "user", s->user);
+    log_str(line, "relay", identity_client(s));
 }
 
 void session_log_error(struct session *s, enum log_level level, const char *event, const struct error *err)
@@ -58,6 +60,12 @@ void session_reply_text(struct session *s, enum reply_id id, const char *text)
         if (*p == '\n')
             *p = '?';
     session_reply_lines(s, id, line);
+}
+
+void session_challenge(struct session *s, const char *base64)
+{
+    buf_printf(&s->out, "%d %s\r\n", reply_entry(REPLY_CHALLENGE)->code, base64);
+    s->rearm = true;
 }
 
 void session_reply(struct session *s, enum reply_id id)

@@ -7,8 +7,8 @@
 #include <sysexits.h>
 
 #include "gateway/net/listener.h"
+#include "gateway/net/tickets.h"
 #include "gateway/submission/refused.h"
-#include "gateway/submission/sasl.h"
 #include "gateway/submission/session.h"
 
 struct port {
@@ -44,6 +44,8 @@ static void stop_listening(struct process *process)
 static void on_empty(struct server_state *server)
 {
     struct process *process = server->owner;
+    if (server->settings->tickets)
+        tickets_stop(server->settings->tickets);
     event_del(process->term);
     event_del(process->drain_end);
     signal(SIGTERM, SIG_IGN); /* a second one must not cut the last words short */
@@ -111,10 +113,11 @@ static enum status start(struct process *process, struct error *err)
     server->base = event_base_new();
     if (!server->base)
         return error_set(err, STATUS_TEMPORARY, "cannot make an event loop");
-    enum status st = sasl_library_open(&server->sasl_library, err);
-    if (st != STATUS_OK)
-        return st;
-    st = limits_init(&server->limits, limits->sessions_max, limits->sessions_per_client_max, err);
+    enum status st = STATUS_OK;
+    if (server->settings->tickets)
+        st = tickets_run(server->settings->tickets, server->base, err);
+    if (st == STATUS_OK)
+        st = limits_init(&server->limits, limits->sessions_max, limits->sessions_per_client_max, err);
     if (st != STATUS_OK)
         return st;
     process->term = evsignal_new(server->base, SIGTERM, on_term, process);
@@ -134,9 +137,9 @@ static void stop(struct process *process)
         event_free(process->term);
     if (process->drain_end)
         event_free(process->drain_end);
+    if (server->settings->tickets)
+        tickets_stop(server->settings->tickets);
     limits_free(&server->limits);
-    if (server->sasl_library)
-        sasl_library_close(server->sasl_library);
     if (server->base)
         event_base_free(server->base);
 }

@@ -10,13 +10,38 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "gateway/net/network.h"
 #include "gateway/policy/policy.h"
+
+struct tickets;
+
+/* One that relays without a password. Known by its networks, or by its certificates; by both when both are
+ * given. */
+struct submission_client {
+    const char *name;
+    const struct network *networks;
+    size_t n_networks;
+    char *const *certificates; /* net/peer_pattern.h */
+    size_t n_certificates;
+    char *const *send_as; /* policy/sender.h; none: nobody's address */
+    size_t n_send_as;
+};
 
 struct submission_listener {
     const char *name; /* as configured: "[::]:465" */
     int fd;           /* bound and listening; owned by the process */
     bool implicit_tls;
     bool normalizes_line_ends; /* a bare CR or LF in a message becomes CRLF instead of a refusal */
+    const struct submission_client *const *clients; /* that may relay here; the first that it is counts */
+    size_t n_clients;
+    struct network *proxies; /* whose connections begin with a PROXY header; NULL: none */
+    size_t n_proxies;
+};
+
+/* Is there any rate that could apply to a user, or to a relay client? If not, auth is not asked. */
+struct submission_rates {
+    bool user_messages, user_recipients;
+    bool client_messages, client_recipients;
 };
 
 struct submission_limits {
@@ -35,10 +60,12 @@ struct submission_limits {
     int64_t data_ms;        /* for a whole message, default 10 min + size allowance is up to the module */
     int64_t before_auth_ms; /* from connect to AUTH success, default 2 min */
     int64_t keys_ms;        /* budget for a certificate lookup at RCPT, default 5 s */
-    int64_t auth_ms;        /* default 10 s */
+    int64_t auth_ms;        /* until auth takes a request, default 10 s */
+    int64_t auth_total_ms;  /* until its answer, which may wait for a backend and for a guesser's turn */
     int64_t busy_ms;        /* until a seal worker takes the message, default 20 s */
     int64_t seal_ms;        /* until the reply after the end of data, default 120 s */
     int64_t drain_ms;       /* after SIGTERM, default 30 s */
+    struct submission_rates rates;
 };
 
 struct submission_settings {
@@ -47,7 +74,9 @@ struct submission_settings {
     const struct submission_listener *listeners;
     size_t n_listeners;
     SSL_CTX *tls;
+    struct tickets *tickets; /* rotated while the role runs; NULL: none */
     const struct policy_settings *policy;
+    unsigned mechanisms; /* for AUTH: a set of gateway/jobs/sasl_mechanism.h, as auth has it */
     struct submission_limits limits;
     int auth_service; /* client ends of the services */
     int seal_service;

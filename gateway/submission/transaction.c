@@ -24,20 +24,22 @@ enum status transaction_begin(struct transaction *transaction, struct span rever
     id_make(e->id);
     e->reverse_path = span_dup(reverse_path);
     e->user = strdup(client->user);
+    e->client = strdup(client->relay);
     e->listener = strdup(client->listener);
     e->client_address = strdup(client->address);
     e->helo = strdup(client->helo);
     e->tls_version = strdup(client->tls_version);
     e->tls_cipher = strdup(client->tls_cipher);
     e->plain_smtp = client->plain_smtp;
-    bool kept = keep_params(e, params);
-    transaction->open = kept && e->reverse_path && e->user && e->listener && e->client_address && e->helo &&
-                        e->tls_version && e->tls_cipher;
+    enum status st = envelope_set_send_as(e, client->send_as, client->n_send_as, err);
+    bool whole = keep_params(e, params) && e->reverse_path && e->user && e->client && e->listener &&
+                 e->client_address && e->helo && e->tls_version && e->tls_cipher;
+    transaction->open = st == STATUS_OK && whole;
     if (transaction->open)
         return STATUS_OK;
     envelope_free(e);
     envelope_init(e);
-    return error_set(err, STATUS_TEMPORARY, "out of memory for a transaction");
+    return st != STATUS_OK ? st : error_set(err, STATUS_TEMPORARY, "out of memory for a transaction");
 }
 
 enum status transaction_add_recipient(struct transaction *transaction, struct envelope_recipient *recipient,

@@ -15,8 +15,12 @@ struct transaction {
 
 /* What the session knows of its client; strings stay the caller's. */
 struct transaction_client {
-    const char *user, *listener, *address, *helo, *tls_version, *tls_cipher;
-    bool plain_smtp; /* it said HELO */
+    const char *user;  /* "" for a relay client */
+    const char *relay; /* name of the relay client; "" for a user */
+    const char *listener, *address, *helo, *tls_version, *tls_cipher;
+    bool plain_smtp;      /* it said HELO */
+    char *const *send_as; /* never absent: none means that nobody may be named */
+    size_t n_send_as;
 };
 
 /* Opens it with a fresh id. STATUS_TEMPORARY: out of memory; it stays closed. */

@@ -1,5 +1,6 @@
 #include "gateway/submission/verbs.h"
 
+#include "gateway/submission/identity.h"
 #include "gateway/submission/session.h"
 
 /* Allowed once TLS is on, whatever else. */
@@ -40,7 +41,7 @@ static bool refusal_by_state(unsigned flags, const struct session *s, enum reply
     } rules[] = {
         {!(flags & VERB_BEFORE_TLS) && !conn_is_tls(s->conn), REPLY_TLS_NEEDED},
         {!(flags & VERB_BEFORE_HELLO) && !s->helo, REPLY_HELLO_NEEDED},
-        {!(flags & VERB_BEFORE_AUTH) && !s->user, REPLY_AUTH_NEEDED},
+        {!(flags & VERB_BEFORE_AUTH) && !identity_is_known(s), REPLY_AUTH_NEEDED},
         {(flags & VERB_OUTSIDE_TRANSACTION) && s->transaction.open, REPLY_IN_TRANSACTION},
         {(flags & VERB_INSIDE_TRANSACTION) && !s->transaction.open, REPLY_NO_TRANSACTION},
         {(flags & VERB_NOT_AMID_CHUNKS) && s->chunks.begun, REPLY_AMID_CHUNKS},

@@ -13,12 +13,13 @@
 #include "base/span.h"
 #include "gateway/submission/replies.h"
 
+struct sasl_result;
 struct session;
 
 enum verb_flags {
     VERB_BEFORE_TLS = 1,          /* without it 530 (RFC 3207 §4) */
     VERB_BEFORE_HELLO = 2,        /* without it 503 until EHLO or HELO */
-    VERB_BEFORE_AUTH = 4,         /* without it 530 (RFC 4954 §6) */
+    VERB_BEFORE_AUTH = 4,         /* without it 530 (RFC 4954 §6) to who is no relay client */
     VERB_OUTSIDE_TRANSACTION = 8, /* 503 between MAIL and the end of data */
     VERB_INSIDE_TRANSACTION = 16, /* 503 without MAIL */
     VERB_LAST_IN_GROUP = 32,      /* input behind it: 554 and close (RFC 2920 §3.1) */
@@ -57,7 +58,10 @@ void cmd_quit(struct session *s, struct span args);
 
 /* A line that goes on with the AUTH exchange in hand. */
 void cmd_auth_response(struct session *s, struct span response);
-/* Ends the exchange with a reply. */
+/* What auth says to it; takes out of RESULT what it keeps. */
+void cmd_auth_result(struct session *s, struct sasl_result *result);
+/* Ends the exchange with a reply, in the table's words or others. */
 void cmd_auth_end(struct session *s, enum reply_id id);
+void cmd_auth_end_text(struct session *s, enum reply_id id, const char *text);
 
 #endif

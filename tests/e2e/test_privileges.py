@@ -9,10 +9,10 @@ from tools import AS_ROOT
 
 import pytest
 
-ROLES = ("submission", "auth", "seal", "keys", "queue", "delivery", "control")
+ROLES = ("submission", "auth", "passwords", "seal", "keys", "queue", "delivery", "control")
 CHROOTED = {"submission": "empty", "queue": "queue", "control": "empty"}
-FOLDERS = {"submission": "empty", "auth": "empty", "seal": "seal", "keys": "keys", "queue": "queue", "delivery": "empty",
-           "control": "empty"}
+FOLDERS = {"submission": "empty", "auth": "auth", "passwords": "empty", "seal": "seal", "keys": "keys", "queue": "queue",
+           "delivery": "empty", "control": "empty"}
 
 only_root = pytest.mark.skipif(not AS_ROOT, reason="only root can look into processes that are not dumpable")
 

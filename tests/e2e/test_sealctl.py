@@ -6,6 +6,7 @@ import shutil
 import socket
 
 from gateway import USER, mail, queue_id, service_user
+from scram import Scram
 from tools import AS_ROOT, SEALCTL, run
 
 import pytest
@@ -27,7 +28,7 @@ def both(gateway, *words):
 def test_status(gateway):
     text, told = both(gateway, "status")
     roles = {p["role"] for p in told["processes"]}
-    assert roles == {"submission", "auth", "seal", "keys", "queue", "delivery", "control"}
+    assert roles == {"submission", "auth", "passwords", "seal", "keys", "queue", "delivery", "control"}
     assert all(role in text for role in roles) and "recipients" in told["queue"]
 
 
@@ -114,9 +115,10 @@ def test_key_add_and_remove_in_every_form(gateway, keyring, tmp_path, tag):
 
 
 def test_users(gateway):
-    assert gateway.ctl("user", "list").stdout.decode().split() == [USER]
+    assert [line.split()[0] for line in gateway.ctl("user", "list").stdout.decode().splitlines()] == ["user", USER]
     gateway.ctl("user", "add", "second", input="one\n")
-    assert gateway.json("user", "list")["users"] == [USER, "second"]
+    every = ["scram-sha-256-plus", "scram-sha-256", "plain", "login"]
+    assert gateway.json("user", "list")["users"] == [{"name": name, "mechanisms": every} for name in (USER, "second")]
     for password, code in (("one", 235), ("two", 535)):
         with gateway.connect() as client:
             client.ehlo()
@@ -130,9 +132,73 @@ def test_users(gateway):
         client.ehlo()
         assert client.login("second", "two").code == 535
     assert "$y$" in gateway.users.read_text(), "not a yescrypt hash"
+    assert ":SCRAM-SHA-256$" in gateway.users.read_text()
     told = gateway.users.stat()
     assert told.st_mode & 0o777 == 0o600
     assert told.st_uid == (service_user().pw_uid if AS_ROOT else os.getuid()), "the auth role cannot read it"
+
+
+def test_names_and_passwords_that_scram_cannot_carry_are_refused(gateway):
+    for name, password in (("\ufb01n", "secret"), ("a:b", "secret"), ("third", "bell\a"), ("third", "")):
+        said = gateway.ctl("user", "add", name, input=password + "\n", check=False)
+        assert said.returncode == DATA and said.stderr, name
+    assert [user["name"] for user in gateway.json("user", "list")["users"]] == [USER]
+
+
+def test_import_from_dovecot(gateway):
+    """What a real Dovecot makes of a password is taken over: each user logs in, the one with SCRAM keys by SCRAM too."""
+    schemes = ("SCRAM-SHA-256", "BLF-CRYPT", "SHA512-CRYPT", "CRYPT")
+    hashes = {scheme: run("doveadm", "pw", "-s", scheme, "-p", f"{scheme}'s").stdout.decode().strip() for scheme in schemes}
+    lines = "".join(f"{scheme.lower()}:{made}::::::\n" for scheme, made in hashes.items())
+    assert gateway.json("user", "import", "-", input=lines)["imported"] == len(schemes)
+    try:
+        for scheme in schemes:
+            with gateway.connect() as client:
+                client.ehlo()
+                assert client.login(scheme.lower(), f"{scheme}'s").code == 235, scheme
+        scram = Scram("scram-sha-256", "SCRAM-SHA-256's")
+        with gateway.connect() as client:
+            client.ehlo()
+            first = client.command("AUTH SCRAM-SHA-256 " + scram.first())
+            assert first.code == 334 and scram.server_is_right(client.command(scram.final(first.text)).text)
+            assert client.command("").code == 235
+    finally:
+        for scheme in schemes:
+            gateway.ctl("user", "remove", scheme.lower())
+    weak = run("doveadm", "pw", "-s", "MD5-CRYPT", "-p", "x").stdout.decode().strip()
+    said = gateway.ctl("user", "import", input=f"weak:{weak}\n", check=False)
+    assert said.returncode == DATA and b"{MD5-CRYPT} cannot be used" in said.stderr
+
+
+def test_import(gateway, tmp_path):
+    crypted = run("openssl", "passwd", "-6", "six").stdout.decode().strip()
+    lines = f"# from the old server\nsix:{crypted}:1000:1000::/home/six::\nnew:{{PLAIN}}new password\n"
+    (tmp_path / "users").write_text(lines)
+    (tmp_path / "bad").write_text(f"good:{crypted}\nweak:$1$abcdefgh$G//4keteveJp0qb8z2DxG/\nsix:{crypted}\n\nlost\n")
+    assert gateway.json("user", "import", tmp_path / "users") == {"ok": True, "imported": 2}
+    try:
+        plain = ["plain", "login"]
+        users = {user["name"]: user["mechanisms"] for user in gateway.json("user", "list")["users"]}
+        assert users["six"] == plain and users["new"] == ["scram-sha-256-plus", "scram-sha-256"] + plain
+        for name, password in (("six", "six"), ("new", "new password")):
+            with gateway.connect() as client:
+                client.ehlo()
+                assert client.login(name, password).code == 235
+        before = gateway.users.read_bytes()
+        said = gateway.ctl("user", "import", tmp_path / "bad", check=False)
+        assert said.returncode == DATA and gateway.users.read_bytes() == before
+        told = said.stderr.decode()
+        for text in ("bad:2: user weak", "bad:3: user six: is there already", "bad:5: no colon", "nothing was changed"):
+            assert text in told, told
+        assert gateway.ctl("user", "import", input=lines, check=False).returncode == DATA
+        assert gateway.ctl("user", "import", "--replace", "-", input=lines.replace("new p", "newer p")).returncode == 0
+        with gateway.connect() as client:
+            client.ehlo()
+            assert client.login("new", "newer password").code == 235
+    finally:
+        for name in ("six", "new"):
+            gateway.ctl("user", "remove", name)
+
 
 
 def test_audit(gateway, waiting):

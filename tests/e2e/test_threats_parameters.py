@@ -59,7 +59,7 @@ def test_a9_what_is_accepted_stands_in_one_place(gateway, people, sink, tag):
         assert client.command(f"MAIL FROM:<{USER}> RET=HDRS ENVID=x+20id+3Dforged+22+5Cn").code == 250
         assert client.command(f"RCPT TO:<{address}> NOTIFY=FAILURE ORCPT=rfc822;a+22+20id+3Dforged+3Ab").code == 250
         assert client.command("DATA").code == 354
-        client.send(mail(address, subject=tag) + b".\r\n")
+        client.send(mail(address, subject=tag, Message_ID=f"<{tag}@example.org>") + b".\r\n")
         assert client.reply().code == 250
     arrived = sink.wait(address).data
     header = arrived.split(b"\r\n\r\n")[0]
@@ -86,7 +86,7 @@ def chunk(data, last=False):
 
 def test_a1_chunks_are_counted_and_never_read_as_commands(gateway, people, sink, tag):
     address, other = people.bob.tagged(tag), people.carol.tagged(tag)
-    message = mail(address, ".\r\n..\r\n", subject=tag) + SMUGGLED % other.encode()
+    message = mail(address, ".\r\n..\r\n", subject=tag, Message_ID=f"<{tag}@example.org>") + SMUGGLED % other.encode()
     with gateway.connect() as client:
         client.ready(gateway)
         client.send(chunk(message, last=True))  # no MAIL
@@ -106,7 +106,7 @@ def test_a1_chunks_are_counted_and_never_read_as_commands(gateway, people, sink,
 @pytest.mark.parametrize("size", [1, 5])
 def test_a1_chunks_split_over_tls_records(gateway, people, sink, tag, size):
     address = people.bob.tagged(tag)
-    message = mail(address, ".\r\n\r\n.\r\n", subject=tag)
+    message = mail(address, ".\r\n\r\n.\r\n", subject=tag, Message_ID=f"<{tag}@example.org>")
     data = f"MAIL FROM:<{USER}>\r\nRCPT TO:<{address}>\r\n".encode() + chunk(message[:99]) + chunk(message[99:], True)
     with gateway.connect() as client:
         client.ready(gateway)
@@ -142,7 +142,7 @@ def test_old_devices_may_send_bare_line_ends(make_gateway, people, sink, tag):
     gateway.start()
     gateway.add_keys(people.bob)
     address = people.bob.tagged(tag)
-    message = mail(address, "one\ntwo\rthree\n.\nfour\n", subject=tag)
+    message = mail(address, "one\ntwo\rthree\n.\nfour\n", subject=tag, Message_ID=f"<{tag}@example.org>")
     normal = message.replace(b"one\ntwo\rthree\n.\nfour\n", b"one\r\ntwo\r\nthree\r\n.\r\nfour\r\n")
     with gateway.connect(tls="starttls") as client:
         client.ready(gateway)

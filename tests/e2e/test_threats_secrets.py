@@ -98,7 +98,7 @@ def test_a27_a_canary_is_nowhere_on_disk(make_gateway, people, tag):
         client.ready(gateway).envelope(gateway.user, recipients[:1])
         client.send(message)
         gateway.was_crashed = True
-        for role in ("submission", "seal", "queue", "keys", "delivery", "auth", "control"):
+        for role in ("submission", "seal", "queue", "keys", "delivery", "auth", "passwords", "control"):
             before = gateway.pids(role)
             for pid in before:
                 os.kill(pid, signal.SIGSEGV)

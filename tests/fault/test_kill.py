@@ -29,6 +29,7 @@ SUPERVISOR_KILLS = max(5, KILLS // 20)
 STEPS = {
     "submission": ["recvmsg", "sendmsg", "read", "write", "memfd_create", "close"],
     "auth": ["recvmsg", "sendmsg"],
+    "passwords": ["recvmsg", "sendmsg"],
     "seal": ["recvmsg", "sendmsg", "write", "memfd_create", "read", "close"],
     "keys": ["recvmsg", "sendmsg"],
     "queue": ["recvmsg", "sendmsg", "pwrite64", "fdatasync", "memfd_create", "write", "close"],

@@ -4,11 +4,11 @@
 set -eu
 
 build='gcc make pkg-config libgpgme-dev libgmime-3.0-dev libevent-dev libconfuse-dev libgsasl-dev
-       libsqlite3-dev libssl-dev libunbound-dev libjansson-dev libsystemd-dev libcrypt-dev libidn2-dev
+       libldap-dev libsqlite3-dev libssl-dev libunbound-dev libjansson-dev libsystemd-dev libcrypt-dev libidn2-dev
        gnupg dns-root-data'
 demo='swaks libnet-ssleay-perl libio-socket-ssl-perl gnupg openssl python3 procps'
-test="$demo libcmocka-dev python3-pytest python3-cryptography msmtp s-nail curl mutt nodejs node-nodemailer sq rnp postfix
-      libnss-wrapper libgnutls-dane0 nsd
+test="$demo libcmocka-dev python3-pytest python3-cryptography msmtp s-nail curl mutt gsasl nodejs node-nodemailer sq rnp
+      postfix libnss-wrapper libgnutls-dane0 nsd dovecot-core slapd ldap-utils haproxy testssl.sh systemd
       clang libclang-rt-14-dev clang-format universal-ctags mandoc sqlite3 libxml2-utils iproute2 procps"
 
 missing=
@@ -27,10 +27,13 @@ echo "installing:$missing"
 $as_root apt-get update -qq
 # Postfix is a test peer run from private folders: its own service must not start here.
 echo 'postfix postfix/main_mailer_type select No configuration' | $as_root debconf-set-selections
-# So is nsd, which would take port 53 now and at each boot. Where it is installed already it is left as it is.
-case "$missing " in
-    *' nsd '*) $as_root sh -c 'mkdir -p /etc/systemd/system && ln -sf /dev/null /etc/systemd/system/nsd.service' ;;
-esac
+echo 'slapd slapd/no_configuration boolean true' | $as_root debconf-set-selections
+# So are these, which would take their ports now and at each boot. Where one is installed already it is left as it is.
+for service in nsd dovecot-core slapd haproxy; do
+    case "$missing " in
+        *" $service "*) $as_root sh -c "mkdir -p /etc/systemd/system && ln -sf /dev/null /etc/systemd/system/${service%-core}.service" ;;
+    esac
+done
 # shellcheck disable=SC2086
 $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
     apt-get install -y -qq --no-install-recommends $missing >/dev/null

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/auth/users.h"
+#include "gateway/users/password.h"
 
 struct folder {
     char dir[200];
@@ -52,20 +52,20 @@ static inline void write_users(const struct folder *f, const void *bytes, size_t
     assert_int_equal(chmod(f->users, mode), 0);
 }
 
-static inline char *hash_of(const char *password)
+static inline struct user user_with(const char *name, const char *password)
 {
-    char *hash = NULL;
+    struct user user = {.name = strdup(name)};
     struct error err = {0};
-    assert_int_equal(user_hash(password, &hash, &err), STATUS_OK);
-    return hash;
+    assert_int_equal(user_set_password(&user, password, &err), STATUS_OK);
+    return user;
 }
 
 static inline void add_user(const struct folder *f, const char *name, const char *password)
 {
     struct error err = {0};
-    char *hash = hash_of(password);
-    assert_int_equal(users_change(f->users, USER_ADD, name, hash, &err), STATUS_OK);
-    free(hash);
+    struct user user = user_with(name, password);
+    assert_int_equal(users_change(f->users, USER_ADD, &user, &err), STATUS_OK);
+    user_wipe(&user);
 }
 
 #endif

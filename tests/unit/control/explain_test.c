@@ -131,19 +131,25 @@ static void an_answer_for_others_is_refused(void **state)
 static void the_first_matching_rule_is_named(void **state)
 {
     static const char *const subjects[] = {"[secret]"}, *const headers[] = {"X-Class: inner"};
+    static const char *const clients[] = {"scan*"}, *const users[] = {"*"};
     static const struct {
         const char *rest, *rule;
     } table[] = {
-        {"", "default"},
+        {"", "user"},
         {",\"subject\":\"plan [Secret]\"", "subject"},
         {",\"headers\":[\"X-Class: inner circle\"]", "header"},
-        {",\"headers\":[\"X-Other: inner\"]", "default"},
+        {",\"headers\":[\"X-Other: inner\"]", "user"},
+        {",\"user\":\"alice\"", "user"},
+        {",\"client\":\"scanner\"", "client"},
+        {",\"client\":\"crm\"", "default"}, /* no user, so no rule for users */
     };
     struct world *w = *state;
     w->rules[0] = (struct policy_rule){.name = "subject", .subjects = subjects, .n_subjects = 1};
     w->rules[1] = (struct policy_rule){.name = "header", .headers = headers, .n_headers = 1};
-    w->rules[2] = (struct policy_rule){.name = "default", .protect = PROTECT_PREFER};
-    w->policy.n_rules = 3;
+    w->rules[2] = (struct policy_rule){.name = "client", .clients = clients, .n_clients = 1};
+    w->rules[3] = (struct policy_rule){.name = "user", .users = users, .n_users = 1};
+    w->rules[4] = (struct policy_rule){.name = "default", .protect = PROTECT_PREFER};
+    w->policy.n_rules = 5;
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         char line[400];
         json_t *whole;

@@ -14,6 +14,8 @@ static void each_verb_goes_to_its_role(void **state)
         {"{\"verb\":\"queue.list\"}", FAKE_QUEUE},
         {"{\"verb\":\"held.release\",\"id\":\"x\"}", FAKE_QUEUE},
         {"{\"verb\":\"audit.verify\"}", FAKE_QUEUE},
+        {"{\"verb\":\"guard.list\"}", FAKE_AUTH},
+        {"{\"verb\":\"guard.forget\",\"kind\":\"user\",\"name\":\"x\"}", FAKE_AUTH},
     };
     struct world *w = *state;
     for (int i = 0; i < FAKES; i++)
@@ -115,29 +117,35 @@ static void a_refused_certificate_rechecks_nothing(void **state)
     assert_int_equal(w->fakes[FAKE_QUEUE].n_seen, 0);
 }
 
-static void status_is_of_supervisor_and_queue(void **state)
+static void status_is_of_supervisor_queue_and_guard(void **state)
 {
     struct world *w = *state;
     w->fakes[FAKE_SUPERVISOR].reply = "{\"ok\":true,\"processes\":[{\"role\":\"keys\"}]}";
     w->fakes[FAKE_QUEUE].reply = "{\"ok\":true,\"queued\":7}";
+    w->fakes[FAKE_AUTH].reply = "{\"ok\":true,\"blocked\":[],\"clear\":[{}]}";
     json_t *answer = ask(w, "{\"verb\":\"status\"}");
     assert_true(json_is_true(json_object_get(answer, "ok")));
     assert_int_equal(json_array_size(json_object_get(answer, "processes")), 1);
     assert_int_equal(json_integer_value(json_object_get(json_object_get(answer, "queue"), "queued")), 7);
+    assert_int_equal(json_array_size(json_object_get(json_object_get(answer, "guard"), "clear")), 1);
     json_decref(answer);
     assert_string_equal(w->fakes[FAKE_SUPERVISOR].seen, "{\"verb\":\"supervisor.status\"}\n");
+    assert_string_equal(w->fakes[FAKE_AUTH].seen, "{\"verb\":\"guard.status\"}\n");
     assert_string_equal(w->fakes[FAKE_QUEUE].seen, "{\"verb\":\"queue.status\"}\n");
 }
 
-static void status_tells_of_a_queue_that_does_not_answer(void **state)
+static void status_tells_of_roles_that_do_not_answer(void **state)
 {
     struct world *w = *state;
     w->fakes[FAKE_SUPERVISOR].reply = "{\"ok\":true,\"processes\":[]}";
     json_t *answer = ask(w, "{\"verb\":\"status\"}");
     assert_true(json_is_true(json_object_get(answer, "ok")));
-    json_t *queue = json_object_get(answer, "queue");
-    assert_true(json_is_false(json_object_get(queue, "ok")));
-    assert_non_null(strstr(text_in(queue, "error"), "did not answer"));
+    static const char *const roles[] = {"queue", "guard"};
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
+        json_t *said = json_object_get(answer, roles[i]);
+        assert_true(json_is_false(json_object_get(said, "ok")));
+        assert_non_null(strstr(text_in(said, "error"), "did not answer"));
+    }
     json_decref(answer);
 }
 
@@ -153,8 +161,8 @@ int main(void)
         TEST(a_new_certificate_frees_what_was_held),
         TEST(a_recheck_that_fails_does_not_take_the_success_back),
         TEST(a_refused_certificate_rechecks_nothing),
-        TEST(status_is_of_supervisor_and_queue),
-        TEST(status_tells_of_a_queue_that_does_not_answer),
+        TEST(status_is_of_supervisor_queue_and_guard),
+        TEST(status_tells_of_roles_that_do_not_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

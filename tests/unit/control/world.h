@@ -21,7 +21,7 @@
 #include "gateway/jobs/control_job.h"
 #include "gateway/jobs/keys_job.h"
 
-enum fake_service { FAKE_KEYS_CONTROL, FAKE_KEYS_LOOKUP, FAKE_QUEUE, FAKE_SUPERVISOR, FAKES };
+enum fake_service { FAKE_KEYS_CONTROL, FAKE_KEYS_LOOKUP, FAKE_QUEUE, FAKE_SUPERVISOR, FAKE_AUTH, FAKES };
 
 struct fake {
     int fds[2];
@@ -37,7 +37,7 @@ struct world {
     struct event *tick;
     struct fake fakes[FAKES];
     struct control_settings settings;
-    struct policy_rule rules[3];
+    struct policy_rule rules[5];
     struct policy_settings policy;
 };
 
@@ -100,7 +100,8 @@ static inline int world_open(void **state)
                                             .keys_control_service = w->fakes[FAKE_KEYS_CONTROL].fds[0],
                                             .keys_lookup_service = w->fakes[FAKE_KEYS_LOOKUP].fds[0],
                                             .queue_service = w->fakes[FAKE_QUEUE].fds[0],
-                                            .supervisor_service = w->fakes[FAKE_SUPERVISOR].fds[0]};
+                                            .supervisor_service = w->fakes[FAKE_SUPERVISOR].fds[0],
+                                            .auth_service = w->fakes[FAKE_AUTH].fds[0]};
     *state = w;
     alarm(60);
     return 0;

@@ -9,9 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/jobs/auth_job.h"
 #include "gateway/jobs/keys_job.h"
 #include "gateway/jobs/queue_job.h"
+#include "gateway/jobs/sasl_job.h"
+#include "gateway/jobs/sasl_mechanism.h"
 #include "gateway/jobs/submit_job.h"
 
 #define ID "06i1a2b3c4d5e6f7g8h9"
@@ -95,39 +96,110 @@ static enum status unpack_submit_reply(struct span bytes, struct error *err)
     return st;
 }
 
-static void pack_auth_check(struct buf *b)
+static struct sasl_start example_start(void)
 {
-    struct auth_check check = {.user = "alice", .password = "s3cret \xc3\xa4", .client_address = "192.0.2.1"};
-    auth_check_pack(b, &check);
+    struct sasl_start start = {.mechanism = "SCRAM-SHA-256-PLUS",
+                               .client_address = strdup("192.0.2.1"),
+                               .listener = strdup("[::]:465"),
+                               .has_exporter = true,
+                               .certificate_sha256 = "0123456789abcdef",
+                               .certificate_subject = strdup("CN=alice,O=Example"),
+                               .has_initial = true};
+    memset(start.exporter, 7, sizeof start.exporter);
+    buf_init(&start.initial, 100);
+    buf_append(&start.initial, "p=tls\0exporter", 14);
+    return start;
 }
 
-static enum status unpack_auth_check(struct span bytes, struct error *err)
+static void pack_sasl_start(struct buf *b)
 {
-    static const struct auth_check wiped = {0};
-    struct auth_check check;
-    enum status st = auth_check_unpack(bytes, &check, err);
+    struct sasl_start start = example_start();
+    sasl_start_pack(b, &start);
+    sasl_start_free(&start);
+}
+
+static enum status unpack_sasl_start(struct span bytes, struct error *err)
+{
+    static const struct sasl_start wiped = {0};
+    struct sasl_start start, wanted = example_start();
+    enum status st = sasl_start_unpack(bytes, &start, err);
     if (st == STATUS_OK) {
-        assert_string_equal(check.user, "alice");
-        assert_string_equal(check.password, "s3cret \xc3\xa4");
-        assert_string_equal(check.client_address, "192.0.2.1");
-        auth_check_wipe(&check);
+        assert_string_equal(start.mechanism, wanted.mechanism);
+        assert_string_equal(start.client_address, wanted.client_address);
+        assert_string_equal(start.listener, wanted.listener);
+        assert_true(start.has_exporter && start.has_initial);
+        assert_memory_equal(start.exporter, wanted.exporter, sizeof start.exporter);
+        assert_string_equal(start.certificate_sha256, wanted.certificate_sha256);
+        assert_string_equal(start.certificate_subject, wanted.certificate_subject);
+        assert_true(span_eq(buf_span(&start.initial), buf_span(&wanted.initial)));
+        sasl_start_free(&start);
     }
-    assert_memory_equal(&check, &wiped, sizeof check);
+    assert_memory_equal(&start, &wiped, sizeof start);
+    sasl_start_free(&wanted);
     return st;
 }
 
-static void pack_auth_result(struct buf *b)
+static void pack_sasl_step(struct buf *b)
 {
-    struct auth_result result = {.verdict = AUTH_OK, .user = "Alice"};
-    auth_result_pack(b, &result);
+    struct sasl_step step = {.exchange = UINT64_MAX - 1};
+    buf_init(&step.response, 10);
+    buf_append(&step.response, "a\0b", 3);
+    sasl_step_pack(b, &step);
+    sasl_step_free(&step);
 }
 
-static enum status unpack_auth_result(struct span bytes, struct error *err)
+static enum status unpack_sasl_step(struct span bytes, struct error *err)
 {
-    struct auth_result result;
-    enum status st = auth_result_unpack(bytes, &result, err);
-    assert_int_equal(result.verdict, st == STATUS_OK ? AUTH_OK : AUTH_UNAVAILABLE);
-    assert_string_equal(result.user, st == STATUS_OK ? "Alice" : "");
+    struct sasl_step step;
+    enum status st = sasl_step_unpack(bytes, &step, err);
+    if (st == STATUS_OK) {
+        assert_true(step.exchange == UINT64_MAX - 1);
+        assert_int_equal(step.response.len, 3);
+        assert_memory_equal(step.response.data, "a\0b", 3);
+        sasl_step_free(&step);
+    }
+    assert_null(step.response.data);
+    return st;
+}
+
+static void pack_sasl_abort(struct buf *b)
+{
+    sasl_abort_pack(b, 42);
+}
+
+static enum status unpack_sasl_abort(struct span bytes, struct error *err)
+{
+    uint64_t exchange;
+    enum status st = sasl_abort_unpack(bytes, &exchange, err);
+    if (st == STATUS_OK)
+        assert_int_equal(exchange, 42);
+    return st;
+}
+
+static void pack_sasl_result(struct buf *b)
+{
+    char one[] = "alice@example.org", two[] = "@example.com";
+    char *send_as[] = {one, two};
+    struct sasl_result result = {.verdict = SASL_OK, .user = "alice", .send_as = send_as, .n_send_as = 2};
+    buf_init(&result.challenge, 10);
+    buf_append_str(&result.challenge, "v=abc");
+    sasl_result_pack(b, &result);
+    buf_free(&result.challenge);
+}
+
+static enum status unpack_sasl_result(struct span bytes, struct error *err)
+{
+    struct sasl_result result;
+    enum status st = sasl_result_unpack(bytes, &result, err);
+    assert_int_equal(result.verdict, st == STATUS_OK ? SASL_OK : SASL_LATER);
+    assert_string_equal(result.user, st == STATUS_OK ? "alice" : "");
+    assert_int_equal(result.n_send_as, st == STATUS_OK ? 2 : 0);
+    if (st == STATUS_OK) {
+        assert_string_equal(result.send_as[0], "alice@example.org");
+        assert_string_equal(result.send_as[1], "@example.com");
+        assert_true(span_eq(buf_span(&result.challenge), span_str("v=abc")));
+    }
+    sasl_result_free(&result);
     return st;
 }
 
@@ -531,8 +603,8 @@ static const struct body {
     unpack_fn *unpack;
 } bodies[] = {
     {"submit_reply", pack_submit_reply, unpack_submit_reply},
-    {"auth_check", pack_auth_check, unpack_auth_check},
-    {"auth_result", pack_auth_result, unpack_auth_result},
+    {"sasl_start", pack_sasl_start, unpack_sasl_start},
+    {"sasl_step", pack_sasl_step, unpack_sasl_step},
     {"keys_lookup", pack_keys_lookup, unpack_keys_lookup},
     {"keys_found", pack_keys_found, unpack_keys_found},
     {"queue_store", pack_queue_store, unpack_queue_store},
@@ -543,6 +615,8 @@ static const struct body {
     {"queue_attach", pack_queue_attach, unpack_queue_attach},
     {"queue_lease", pack_queue_lease, unpack_queue_lease},
     {"queue_outcome", pack_queue_outcome, unpack_queue_outcome},
+    {"sasl_abort", pack_sasl_abort, unpack_sasl_abort},
+    {"sasl_result", pack_sasl_result, unpack_sasl_result},
 };
 
 #define N_BODIES (sizeof bodies / sizeof *bodies)
@@ -629,7 +703,7 @@ static void enum_out_of_range_is_refused(void **state)
     static const uint32_t wrong[] = {0, SUBMIT_LATER_DISK + 1, UINT32_MAX};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct submit_reply reply = {.outcome = wrong[i]}, out;
-        struct auth_result result = {.verdict = wrong[i]}, result_out;
+        struct sasl_result result = {.verdict = wrong[i]}, result_out;
         struct error err;
         struct buf b;
         buf_init(&b, 1000);
@@ -637,11 +711,82 @@ static void enum_out_of_range_is_refused(void **state)
         assert_int_equal(submit_reply_unpack(buf_span(&b), &out, &err), STATUS_INTERNAL);
         assert_int_equal(out.outcome, SUBMIT_LATER);
         buf_reset(&b);
-        auth_result_pack(&b, &result);
-        assert_int_equal(auth_result_unpack(buf_span(&b), &result_out, &err), STATUS_INTERNAL);
-        assert_int_equal(result_out.verdict, AUTH_UNAVAILABLE);
+        sasl_result_pack(&b, &result);
+        assert_int_equal(sasl_result_unpack(buf_span(&b), &result_out, &err), STATUS_INTERNAL);
+        assert_int_equal(result_out.verdict, SASL_LATER);
         buf_free(&b);
     }
+}
+
+/* Success without a name is none, and no other verdict gives rights. */
+static void sasl_result_that_contradicts_itself_is_refused(void **state)
+{
+    (void)state;
+    char pattern[] = "*";
+    char *send_as[] = {pattern};
+    for (unsigned verdict = SASL_GO_ON; verdict <= SASL_LATER; verdict++) {
+        struct sasl_result result = {.verdict = verdict, .send_as = send_as, .n_send_as = 1}, out;
+        struct error err;
+        struct buf b;
+        buf_init(&b, 1000);
+        sasl_result_pack(&b, &result);
+        assert_int_equal(sasl_result_unpack(buf_span(&b), &out, &err), STATUS_INTERNAL);
+        assert_int_equal(out.verdict, SASL_LATER);
+        assert_int_equal(out.n_send_as, 0);
+        buf_free(&b);
+    }
+}
+
+/* More than a line can hold is from nobody who speaks SMTP. */
+static void sasl_response_that_is_too_long_is_refused(void **state)
+{
+    (void)state;
+    struct sasl_step step = {.exchange = 1}, out;
+    struct error err;
+    struct buf b;
+    buf_init(&b, 20000);
+    buf_init(&step.response, SASL_RESPONSE_MAX + 1);
+    memset(buf_reserve(&step.response, SASL_RESPONSE_MAX), 'a', SASL_RESPONSE_MAX);
+    buf_commit(&step.response, SASL_RESPONSE_MAX);
+    sasl_step_pack(&b, &step);
+    assert_int_equal(sasl_step_unpack(buf_span(&b), &out, &err), STATUS_OK);
+    sasl_step_free(&out);
+    buf_append_char(&step.response, 'a');
+    buf_reset(&b);
+    sasl_step_pack(&b, &step);
+    assert_int_equal(sasl_step_unpack(buf_span(&b), &out, &err), STATUS_INTERNAL);
+    sasl_step_free(&step);
+    buf_free(&b);
+}
+
+static void mechanisms_are_offered_as_a_connection_can(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned allowed;
+        bool exporter, certificate;
+        const char *list;
+    } cases[] = {
+        {SASL_ALL_MECHANISMS, true, true, "SCRAM-SHA-256-PLUS SCRAM-SHA-256 EXTERNAL PLAIN LOGIN"},
+        {SASL_ALL_MECHANISMS, false, false, "SCRAM-SHA-256 PLAIN LOGIN"},
+        {SASL_ALL_MECHANISMS, true, false, "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN"},
+        {SASL_PLAIN | SASL_EXTERNAL, true, true, "EXTERNAL PLAIN"},
+        {SASL_SCRAM_SHA_256_PLUS, false, true, ""},
+        {0, true, true, ""},
+        {UINT32_MAX, false, true, "SCRAM-SHA-256 EXTERNAL PLAIN LOGIN"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char list[SASL_LIST_SIZE];
+        sasl_mechanisms_list(
+            sasl_mechanisms_offered(cases[i].allowed, cases[i].exporter, cases[i].certificate), list);
+        assert_string_equal(list, cases[i].list);
+    }
+    assert_int_equal(sasl_mechanism_find("scram-Sha-256-pluS"), SASL_SCRAM_SHA_256_PLUS);
+    assert_int_equal(sasl_mechanism_find("PLAIN"), SASL_PLAIN);
+    assert_int_equal(sasl_mechanism_find("PLAINER"), SASL_NO_MECHANISM);
+    assert_int_equal(sasl_mechanism_find(""), SASL_NO_MECHANISM);
+    assert_string_equal(sasl_mechanism_name(SASL_EXTERNAL), "EXTERNAL");
+    assert_string_equal(sasl_mechanism_name(SASL_NO_MECHANISM), "");
 }
 
 /* A33: "lookup failed" with certificates beside it would let somebody take the one for the other. */
@@ -731,6 +876,9 @@ int main(void)
         cmocka_unit_test(cut_at_every_length_is_refused),
         cmocka_unit_test(huge_numbers_are_refused),
         cmocka_unit_test(enum_out_of_range_is_refused),
+        cmocka_unit_test(sasl_result_that_contradicts_itself_is_refused),
+        cmocka_unit_test(sasl_response_that_is_too_long_is_refused),
+        cmocka_unit_test(mechanisms_are_offered_as_a_connection_can),
         cmocka_unit_test(a33_failed_lookup_with_a_list_is_refused),
         cmocka_unit_test(bytes_are_left_out_when_not_asked_for),
         cmocka_unit_test(place_that_overflows_is_refused),

@@ -96,6 +96,7 @@ struct world {
     int listeners[2];
     struct conf conf;
     int conf_fd;
+    struct tickets *tickets;
     struct children *children;
     bool stopped;
 };
@@ -121,8 +122,8 @@ static void on_stopped(void *arg)
 
 static int world_open(void **state)
 {
-    static const char *const names[] = {"PLAY_keys",    "PLAY_queue",    "PLAY_auth",      "PLAY_seal",
-                                        "PLAY_control", "PLAY_delivery", "PLAY_submission"};
+    static const char *const names[] = {"PLAY_keys", "PLAY_queue",   "PLAY_auth",     "PLAY_passwords",
+                                        "PLAY_seal", "PLAY_control", "PLAY_delivery", "PLAY_submission"};
     static const struct timeval tick = {.tv_usec = 5000};
     struct world *w = calloc(1, sizeof *w);
     struct error err;
@@ -141,7 +142,8 @@ static int world_open(void **state)
     w->chld = evsignal_new(w->base, SIGCHLD, on_chld, w);
     w->tick = event_new(w->base, -1, EV_PERSIST, on_tick, w);
     assert_int_equal(event_add(w->chld, NULL) | event_add(w->tick, &tick), 0);
-    struct children_settings settings = {.services = &w->services};
+    assert_int_equal(tickets_open(3600000, &w->tickets, &err), STATUS_OK);
+    struct children_settings settings = {.services = &w->services, .tickets = w->tickets};
     assert_int_equal(children_open(w->base, &settings, &w->children, &err), STATUS_OK);
     *state = w;
     alarm(60);
@@ -156,6 +158,7 @@ static int world_close(void **state)
         children_close(w->children);
     while (waitpid(-1, NULL, 0) > 0)
         ;
+    tickets_close(w->tickets);
     event_free(w->chld);
     event_free(w->tick);
     event_base_free(w->base);
@@ -248,7 +251,7 @@ static struct tally tally(const struct world *w, const char *role)
 static void start_all(struct world *w)
 {
     configure(w);
-    await(w, "start ", 8);
+    await(w, "start ", 9);
 }
 
 /* ---- tests ---- */
@@ -257,14 +260,15 @@ static void each_role_finds_its_descriptors_and_no_others(void **state)
 {
     struct world *w = *state;
     start_all(w);
-    /* Configuration, ports, then the control socket or the two listeners. */
+    /* Configuration, ports, then the control socket, or session tickets and the two listeners. */
     assert_int_equal(count(w, "fds keys 3 4 5\n"), 1);
     assert_int_equal(count(w, "fds queue 3 4 5 6 7 8\n"), 1);
-    assert_int_equal(count(w, "fds auth 3 4\n"), 1);
+    assert_int_equal(count(w, "fds auth 3 4 5 6\n"), 1);
+    assert_int_equal(count(w, "fds passwords 3 4\n"), 1);
     assert_int_equal(count(w, "fds seal 3 4 5 6\n"), 2);
     assert_int_equal(count(w, "fds delivery 3 4\n"), 1);
-    assert_int_equal(count(w, "fds control 3 4 5 6 7 8\n"), 1);
-    assert_int_equal(count(w, "fds submission 3 4 5 6 7 8 9\n"), 1);
+    assert_int_equal(count(w, "fds control 3 4 5 6 7 8 9\n"), 1);
+    assert_int_equal(count(w, "fds submission 3 4 5 6 7 8 9 10\n"), 1);
     assert_int_equal(count(w, "start seal 0 "), 1);
     assert_int_equal(count(w, "start seal 1 "), 1);
     assert_int_equal(tally(w, "seal").running, 2);
@@ -321,14 +325,15 @@ static void fewer_processes_on_reload_leave_and_more_come(void **state)
     configure(w);
     await(w, "term seal ", 2);
     await(w, "start seal 0 ", 2);
-    await(w, "start auth ", 4);
+    await(w, "start passwords ", 4);
     while (tally(w, "seal").n > 1)
         turn(w);
     assert_int_equal(tally(w, "seal").index_max, 0);
-    assert_int_equal(tally(w, "auth").n, 3);
-    assert_int_equal(tally(w, "auth").index_max, 2);
+    assert_int_equal(tally(w, "passwords").n, 3);
+    assert_int_equal(tally(w, "passwords").index_max, 2);
     assert_int_equal(count(w, "start seal 1 "), 1);
-    assert_int_equal(tally(w, "seal").restarts + tally(w, "auth").restarts + tally(w, "keys").restarts, 0);
+    assert_int_equal(tally(w, "seal").restarts + tally(w, "passwords").restarts + tally(w, "keys").restarts,
+                     0);
 }
 
 /* One that waits to be started anew must not come back behind the reload that dismissed it. */
@@ -391,7 +396,7 @@ static void ranks_stop_one_after_the_other(void **state)
         {"term control", "term seal"},    {"term control", "term delivery"},
         {"term seal", "term keys"},       {"term delivery", "term auth"},
         {"term delivery", "term keys"},   {"term keys", "term queue"},
-        {"term auth", "term queue"},
+        {"term auth", "term queue"},      {"term auth", "term passwords"},
     };
     struct world *w = *state;
     start_all(w);
@@ -406,8 +411,8 @@ static void ranks_stop_one_after_the_other(void **state)
             fail_msg("%s (%d), %s (%d):\n%s", order[i].earlier, earlier, order[i].later, later, diary);
     }
     free(diary);
-    assert_int_equal(count(w, "term "), 8);
-    assert_int_equal(count(w, "start "), 8);
+    assert_int_equal(count(w, "term "), 9);
+    assert_int_equal(count(w, "start "), 9);
 }
 
 static void what_does_not_leave_is_killed_after_the_grace(void **state)
@@ -435,10 +440,10 @@ static void a_reload_while_stopping_starts_nothing(void **state)
     w->conf.auth_workers = 5;
     configure(w);
     assert_int_equal(tally(w, "submission").n, 1);
-    assert_int_equal(tally(w, "auth").n, 1);
+    assert_int_equal(tally(w, "passwords").n, 1);
     while (!w->stopped)
         turn(w);
-    assert_int_equal(count(w, "start "), 8);
+    assert_int_equal(count(w, "start "), 9);
 }
 
 /* gpg of a worker that is killed must not live on. */
@@ -505,7 +510,8 @@ static void more_listeners_than_descriptors_are_refused(void **state)
     struct spawn spawn = {.role = role_find("submission"),
                           .conf_fd = w->conf_fd,
                           .services = &w->services,
-                          .sockets = &sockets};
+                          .sockets = &sockets,
+                          .tickets = w->tickets};
     struct error err;
     pid_t pid;
     assert_int_equal(spawn_role(&spawn, &pid, &err), STATUS_INVALID);

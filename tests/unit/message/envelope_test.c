@@ -155,6 +155,28 @@ static void takes_a_thousand_recipients_and_no_more(void **state)
     assert_int_equal(e.n_recipients, 0);
 }
 
+static void patterns_are_copied_and_forgotten(void **state)
+{
+    (void)state;
+    struct envelope e;
+    char one[] = "alice@example.org", two[] = "@example.net";
+    char *patterns[] = {one, two};
+    fill(&e);
+    assert_int_equal(envelope_set_send_as(&e, patterns, 2, NULL), STATUS_OK);
+    one[0] = 'm';
+    assert_int_equal(e.n_send_as, 2);
+    assert_string_equal(e.send_as[0], "alice@example.org");
+    assert_int_equal(envelope_set_send_as(&e, patterns, 1, NULL), STATUS_OK);
+    assert_int_equal(e.n_send_as, 1);
+    assert_int_equal(envelope_set_send_as(&e, NULL, 0, NULL), STATUS_OK);
+    assert_int_equal(e.n_send_as, 0);
+    assert_int_equal(envelope_set_send_as(&e, patterns, ENVELOPE_SEND_AS_MAX + 1, NULL), STATUS_LIMIT);
+    assert_int_equal(e.n_send_as, 0);
+    envelope_forget_send_as(&e);
+    assert_null(e.send_as);
+    envelope_free(&e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +185,7 @@ int main(void)
         cmocka_unit_test(a_count_that_lies_fails),
         cmocka_unit_test(a_recipient_without_address_fails),
         cmocka_unit_test(takes_a_thousand_recipients_and_no_more),
+        cmocka_unit_test(patterns_are_copied_and_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,7 +68,7 @@ static int bind_free(const char *host, int *port_out)
     for (int i = 0; i < 10 && fd < 0; i++) {
         *port_out = free_port();
         snprintf(address, sizeof address, "%s:%d", host, *port_out);
-        if (listener_bind(address, &fd, &err) != STATUS_OK)
+        if (listener_bind(address, false, &fd, &err) != STATUS_OK)
             fd = -1;
     }
     assert_true(fd >= 0);
@@ -128,7 +128,7 @@ static void a_taken_port_is_explained(void **state)
     int port, second;
     int fd = bind_free("127.0.0.1", &port);
     snprintf(address, sizeof address, "127.0.0.1:%d", port);
-    assert_int_not_equal(listener_bind(address, &second, &err), STATUS_OK);
+    assert_int_not_equal(listener_bind(address, false, &second, &err), STATUS_OK);
     assert_non_null(strstr(err.text, "another program listens there"));
     assert_non_null(strstr(err.text, address));
     close(fd);

@@ -157,6 +157,39 @@ static void test_a_refused_recipient_is_in_the_audit_trail(void **state)
     world_end(&w);
 }
 
+/* A whole message of a relay client, for whoever it says it is from. */
+static void test_a_refused_message_of_a_relay_client_is_audited(void **state)
+{
+    (void)state;
+    struct world w;
+    struct sample s;
+    struct error err;
+    struct buf body;
+    struct ipc_msg reply;
+    world_make(&w);
+    world_start(&w);
+    sample_simple(&s, "bob@example.com");
+    struct queue_refused refused = {
+        .envelope = s.store.envelope, .recipient = text(""), .reply = text("550 5.7.1 not yours")};
+    refused.envelope.n_recipients = 0;
+    refused.envelope.recipients = NULL;
+    refused.envelope.user = text("");
+    refused.envelope.client = text("scanner");
+    buf_init(&body, 10000);
+    queue_refused_pack(&body, &refused);
+    OK(call_wait(w.services[REFUSED][0], QUEUE_REFUSED, buf_span(&body), NULL, 0,
+                 (struct call_limits){PATIENCE_MS, PATIENCE_MS}, &reply, &err));
+    ipc_msg_free(&reply);
+    buf_free(&body);
+    json_t *answer = world_ask(&w, "{'verb': 'audit.list'}");
+    json_t *line = json_array_get(json_object_get(answer, "lines"), 0);
+    assert_string_equal(json_string_value(json_object_get(line, "user")), "client:scanner");
+    assert_null(json_object_get(line, "recipient"));
+    assert_null(json_object_get(line, "rule"));
+    json_decref(answer);
+    world_end(&w);
+}
+
 static void test_leases_of_a_dead_delivery_are_due_at_once(void **state)
 {
     (void)state;
@@ -532,6 +565,7 @@ int main(void)
         cmocka_unit_test(test_who_gave_up_is_not_queued),
         cmocka_unit_test(test_concurrent_messages_share_commits),
         cmocka_unit_test(test_a_refused_recipient_is_in_the_audit_trail),
+        cmocka_unit_test(test_a_refused_message_of_a_relay_client_is_audited),
         cmocka_unit_test(test_leases_of_a_dead_delivery_are_due_at_once),
         cmocka_unit_test(test_another_delivery_takes_over_while_the_first_is_there),
         cmocka_unit_test(test_the_one_that_takes_over_may_defer),

@@ -26,6 +26,8 @@ static void content_that_must_not_go_on_is_refused(void **state)
     see_refused(w, to_bob, span_str("Subject: x\n\nbody\n"), SUBMIT_REFUSED_CONTENT, "CRLF");
     see_refused(w, to_bob, span_str("Subject: x\r\n\r\na\rb\r\n"), SUBMIT_REFUSED_CONTENT, "CRLF");
     see_refused(w, to_bob, span_str("Subject: x\r\n\r\nbody"), SUBMIT_REFUSED_CONTENT, "CRLF");
+    see_refused(w, to_bob, span_str(" x\r\nSubject: x\r\n\r\nbody\r\n"), SUBMIT_REFUSED_CONTENT,
+                "begins with");
 }
 
 /* Nobody could be told of the bounce, now or when the hold is over: 250 would be a message that vanishes. */
@@ -100,8 +102,9 @@ static void the_refused_recipient_is_named_with_the_reason(void **state)
 /* RFC 6531 §3.2: not without SMTPUTF8; and only where the field would stand outside. */
 static void non_ascii_header_fields_want_smtputf8(void **state)
 {
-    static const char text[] = "From: alice@example.org\r\nSubject: gr\xc3\xbc\xc3\x9f"
-                               "e\r\n\r\nx\r\n";
+    static const char text[] =
+        TALK_MESSAGE_ID TALK_DATE "From: alice@example.org\r\nSubject: gr\xc3\xbc\xc3\x9f"
+                                  "e\r\n\r\nx\r\n";
     static const char *const clear[] = {"grace-never@example.org", NULL};
     static const char *const held[] = {"frank@example.org", NULL};
     struct world *w = *state;

@@ -7,11 +7,12 @@ static const char message[] = "From: alice@example.org\r\n"
                               "Subject: quarterly figures\r\n"
                               "\r\n"
                               "CANARY\r\n";
-static const char inner[] = "From: alice@example.org\r\n"
-                            "To: olga@example.org\r\n"
-                            "Subject: quarterly figures\r\n"
-                            "\r\n"
-                            "CANARY\r\n";
+/* With what was missing, and without Bcc. */
+static const char inner[] = TALK_MESSAGE_ID TALK_DATE "From: alice@example.org\r\n"
+                                                      "To: olga@example.org\r\n"
+                                                      "Subject: quarterly figures\r\n"
+                                                      "\r\n"
+                                                      "CANARY\r\n";
 
 /* The test as queue asks; *BODIES_OUT is mapped when it was sealed. False: the worker dropped the request. */
 static bool ask(const struct world *w, struct span request, int body_fd, struct queue_released *released_out,
@@ -42,6 +43,7 @@ static void release(const struct world *w, const char *to, const char *id, int b
     struct queue_release held = {.copy_id = 42};
     struct buf body;
     talk_envelope(&held.envelope, recipients);
+    talk_may_send_as(&held.envelope, NULL); /* it was checked when it came in */
     memcpy(held.envelope.id, id, ID_SIZE);
     buf_init(&body, IPC_BODY_MAX);
     queue_release_pack(&body, &held);

@@ -11,6 +11,9 @@
 
 #define TALK_ID "06i1a2b3c4d5e6f7g8h9"
 #define TALK_RECEIVED_MS 1700000000000 /* Tue, 14 Nov 2023 22:13:20 +0000 */
+/* What is added when it is missing. */
+#define TALK_MESSAGE_ID "Message-ID: <" TALK_ID "@mail.example.org>\r\n"
+#define TALK_DATE "Date: Tue, 14 Nov 2023 22:13:20 +0000\r\n"
 
 struct result {
     bool passed_on;
@@ -27,7 +30,15 @@ static inline void result_free(struct result *result)
     memfile_unmap(result->bodies);
 }
 
-/* From alice@example.org to RECIPIENTS (NULL-terminated). */
+/* May send as PATTERN (NULL: as nobody) and nobody else. */
+static inline void talk_may_send_as(struct envelope *e, const char *pattern)
+{
+    struct error err;
+    char *patterns[] = {(char *)(uintptr_t)pattern};
+    assert_int_equal(envelope_set_send_as(e, patterns, pattern ? 1 : 0, &err), STATUS_OK);
+}
+
+/* From alice@example.org, who may send as anybody, to RECIPIENTS (NULL-terminated). */
 static inline void talk_envelope(struct envelope *e, const char *const *recipients)
 {
     struct error err;
@@ -36,11 +47,13 @@ static inline void talk_envelope(struct envelope *e, const char *const *recipien
     e->received_ms = TALK_RECEIVED_MS;
     e->reverse_path = strdup("alice@example.org");
     e->user = strdup("alice");
+    e->client = strdup("");
     e->listener = strdup("[::]:465");
     e->client_address = strdup("192.0.2.1");
     e->helo = strdup("client.example.org");
     e->tls_version = strdup("TLSv1.3");
     e->tls_cipher = strdup("TLS_AES_256_GCM_SHA384");
+    talk_may_send_as(e, "*");
     for (; *recipients; recipients++)
         assert_int_equal(envelope_add_recipient(e, *recipients, &err), STATUS_OK);
 }

@@ -113,6 +113,7 @@ static const char *const prefer_to[] = {"*prefer@example.org"};
 static const char *const refuse_to[] = {"*refuse@example.org"};
 static const char *const bounce_to[] = {"*bounce@example.org"};
 static const char *const secret_subject[] = {"[never]"};
+static const char *const crm[] = {"crm"};
 
 #define WORLD_FORMATS .formats = {CERTIFICATE_OPENPGP, CERTIFICATE_SMIME}, .n_formats = 2
 
@@ -122,6 +123,12 @@ static const struct policy_rule world_rules[] = {
      .subjects = secret_subject,
      .n_subjects = 1,
      .protect = PROTECT_NEVER,
+     WORLD_FORMATS},
+    {.name = "by-client",
+     .clients = crm,
+     .n_clients = 1,
+     .protect = PROTECT_REQUIRE,
+     .on_missing_key = MISSING_HOLD,
      WORLD_FORMATS},
     {.name = "prefer", .recipients = prefer_to, .n_recipients = 1, .protect = PROTECT_PREFER, WORLD_FORMATS},
     {.name = "refuse",

@@ -29,9 +29,11 @@
 
 #include "base/call.h"
 #include "base/memfile.h"
-#include "gateway/jobs/auth_job.h"
+#include "gateway/jobs/allow_job.h"
 #include "gateway/jobs/keys_job.h"
 #include "gateway/jobs/queue_job.h"
+#include "gateway/jobs/sasl_job.h"
+#include "gateway/jobs/sasl_mechanism.h"
 #include "gateway/submission/submission.h"
 
 #define HELD_MAX 64
@@ -48,6 +50,14 @@ enum manner {
     MANNER_LIES,    /* answers with junk */
 };
 
+#define EXCHANGES_MAX 256 /* at a time */
+
+struct played_exchange {
+    enum sasl_mechanism mechanism;
+    unsigned steps;
+    char user[SASL_USER_MAX];
+};
+
 struct roles {
     int service[N_SERVICES]; /* server ends */
     int client[N_SERVICES];
@@ -56,13 +66,22 @@ struct roles {
     pthread_mutex_t lock; /* for all below */
     enum manner manner[N_SERVICES];
     unsigned calls[N_SERVICES];
-    enum auth_verdict verdict; /* for alice with the right password */
+    enum sasl_verdict verdict; /* for alice with the right password */
+    char verdict_text[200];
+    struct sasl_start start;                         /* of the last SASL_START */
+    struct played_exchange exchanges[EXCHANGES_MAX]; /* by id, modulo */
+    uint64_t n_exchanges;                            /* the last id */
+    unsigned aborts;
+    unsigned asked[ALLOW_RECIPIENT + 1]; /* ALLOW_ASK, by what */
+    unsigned allowed;                    /* so many more are */
+    unsigned clear_tries;
+    char tried[200]; /* the last try without TLS: "VERB HELO" */
     struct submit_reply reply;
     struct envelope envelope; /* of the last SUBMIT_MESSAGE */
     char message[MESSAGE_MAX];
     size_t message_len;
     struct queue_refused refused;
-    char auth_user[AUTH_USER_MAX];
+    char auth_user[SASL_USER_MAX];
     struct request held[HELD_MAX];
     size_t n_held;
 };
@@ -86,18 +105,137 @@ static inline void answer(struct request *request, uint32_t type, struct buf *bo
     assert_int_equal(request_reply(request, type, buf_span(body), NULL, 0, &err), STATUS_OK);
 }
 
+/* Alice's password is "secret". */
+static inline void play_password(struct roles *r, const char *user, const char *password,
+                                 struct sasl_result *result)
+{
+    bool right = strcmp(user, "alice") == 0 && strcmp(password, "secret") == 0;
+    snprintf(r->auth_user, sizeof r->auth_user, "%s", user);
+    result->verdict = right ? r->verdict : SASL_WRONG;
+    snprintf(result->user, sizeof result->user, "%s", user);
+    snprintf(result->text, sizeof result->text, "%s", r->verdict_text);
+    if (result->verdict != SASL_OK)
+        return;
+    result->send_as = calloc(1, sizeof *result->send_as);
+    result->send_as[0] = strdup("@example.org");
+    result->n_send_as = 1;
+}
+
+static inline void play_challenge(struct sasl_result *result, const char *challenge)
+{
+    result->verdict = SASL_GO_ON;
+    buf_append_str(&result->challenge, challenge);
+}
+
+static inline void play_plain(struct roles *r, const char *text, size_t len, struct sasl_result *result)
+{
+    const char *user = memchr(text, '\0', len);
+    const char *password = user ? memchr(user + 1, '\0', len - (size_t)(user + 1 - text)) : NULL;
+    if (password && !memchr(password + 1, '\0', len - (size_t)(password + 1 - text)))
+        play_password(r, user + 1, password + 1, result);
+}
+
+/* A response to exchange X; NULL: none came yet. SCRAM goes through the motions only. */
+static inline void play_response(struct roles *r, struct played_exchange *x, struct buf *response,
+                                 struct sasl_result *result)
+{
+    const char *text = response ? buf_str(response) : "";
+    result->verdict = SASL_MALFORMED;
+    if (x->mechanism == SASL_EXTERNAL && response) {
+        result->verdict = r->start.certificate_sha256[0] ? SASL_OK : SASL_WRONG;
+        strcpy(result->user, result->verdict == SASL_OK ? "carol" : "");
+    } else if (!response) {
+        play_challenge(result, x->mechanism == SASL_LOGIN ? "User Name" : "");
+    } else if (x->mechanism == SASL_PLAIN) {
+        play_plain(r, text, response->len, result);
+    } else if (response->len == 0) {
+        return;
+    } else if (x->mechanism == SASL_LOGIN && x->steps++ == 0) {
+        snprintf(x->user, sizeof x->user, "%s", text);
+        play_challenge(result, "Password");
+    } else if (x->mechanism == SASL_LOGIN) {
+        play_password(r, x->user, text, result);
+    } else if (x->steps++ == 0) {
+        play_challenge(result, "server-first");
+    } else {
+        play_password(r, "alice", strcmp(text, "proof") == 0 ? "secret" : "", result);
+        if (result->verdict == SASL_OK)
+            buf_append_str(&result->challenge, "server-final");
+    }
+}
+
+static inline void play_start(struct roles *r, struct request *request, struct sasl_result *result)
+{
+    struct error err = {0};
+    sasl_start_free(&r->start);
+    assert_int_equal(sasl_start_unpack(buf_span(&request->msg.body), &r->start, &err), STATUS_OK);
+    struct played_exchange *x = &r->exchanges[++r->n_exchanges % EXCHANGES_MAX];
+    *x = (struct played_exchange){.mechanism = sasl_mechanism_find(r->start.mechanism)};
+    result->exchange = r->n_exchanges;
+    if (x->mechanism == SASL_LOGIN && r->start.has_initial)
+        play_response(r, x, &r->start.initial, result);
+    else
+        play_response(r, x, r->start.has_initial ? &r->start.initial : NULL, result);
+}
+
+static inline void play_allow(struct roles *r, struct request *request, struct buf *body)
+{
+    struct allow_ask ask;
+    struct allow_result result = {.allowed = r->allowed > 0, .text = "2 messages in 1h are the limit"};
+    struct error err = {0};
+    assert_int_equal(allow_ask_unpack(buf_span(&request->msg.body), &ask, &err), STATUS_OK);
+    assert_string_equal(ask.user, "alice");
+    assert_string_equal(ask.client_address, "127.0.0.1");
+    r->asked[ask.what]++;
+    if (r->allowed > 0)
+        r->allowed--;
+    allow_ask_free(&ask);
+    allow_result_pack(body, &result);
+    answer(request, ALLOW_RESULT, body);
+}
+
+static inline void play_clear(struct roles *r, struct request *request)
+{
+    struct clear_tried tried;
+    struct error err = {0};
+    assert_int_equal(clear_tried_unpack(buf_span(&request->msg.body), &tried, &err), STATUS_OK);
+    assert_string_equal(tried.client_address, "127.0.0.1");
+    snprintf(r->tried, sizeof r->tried, "%s %s", tried.verb, tried.helo ? tried.helo : "-");
+    r->clear_tries++;
+    clear_tried_free(&tried);
+}
+
 static inline void play_auth(struct roles *r, struct request *request, struct buf *body)
 {
-    struct auth_check check;
+    struct sasl_result result = {0};
+    struct sasl_step step;
     struct error err = {0};
-    assert_int_equal(auth_check_unpack(buf_span(&request->msg.body), &check, &err), STATUS_OK);
-    snprintf(r->auth_user, sizeof r->auth_user, "%s", check.user);
-    bool right = strcmp(check.user, "alice") == 0 && strcmp(check.password, "secret") == 0;
-    struct auth_result result = {.verdict = right ? r->verdict : AUTH_WRONG};
-    if (result.verdict == AUTH_OK)
-        strcpy(result.user, "alice");
-    auth_result_pack(body, &result);
-    answer(request, AUTH_RESULT, body);
+    if (request->msg.type == ALLOW_ASK) {
+        play_allow(r, request, body);
+        return;
+    }
+    if (request->msg.type == CLEAR_TRIED) {
+        play_clear(r, request);
+        return;
+    }
+    buf_init(&result.challenge, SASL_RESPONSE_MAX);
+    if (request->msg.type == SASL_ABORT) {
+        r->aborts++;
+        return;
+    }
+    if (request->msg.type == SASL_START) {
+        play_start(r, request, &result);
+    } else {
+        assert_int_equal(request->msg.type, SASL_STEP);
+        assert_int_equal(sasl_step_unpack(buf_span(&request->msg.body), &step, &err), STATUS_OK);
+        assert_in_range(step.exchange, 1, r->n_exchanges);
+        result.exchange = step.exchange;
+        play_response(r, &r->exchanges[step.exchange % EXCHANGES_MAX], &step.response, &result);
+        sasl_step_free(&step);
+    }
+    sasl_result_pack(body, &result);
+    sasl_result_free(&result);
+    answer(request, SASL_RESULT, body);
 }
 
 static inline void play_seal(struct roles *r, struct request *request, struct buf *body)
@@ -166,7 +304,8 @@ static inline void play(struct roles *r, int service, struct request *request)
         parts[service](r, request, &body);
     } else if (r->manner[service] == MANNER_LIES) {
         buf_append_str(&body, "junk");
-        answer(request, 17, &body); /* the right type: AUTH_RESULT, SUBMIT_REPLY and KEYS_FOUND */
+        /* The right type: SUBMIT_REPLY and KEYS_FOUND are 17. */
+        answer(request, service == SERVICE_AUTH ? (uint32_t)SASL_RESULT : 17, &body);
     }
     buf_free(&body);
     if (r->manner[service] == MANNER_HANGS && r->n_held < HELD_MAX)
@@ -192,7 +331,10 @@ static inline void *roles_run(void *arg)
             struct ipc_msg msg;
             struct request request;
             struct error err;
-            if (!p[i + 1].revents || ipc_recv(r->service[i], &msg, &err) != STATUS_OK)
+            pthread_mutex_lock(&r->lock);
+            bool is_busy = r->manner[i] == MANNER_IS_BUSY; /* maybe since poll began */
+            pthread_mutex_unlock(&r->lock);
+            if (!p[i + 1].revents || is_busy || ipc_recv(r->service[i], &msg, &err) != STATUS_OK)
                 continue;
             if (request_take(&msg, &request, &err) != STATUS_OK)
                 continue;
@@ -229,7 +371,7 @@ static inline void roles_await(struct fixture *f, int service, unsigned n)
 static inline void roles_start(struct roles *r)
 {
     struct error err = {0};
-    r->verdict = AUTH_OK;
+    r->verdict = SASL_OK;
     r->reply =
         (struct submit_reply){.outcome = SUBMIT_QUEUED, .text = "ID queued, sealed for 1 of 1 recipients"};
     envelope_init(&r->envelope);
@@ -258,6 +400,7 @@ static inline void roles_stop(struct roles *r)
     close(r->stop[1]);
     envelope_free(&r->envelope);
     queue_refused_free(&r->refused);
+    sasl_start_free(&r->start);
 }
 
 /* ---- the process under test ---- */
@@ -336,6 +479,7 @@ static inline struct submission_limits test_limits(void)
                                       .before_auth_ms = 30000,
                                       .keys_ms = 20000,
                                       .auth_ms = 20000,
+                                      .auth_total_ms = 20000,
                                       .busy_ms = 20000,
                                       .seal_ms = 20000,
                                       .drain_ms = 20000};
@@ -352,8 +496,9 @@ static inline uint16_t listen_on_loopback(int *fd_out)
     return ntohs(in.sin_port);
 }
 
-/* NORMALIZES: both listeners turn bare CR and LF into CRLF. */
-static inline struct fixture *start_as(struct submission_limits limits, bool normalizes)
+/* PREPARE, if any, changes listeners and settings before the process starts. */
+static inline struct fixture *start_prepared(struct submission_limits limits, unsigned mechanisms,
+                                             void (*prepare)(struct fixture *))
 {
     struct fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
@@ -364,7 +509,6 @@ static inline struct fixture *start_as(struct submission_limits limits, bool nor
         f->ports[i] = listen_on_loopback(&f->listeners[i].fd);
         f->listeners[i].name = i == 0 ? "[::]:465" : "[::]:587";
         f->listeners[i].implicit_tls = i == 0;
-        f->listeners[i].normalizes_line_ends = normalizes;
     }
     roles_start(&f->roles);
     assert_int_equal(memfile_create("log", &f->log_fd, NULL), STATUS_OK);
@@ -375,11 +519,14 @@ static inline struct fixture *start_as(struct submission_limits limits, bool nor
                                                .n_listeners = 2,
                                                .tls = f->server_tls,
                                                .policy = test_policy(),
+                                               .mechanisms = mechanisms,
                                                .limits = limits,
                                                .auth_service = f->roles.client[SERVICE_AUTH],
                                                .seal_service = f->roles.client[SERVICE_SEAL],
                                                .keys_service = f->roles.client[SERVICE_KEYS],
                                                .queue_service = f->roles.client[SERVICE_QUEUE]};
+    if (prepare)
+        prepare(f);
     fflush(NULL);
     f->pid = fork();
     assert_true(f->pid >= 0);
@@ -396,9 +543,19 @@ static inline struct fixture *start_as(struct submission_limits limits, bool nor
     return f;
 }
 
+static inline struct fixture *start_as(struct submission_limits limits, unsigned mechanisms)
+{
+    return start_prepared(limits, mechanisms, NULL);
+}
+
 static inline struct fixture *start_with(struct submission_limits limits)
 {
-    return start_as(limits, false);
+    return start_as(limits, SASL_ALL_MECHANISMS);
+}
+
+static inline struct fixture *start_offering(unsigned mechanisms)
+{
+    return start_as(test_limits(), mechanisms);
 }
 
 static inline struct fixture *start(void)

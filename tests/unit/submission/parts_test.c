@@ -74,6 +74,65 @@ static void test_A17_limits(void **state)
     limits_free(&limits);
 }
 
+/* As many clients as there may be, coming and going. */
+static void test_A17_many_clients(void **state)
+{
+    (void)state;
+    enum { CLIENTS = 20000 };
+    struct limits limits;
+    struct error err = {0};
+    static struct client_key keys[CLIENTS + 1];
+    for (size_t i = 0; i <= CLIENTS; i++)
+        memcpy(keys[i].bytes, &i, sizeof i);
+    assert_int_equal(limits_init(&limits, CLIENTS, 1, &err), STATUS_OK);
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < CLIENTS; i++)
+            assert_true(limits_enter(&limits, &keys[i]));
+        assert_false(limits_enter(&limits, &keys[CLIENTS]));
+        for (size_t i = 0; i < CLIENTS; i += 2)
+            limits_leave(&limits, &keys[i]);
+        for (size_t i = 1; i < CLIENTS; i += 2)
+            assert_false(limits_enter(&limits, &keys[i]));
+        assert_int_equal(limits.sessions, CLIENTS / 2);
+        for (size_t i = 1; i < CLIENTS; i += 2)
+            limits_leave(&limits, &keys[i]);
+        assert_int_equal(limits.n_clients, 0);
+    }
+    size_t longest = 0;
+    for (size_t i = 0; i < CLIENTS; i++)
+        assert_true(limits_enter(&limits, &keys[i]));
+    for (size_t i = 0; i < limits.n_buckets; i++) {
+        size_t len = 0;
+        for (uint32_t at = limits.buckets[i]; at; at = limits.clients[at - 1].next)
+            len++;
+        longest = len > longest ? len : longest;
+    }
+    assert_true(longest < 20);
+    limits_free(&limits);
+}
+
+static void test_A17_clients_not_known_yet(void **state)
+{
+    (void)state;
+    struct limits limits;
+    struct error err = {0};
+    struct client_key a = key_of("192.0.2.1");
+    assert_int_equal(limits_init(&limits, 3, 1, &err), STATUS_OK);
+    assert_true(limits_enter_unknown(&limits));
+    assert_true(limits_enter_unknown(&limits));
+    assert_true(limits_enter_unknown(&limits));
+    assert_false(limits_enter_unknown(&limits));
+    assert_false(limits_enter(&limits, &a));
+    assert_true(limits_identify(&limits, &a));
+    assert_false(limits_identify(&limits, &a));
+    limits_leave_unknown(&limits);
+    limits_leave_unknown(&limits);
+    limits_leave(&limits, &a);
+    assert_int_equal(limits.sessions, 0);
+    assert_int_equal(limits.n_clients, 0);
+    limits_free(&limits);
+}
+
 static void feed_all(struct data *data, const char *text, bool chunk)
 {
     struct span in = span_str(text);
@@ -186,6 +245,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_A17_clients),
         cmocka_unit_test(test_A17_limits),
+        cmocka_unit_test(test_A17_many_clients),
+        cmocka_unit_test(test_A17_clients_not_known_yet),
         cmocka_unit_test(test_data),
         cmocka_unit_test(test_the_table_of_replies),
         cmocka_unit_test(test_A33_only_queued_is_250),

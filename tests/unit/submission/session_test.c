@@ -30,7 +30,7 @@ static void test_A4_A5_before_tls_only_four_verbs_work(void **state)
     assert_null(strstr(c->reply, "REQUIRETLS")); /* RFC 8689 §4.1 */
     say(c, AUTH_ALICE, "530 5.7.0 ");
     quit(c);
-    assert_int_equal(roles_calls(f, SERVICE_AUTH), 0);
+    assert_int_equal(f->roles.n_exchanges, 0); /* auth heard of the try, not of what was tried */
     char *log;
     finish(f, &log);
     assert_null(strstr(log, "AGFsaWNl"));
@@ -47,7 +47,7 @@ static void test_ehlo_over_tls(void **state)
         c->reply, "250-mail.example.org\r\n250-PIPELINING\r\n250-SIZE 100000\r\n"
                   "250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n"
                   "250-LIMITS RCPTMAX=5 MAILMAX=1000\r\n250-REQUIRETLS\r\n"
-                  "250 AUTH PLAIN LOGIN\r\n");
+                  "250 AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN\r\n");
     say(c, "HELO client.example.org", "250 mail.example.org\r\n");
     say(c, AUTH_ALICE, "503 5.5.1"); /* AUTH belongs to EHLO */
     say(c, "ehlo [192.0.2.1]", "250-");
@@ -91,7 +91,7 @@ static void test_A4_starttls_forgets_everything(void **state)
     say(c, "MAIL FROM:<a@example.org>", "503 5.5.1 Send EHLO first");
     say(c, "EHLO client.example.org", "250-");
     assert_null(strstr(c->reply, "STARTTLS"));
-    assert_non_null(strstr(c->reply, "AUTH PLAIN LOGIN"));
+    assert_non_null(strstr(c->reply, "AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN"));
     say(c, "STARTTLS", "503 5.5.1");
     say(c, AUTH_ALICE, "235 2.7.0");
     say(c, "STARTTLS", "503 5.5.1");
@@ -176,7 +176,7 @@ static void test_lines_that_are_no_commands(void **state)
     line[sizeof line - 1] = '\0';
     say(c, "", "500 5.5.2");
     say(c, "FOO", "500 5.5.1");
-    say(c, "GET / HTTP/1.1", "500 5.5.1");
+    say(c, "GETS / HTTP/1.1", "500 5.5.1");
     say(c, " NOOP", "500 5.5.2");
     say(c, "NOOP\x01", "500 5.5.2");
     say(c, line, "500 5.5.2 Command line too long");
