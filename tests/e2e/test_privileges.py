@@ -73,7 +73,7 @@ def tcp_inodes():
 @pytest.mark.parametrize("role", ROLES)
 def test_no_stray_descriptors(gateway, role):
     network = tcp_inodes()
-    files = {"queue": "queue.db", "keys": "keys.db"}
+    files = {"queue": "queue.db", "keys": "keys.db", "auth": "guard.db"}
     for pid in gateway.pids(role):
         for number, what in descriptors(pid):
             if what.startswith("/") and not what.startswith(("/dev/urandom", "/dev/random", "/memfd:", "/dev/null")):
