@@ -31,6 +31,7 @@ struct submission_listener {
     const char *name; /* as configured: "[::]:465" */
     int fd;           /* bound and listening; owned by the process */
     bool implicit_tls;
+    bool normalizes_line_ends; /* a bare CR or LF in a message becomes CRLF instead of a refusal */
     const struct submission_client *const *clients; /* that may relay here; the first that it is counts */
     size_t n_clients;
     struct network *proxies; /* whose connections begin with a PROXY header; NULL: none */
@@ -53,6 +54,7 @@ struct submission_limits {
     unsigned transactions_max;        /* per session, default 1000 */
     unsigned bad_commands_max;        /* then 421 and close, default 20 */
     unsigned auth_failures_max;       /* per session, then 421 and close, default 3 */
+    int64_t greeting_delay_ms;        /* before the greeting, default 0: who speaks meanwhile is refused */
     int64_t handshake_ms;             /* default 30 s */
     int64_t command_ms;     /* from reply to the whole next command, default 5 min (RFC 5321 §4.5.3.2.7) */
     int64_t data_ms;        /* for a whole message, default 10 min + size allowance is up to the module */
