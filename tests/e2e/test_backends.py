@@ -237,6 +237,23 @@ def test_a21_names_through_ldap(with_ldap, slapd, by):
     assert answer(gateway, "alice", PASSWORD).code == 235
 
 
+@pytest.mark.parametrize("by", ["name", "search"])
+def test_a19_who_is_not_there_takes_as_many_steps(with_ldap, pki, by):
+    server = Slapd(DIRECTORY, pki.gateway)
+    try:
+        gateway = with_ldap(server.ldaps_url, by)
+        steps = []
+        for name in ("alice", "nobody"):
+            before = len(server.log)
+            assert is_refused(answer(gateway, name, "wrong"))
+            tools.wait_until(lambda: "UNBIND" in server.log[before:], lambda: server.log)
+            said = server.log[before:]
+            steps.append([said.count(what) for what in (" RESULT tag=97 ", " SEARCH RESULT ", " ACCEPT ")])
+        assert steps[0] == steps[1], steps
+    finally:
+        server.close()
+
+
 def test_a_stopped_directory_is_454_until_it_is_back(with_ldap, pki):
     server = Slapd(DIRECTORY, pki.gateway)
     try:
