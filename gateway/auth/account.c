@@ -4,23 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/policy/certificate_pattern.h"
+#include "gateway/net/peer_pattern.h"
 #include "gateway/policy/pattern.h"
 
-static bool has_certificate(const struct auth_account *account, const char *sha256, const char *subject)
+static bool has_certificate(const struct auth_account *account, const struct tls_peer *certificate)
 {
     for (size_t i = 0; i < account->n_certificates; i++)
-        if (certificate_pattern_matches(account->certificates[i], sha256, subject))
+        if (peer_pattern_matches(account->certificates[i], certificate))
             return true;
     return false;
 }
 
-const char *account_by_certificate(const struct auth_settings *settings, const char *sha256,
-                                   const char *subject, const char *user)
+const char *account_by_certificate(const struct auth_settings *settings, const struct tls_peer *certificate,
+                                   const char *user)
 {
     for (size_t i = 0; i < settings->n_accounts; i++) {
         const struct auth_account *account = &settings->accounts[i];
-        if ((!*user || strcmp(user, account->pattern) == 0) && has_certificate(account, sha256, subject))
+        if ((!*user || strcmp(user, account->pattern) == 0) && has_certificate(account, certificate))
             return account->pattern;
     }
     return NULL;

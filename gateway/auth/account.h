@@ -4,13 +4,14 @@
 
 #include "gateway/auth/auth.h"
 #include "gateway/jobs/sasl_job.h"
+#include "gateway/net/tls_peer.h"
 
 /*
  * The user to whom the first account gives the certificate, of those that are named USER where that is not
  * "". NULL: nobody. Static as SETTINGS.
  */
-const char *account_by_certificate(const struct auth_settings *settings, const char *sha256,
-                                   const char *subject, const char *user);
+const char *account_by_certificate(const struct auth_settings *settings, const struct tls_peer *certificate,
+                                   const char *user);
 
 /*
  * The patterns of addresses that are USER's: the name itself when it is an address, else at each of the

@@ -163,8 +163,12 @@ static bool scram_keys(void *arg, const char *user, struct scram_keys *keys_out,
 static void certificate_user(void *arg, const char *authzid, char user_out[SASL_USER_MAX])
 {
     const struct exchange *x = arg;
-    const char *user = account_by_certificate(x->role->settings, x->start.certificate_sha256,
-                                              x->start.certificate_subject, authzid);
+    const char *subject = x->start.certificate_subject ? x->start.certificate_subject : "";
+    struct tls_peer certificate = {0};
+    memcpy(certificate.fingerprint, x->start.certificate_sha256, sizeof certificate.fingerprint);
+    if (strlen(subject) < sizeof certificate.subject) /* a cut one could be another's */
+        memcpy(certificate.subject, subject, strlen(subject) + 1);
+    const char *user = account_by_certificate(x->role->settings, &certificate, authzid);
     if (user && strlen(user) < SASL_USER_MAX)
         memcpy(user_out, user, strlen(user) + 1);
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "gateway/jobs/sasl_mechanism.h"
-#include "gateway/policy/certificate_pattern.h"
+#include "gateway/net/peer_pattern.h"
 
 static unsigned possible(const struct conf *conf)
 {
@@ -63,7 +63,7 @@ void auth_conf_check(const struct conf *conf, const char *path, struct buf *prob
                        "%s: account \"%s\": with certificates, it must be the whole name of a user\n", path,
                        account->pattern);
         for (size_t j = 0; j < account->certificates.n; j++)
-            if (!certificate_pattern_is_valid(account->certificates.items[j]))
+            if (!peer_pattern_is_valid(account->certificates.items[j]))
                 buf_printf(problems,
                            "%s: account \"%s\": certificate \"%s\" is neither \"sha256:\" and 64 "
                            "hexadecimal digits nor \"subject:\" and a name\n",

@@ -70,8 +70,9 @@ static const struct submission_client *find(const struct relay_clients *clients,
 }
 
 enum status relay_clients_of(const struct relay_clients *clients, const struct conf_listen *listen,
-                             const struct submission_client ***named_out, struct error *err)
+                             const struct submission_client *const **named_out, struct error *err)
 {
+    *named_out = NULL;
     size_t n = listen->clients.n;
     const struct submission_client **named = calloc(n ? n : 1, sizeof *named);
     if (!named)

@@ -15,9 +15,9 @@ struct relay_clients {
 MUST_USE enum status relay_clients_from_conf(const struct conf *conf, struct relay_clients *clients_out,
                                              struct error *err);
 
-/* The clients that LISTEN names, for submission_listener; owned by the caller (free). */
+/* The clients that LISTEN names, for submission_listener; owned by the caller (free). On failure NULL. */
 MUST_USE enum status relay_clients_of(const struct relay_clients *clients, const struct conf_listen *listen,
-                                      const struct submission_client ***named_out, struct error *err);
+                                      const struct submission_client *const **named_out, struct error *err);
 
 void relay_clients_free(struct relay_clients *clients);
 

@@ -109,8 +109,8 @@ const char *conn_tls_cipher(const struct conn *conn);
 
 /*
  * The tls-exporter channel binding (RFC 9266 §2): bytes that both ends of this TLS connection, and nobody
- * else, can compute. False: there is none, because TLS is not up, or is 1.2 without extended master secret
- * (RFC 7627), where a machine in the middle could give both its sides the same bytes.
+ * else, can compute. False: there is none, because TLS is not up or older than 1.3. In TLS 1.2 clients bind
+ * to tls-unique (RFC 5929): offered -PLUS, they would take it and fail.
  */
 #define CONN_EXPORTER_SIZE 32
 bool conn_tls_exporter(const struct conn *conn, unsigned char exporter_out[CONN_EXPORTER_SIZE]);

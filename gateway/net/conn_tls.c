@@ -159,10 +159,9 @@ int conn_tls_shutdown(struct conn *c)
 bool conn_tls_exporter(const struct conn *c, unsigned char exporter_out[CONN_EXPORTER_SIZE])
 {
     static const char label[] = "EXPORTER-Channel-Binding";
-    if (!c->tls_up || (SSL_version(c->ssl) < TLS1_3_VERSION && SSL_get_extms_support(c->ssl) != 1))
+    if (!c->tls_up || SSL_version(c->ssl) < TLS1_3_VERSION)
         return false;
     ERR_clear_error();
-    /* The context is empty, not absent (§2): in TLS 1.2 that makes a difference. */
     return SSL_export_keying_material(c->ssl, exporter_out, CONN_EXPORTER_SIZE, label, sizeof label - 1,
                                       (const unsigned char *)"", 0, 1) == 1;
 }

@@ -47,8 +47,7 @@ static void log_sealed(const struct seal *seal, const struct queue_store *store,
     struct log_line line;
     log_start(&line, seal->settings->log, LOG_LEVEL_NOTICE, "sealed");
     log_str(&line, "id", store->envelope.id);
-    log_str(&line, "user", store->envelope.user);
-    log_str(&line, "relay", store->envelope.client);
+    seal_log_sender(&line, &store->envelope);
     log_int(&line, "size", (int64_t)size);
     log_int(&line, "copies", (int64_t)store->n_copies);
     log_int(&line, "sealed", (int64_t)n->sealed);

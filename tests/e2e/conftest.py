@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
 import tools
-from gateway import Gateway
+from gateway import USER, Gateway
 from keys import Keyring
 from peers import Exim, Postfix
 from pki import Pki, server_context
@@ -90,6 +90,13 @@ def everybody(people):
 def gateway(pki, people, sink):
     """Shared by all tests that do not harm it; delivers to `sink`."""
     yield from _run(Gateway(pki, sink.route, RULES), everybody(people))
+
+
+@pytest.fixture(scope="session")
+def open_gateway(pki, people, sink):
+    """One whose user may send as anybody; delivers to `sink`."""
+    yield from _run(Gateway(pki, sink.route, RULES, extra=f'account "{USER}" {{ send-as = {{"*"}} }}'),
+                    everybody(people))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 ROLES = ("submission", "auth", "passwords", "seal", "keys", "queue", "delivery", "control")
 CHROOTED = {"submission": "empty", "queue": "queue", "control": "empty"}
-FOLDERS = {"submission": "empty", "auth": "empty", "passwords": "empty", "seal": "seal", "keys": "keys", "queue": "queue",
+FOLDERS = {"submission": "empty", "auth": "auth", "passwords": "empty", "seal": "seal", "keys": "keys", "queue": "queue",
            "delivery": "empty", "control": "empty"}
 
 only_root = pytest.mark.skipif(not AS_ROOT, reason="only root can look into processes that are not dumpable")
