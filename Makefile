@@ -143,6 +143,7 @@ install: all
 	install -D -m 644 conf/sealgate.conf $(DESTDIR)$(PREFIX)/share/doc/sealgate/sealgate.conf
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d
 	sed 's,@PREFIX@,$(PREFIX),g' conf/sealgate.service.in > $(DESTDIR)$(PREFIX)/lib/systemd/system/sealgate.service
+	install -m 644 conf/sealgate.socket $(DESTDIR)$(PREFIX)/lib/systemd/system/sealgate.socket
 	install -m 644 conf/sealgate.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/sealgate.conf
 
 clean:
@@ -152,6 +153,7 @@ help:
 	@echo 'make            build $(BUILD)/sealgate and $(BUILD)/sealctl'
 	@echo 'make demo       the main job on throwaway keys (KEEP=1 leaves it running)'
 	@echo 'make test       units, dialogs, end to end, faults, short fuzzing'
+	@echo 'make testssl    everything testssl.sh has, against both ports'
 	@echo 'make bench      the load of doc/bench.md beside Postfix'
 	@echo 'make fuzz       each fuzzer for TIME=60 seconds'
 	@echo 'make format check-format lint layers   house rules'

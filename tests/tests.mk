@@ -66,10 +66,15 @@ bench: deps
 
 # One file or expression: make e2e E2E="tests/e2e/test_rules.py -k bounce"
 E2E ?= tests/e2e
-.PHONY: e2e test kill-campaign
+.PHONY: e2e test testssl kill-campaign
 e2e: deps
 	@$(MAKE) --no-print-directory -s programs
 	BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider $(E2E)
+
+# Longer than the part of it in make test.
+testssl: deps
+	@$(MAKE) --no-print-directory -s programs
+	BUILD=$(BUILD) TESTSSL_FULL=1 $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e/test_testssl.py
 
 # R1, longer than in make test.
 kill-campaign: deps

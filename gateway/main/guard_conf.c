@@ -48,6 +48,25 @@ enum status guard_from_conf(const struct conf *conf, struct guard_settings *sett
     return error_set(err, STATUS_TEMPORARY, "out of memory for rates");
 }
 
+struct submission_rates guard_rates_in(const struct conf *conf)
+{
+    bool messages = conf->throttle_client_rate.count > 0;
+    bool recipients = conf->throttle_client_recipients_rate.count > 0;
+    struct submission_rates rates = {.user_messages = messages || conf->auth_rate.count > 0,
+                                     .user_recipients = recipients || conf->auth_recipients_rate.count > 0,
+                                     .client_messages = messages,
+                                     .client_recipients = recipients};
+    for (size_t i = 0; i < conf->n_accounts; i++) {
+        rates.user_messages |= conf->accounts[i].rate.count > 0;
+        rates.user_recipients |= conf->accounts[i].recipients_rate.count > 0;
+    }
+    for (size_t i = 0; i < conf->n_clients; i++) {
+        rates.client_messages |= conf->clients[i].rate.count > 0;
+        rates.client_recipients |= conf->clients[i].recipients_rate.count > 0;
+    }
+    return rates;
+}
+
 void guard_conf_free(struct guard_settings *settings)
 {
     free((void *)(uintptr_t)settings->accounts);

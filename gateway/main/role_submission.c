@@ -6,6 +6,7 @@
 
 #include "gateway/main/auth_conf.h"
 #include "gateway/main/descriptors.h"
+#include "gateway/main/guard_conf.h"
 #include "gateway/main/policy_conf.h"
 #include "gateway/main/relay_conf.h"
 #include "gateway/main/role_runs.h"
@@ -25,6 +26,7 @@ static struct submission_limits limits_from(const struct conf *conf)
         .transactions_max = (unsigned)conf->limit_transactions,
         .bad_commands_max = (unsigned)conf->limit_bad_commands,
         .auth_failures_max = (unsigned)conf->limit_auth_failures,
+        .greeting_delay_ms = conf->submission_greeting_delay_ms,
         .handshake_ms = conf->limit_handshake_ms,
         .command_ms = conf->limit_command_ms,
         .data_ms = conf->limit_data_ms,
@@ -35,6 +37,7 @@ static struct submission_limits limits_from(const struct conf *conf)
         .busy_ms = conf->limit_busy_ms,
         .seal_ms = conf->limit_seal_ms,
         .drain_ms = conf->limit_drain_ms,
+        .rates = guard_rates_in(conf),
     };
 }
 
@@ -46,40 +49,40 @@ static int64_t descriptors_for(const struct conf *conf)
 
 static void listeners_free(struct submission_listener *listeners, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        free(listeners[i].proxies);
+    for (size_t i = 0; listeners && i < n; i++) {
         free((void *)(uintptr_t)listeners[i].clients);
+        free(listeners[i].proxies);
     }
     free(listeners);
 }
 
-static enum status listener_from(const struct conf_listen *from, const struct relay_clients *clients, int fd,
-                                 struct submission_listener *listener, struct error *err)
-{
-    *listener = (struct submission_listener){.name = from->address,
-                                             .fd = fd,
-                                             .implicit_tls = strcmp(from->tls, "implicit") == 0,
-                                             .n_proxies = from->proxy.n,
-                                             .n_clients = from->clients.n};
-    enum status st = networks_parse(from->proxy.items, from->proxy.n, &listener->proxies, err);
-    return st == STATUS_OK ? relay_clients_of(clients, from, &listener->clients, err) : st;
-}
-
 /* FIRST_FD: of the listening sockets. */
 static enum status listeners_from(const struct conf *conf, const struct relay_clients *clients, int first_fd,
-                                  struct submission_listener **out, struct error *err)
+                                  struct submission_listener **listeners_out, struct error *err)
 {
     struct submission_listener *listeners = calloc(conf->n_listens, sizeof *listeners);
+    *listeners_out = listeners;
     if (!listeners)
-        return error_set(err, STATUS_TEMPORARY, "out of memory for listeners");
+        return error_set(err, STATUS_TEMPORARY, "out of memory for the listeners");
     for (size_t i = 0; i < conf->n_listens; i++) {
-        enum status st = listener_from(&conf->listens[i], clients, first_fd + (int)i, &listeners[i], err);
-        if (st != STATUS_OK) {
-            listeners_free(listeners, i + 1);
+        const struct conf_listen *listen = &conf->listens[i];
+        const struct submission_client *const *named = NULL;
+        struct network *proxies = NULL;
+        enum status st = relay_clients_of(clients, listen, &named, err);
+        if (st == STATUS_OK)
+            st = networks_parse(listen->proxy.items, listen->proxy.n, &proxies, err);
+        listeners[i] =
+            (struct submission_listener){.name = listen->address,
+                                         .fd = first_fd + (int)i,
+                                         .implicit_tls = strcmp(listen->tls, "implicit") == 0,
+                                         .normalizes_line_ends = strcmp(listen->line_ends, "normalize") == 0,
+                                         .clients = named,
+                                         .n_clients = listen->clients.n,
+                                         .proxies = proxies,
+                                         .n_proxies = listen->proxy.n};
+        if (st != STATUS_OK)
             return st;
-        }
     }
-    *out = listeners;
     return STATUS_OK;
 }
 
@@ -117,9 +120,8 @@ int role_submission(const struct role_start *start)
     struct relay_clients clients;
     if (policy_from_conf(conf, &policy, &err) != STATUS_OK)
         return role_failed(start, "rules", &err);
-    if (relay_clients_from_conf(conf, &clients, &err) != STATUS_OK)
-        return role_failed(start, "relay clients", &err);
-    if (listeners_from(conf, &clients, start->first_extra + 1, &listeners, &err) != STATUS_OK)
+    if (relay_clients_from_conf(conf, &clients, &err) != STATUS_OK ||
+        listeners_from(conf, &clients, start->first_extra + 1, &listeners, &err) != STATUS_OK)
         return role_failed(start, "listeners", &err);
     if (open_tls(start, &tickets, &tls, &err) != STATUS_OK)
         return role_failed(start, "TLS", &err);

@@ -28,12 +28,20 @@ static bool listens_on(const struct conf *conf, const char *address)
     return false;
 }
 
-/* Lets a socket of ours be bound beside those of OLD that CONF does away with, or no longer. */
-static void share_ports(const struct conf *conf, const struct sockets *old, bool shared)
+static bool same_port(const char *a, const char *b)
 {
+    return strcmp(strrchr(a, ':'), strrchr(b, ':')) == 0;
+}
+
+/* Lets a socket of ours be bound beside those of OLD that CONF does away with and that have the port of
+ * ADDRESS, or no longer; false: there are none. */
+static bool share_port(const struct conf *conf, const char *address, const struct sockets *old, bool shared)
+{
+    bool any = false;
     for (size_t i = 0; old && i < old->n_listeners; i++)
-        if (!listens_on(conf, old->addresses[i]))
-            (void)listener_share(old->listeners[i], shared);
+        if (!listens_on(conf, old->addresses[i]) && same_port(old->addresses[i], address))
+            any = listener_share(old->listeners[i], shared) || any;
+    return any;
 }
 
 /*
@@ -41,12 +49,19 @@ static void share_ports(const struct conf *conf, const struct sockets *old, bool
  * listening only once their successors run, so both sockets live side by side for a moment. Only for this
  * moment: otherwise a second gateway could share the port unnoticed.
  */
-static enum status bind_beside(const struct conf *conf, const char *address, const struct sockets *old,
-                               int *fd_out, struct error *err)
+static enum status bind_listener(const struct conf *conf, const char *address, const struct sockets *old,
+                                 int *fd_out, struct error *err)
 {
-    share_ports(conf, old, true);
-    enum status st = listener_bind(address, old != NULL, fd_out, err);
-    share_ports(conf, old, false);
+    struct sockaddr_storage unused;
+    socklen_t len;
+    enum status st = socket_address_parse(address, &unused, &len, err);
+    if (st != STATUS_OK)
+        return st;
+    bool shared = share_port(conf, address, old, true);
+    st = listener_bind(address, shared, fd_out, err);
+    if (!shared)
+        return st;
+    (void)share_port(conf, address, old, false);
     if (st == STATUS_OK)
         (void)listener_share(*fd_out, false);
     return st;
@@ -61,7 +76,7 @@ static enum status open_listener(const struct conf *conf, const char *address,
     if (fd < 0)
         fd = inherited_find(inherited, address);
     if (fd < 0)
-        return bind_beside(conf, address, old, fd_out, err);
+        return bind_listener(conf, address, old, fd_out, err);
     *fd_out = dup(fd);
     return *fd_out < 0 ? error_errno(err, STATUS_TEMPORARY, errno, "cannot keep the socket of %s", address)
                        : STATUS_OK;

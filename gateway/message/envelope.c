@@ -10,7 +10,7 @@ void envelope_init(struct envelope *e)
     *e = (struct envelope){0};
 }
 
-static void recipient_free(struct envelope_recipient *r)
+void envelope_recipient_free(struct envelope_recipient *r)
 {
     free(r->address);
     free(r->notify);
@@ -31,7 +31,7 @@ void envelope_free(struct envelope *e)
     free(e->ret);
     envelope_forget_send_as(e);
     for (size_t i = 0; i < e->n_recipients; i++)
-        recipient_free(&e->recipients[i]);
+        envelope_recipient_free(&e->recipients[i]);
     free(e->recipients);
     envelope_init(e);
 }
@@ -103,6 +103,7 @@ void envelope_pack(struct buf *b, const struct envelope *e)
     pack_str(b, e->listener);
     pack_str(b, e->client_address);
     pack_str(b, e->helo);
+    pack_u32(b, e->plain_smtp);
     pack_str(b, e->tls_version);
     pack_str(b, e->tls_cipher);
     pack_u32(b, e->body_8bit);
@@ -171,6 +172,7 @@ void envelope_unpack(struct unpack *u, struct envelope *e)
     e->listener = unpack_str(u);
     e->client_address = unpack_str(u);
     e->helo = unpack_str(u);
+    e->plain_smtp = unpack_u32(u) != 0;
     e->tls_version = unpack_str(u);
     e->tls_cipher = unpack_str(u);
     e->body_8bit = unpack_u32(u) != 0;

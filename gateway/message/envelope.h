@@ -17,8 +17,9 @@
 
 struct envelope_recipient {
     char *address; /* forward-path as given, without brackets; owned */
-    char *notify;  /* DSN NOTIFY as given, NULL: none (RFC 3461); owned */
-    char *orcpt;   /* DSN ORCPT as given ("rfc822;xtext"), NULL: none; owned */
+    char *notify;  /* DSN NOTIFY (RFC 3461 §4.1), "NEVER" or as "SUCCESS,DELAY"; NULL: none; owned */
+    char *orcpt;   /* DSN ORCPT, "rfc822;xtext" as given or "utf-8;…" (RFC 6533 §3) in ASCII; NULL: none;
+                      owned */
 };
 
 struct envelope {
@@ -29,7 +30,8 @@ struct envelope {
     char *client;         /* name of the relay client; "" for a user; owned */
     char *listener;       /* as configured, "[::]:465"; owned */
     char *client_address; /* "192.0.2.1", "2001:db8::1"; owned */
-    char *helo;           /* EHLO argument; owned */
+    char *helo;           /* EHLO or HELO argument; owned */
+    bool plain_smtp;      /* it was HELO */
     char *tls_version;    /* "TLSv1.3"; owned */
     char *tls_cipher;     /* owned */
     bool body_8bit;       /* BODY=8BITMIME */
@@ -46,6 +48,7 @@ struct envelope {
 
 void envelope_init(struct envelope *e);
 void envelope_free(struct envelope *e);
+void envelope_recipient_free(struct envelope_recipient *recipient);
 
 /* Appends a recipient; ADDRESS is copied. STATUS_LIMIT over ENVELOPE_RECIPIENTS_MAX. */
 MUST_USE enum status envelope_add_recipient(struct envelope *e, const char *address, struct error *err);

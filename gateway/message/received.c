@@ -48,6 +48,21 @@ static void append_client(struct buf *word, const char *address)
     buf_append_str(word, "])");
 }
 
+/*
+ * The transmission types of RFC 3848 and RFC 6531 §4.3: all mail comes over TLS ("S", also for TLS from the
+ * start, RFC 8314 §7.4), that of a user with AUTH ("A"). There is none for HELO over TLS: it is plain SMTP,
+ * and the comment behind it tells of TLS. AUTH belongs to ESMTP, whatever the client called itself later.
+ */
+static const char *protocol(const struct envelope *e)
+{
+    bool authenticated = e->user && e->user[0] != '\0';
+    if (e->smtputf8)
+        return authenticated ? "UTF8SMTPSA" : "UTF8SMTPS";
+    if (authenticated)
+        return "ESMTPSA";
+    return e->plain_smtp ? "SMTP" : "ESMTPS";
+}
+
 void received_field(const struct envelope *e, const char *hostname, struct buf *out)
 {
     struct buf word;
@@ -63,8 +78,8 @@ void received_field(const struct envelope *e, const char *hostname, struct buf *
     buf_append_str(&word, "by ");
     append_foreign(&word, hostname);
     append_word(out, &column, &word);
-    /* RFC 3848; with SMTPUTF8 the names of RFC 6531 §4.3. */
-    buf_append_str(&word, e->smtputf8 ? "with UTF8SMTPSA" : "with ESMTPSA");
+    buf_append_str(&word, "with ");
+    buf_append_str(&word, protocol(e));
     append_word(out, &column, &word);
     buf_append_char(&word, '(');
     append_foreign(&word, e->tls_version);

@@ -71,8 +71,9 @@ MUST_USE enum status conn_start_tls(struct conn *conn, SSL_CTX *tls, const char 
                                     conn_tls_setup_fn *setup, struct error *err);
 
 /*
- * Has the peer sent more than was consumed (unread here or still in the socket)? To be asked before the reply
- * to STARTTLS is written: bytes behind STARTTLS are plaintext (A3) and deserve 554 instead of 220.
+ * Has the peer sent more than was consumed (unread here or still in the socket)? Over TLS: application data.
+ * To be asked before the reply to STARTTLS is written: bytes behind STARTTLS are plaintext (A3) and deserve
+ * 554 instead of 220; and before a greeting.
  */
 bool conn_has_pipelined(const struct conn *conn);
 

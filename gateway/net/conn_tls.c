@@ -14,6 +14,10 @@ bool conn_has_pipelined(const struct conn *c)
     if (conn_unread(c) > 0)
         return true;
     char first;
+    if (c->tls_up) {
+        ERR_clear_error();
+        return SSL_peek(c->ssl, &first, 1) > 0;
+    }
     return recv(c->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 

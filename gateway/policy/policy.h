@@ -50,7 +50,7 @@ struct policy_settings {
 /* What is known. Content is NULL before the end of data. */
 struct policy_facts {
     const char *reverse_path;
-    const char *user;   /* NULL: a relay client */
+    const char *user; /* NULL: a relay client */
     const char *listener;
     const char *client; /* name of a relay client; NULL: a user */
     const char *recipient;

@@ -32,10 +32,14 @@ void cmd_ehlo(struct session *s, struct span args)
     if (!say_hello(s, args, true))
         return;
     const struct submission_settings *settings = s->server->settings;
+    /* REQUIRETLS is for a session that has it (RFC 8689 §4.1). */
     bool tls = conn_is_tls(s->conn);
     sasl_mechanisms_list(tls && !s->user ? auth_call_offered(s) : 0, mechanisms);
-    snprintf(text, sizeof text, "%s\nPIPELINING\nSIZE %zu\n8BITMIME\nENHANCEDSTATUSCODES%s%s%s",
-             settings->hostname, settings->limits.message_max, tls ? "" : "\nSTARTTLS",
+    snprintf(text, sizeof text,
+             "%s\nPIPELINING\nSIZE %zu\n8BITMIME\nSMTPUTF8\nDSN\nCHUNKING\nENHANCEDSTATUSCODES\n"
+             "LIMITS RCPTMAX=%u MAILMAX=%u%s%s%s",
+             settings->hostname, settings->limits.message_max, settings->limits.recipients_max,
+             settings->limits.transactions_max, tls ? "\nREQUIRETLS" : "\nSTARTTLS",
              mechanisms[0] ? "\nAUTH " : "", mechanisms);
     session_reply_lines(s, REPLY_HELO, text);
 }

@@ -1,6 +1,10 @@
-/* MAIL (RFC 5321 §4.1.1.2) with SIZE (RFC 1870), BODY (RFC 6152) and AUTH (RFC 4954 §5). */
+/*
+ * MAIL (RFC 5321 §4.1.1.2) with SIZE (RFC 1870), BODY (RFC 6152), AUTH (RFC 4954 §5), SMTPUTF8 (RFC 6531),
+ * RET and ENVID (RFC 3461), REQUIRETLS (RFC 8689; MAIL comes over TLS only, as §4.1 there demands).
+ */
 #include <stdio.h>
 
+#include "gateway/submission/allowance.h"
 #include "gateway/submission/identity.h"
 #include "gateway/submission/session.h"
 #include "gateway/submission/verbs.h"
@@ -25,37 +29,47 @@ static bool parse(struct session *s, struct span args, struct path *path, struct
         session_reply(s, reply_for_param(param_result));
         return false;
     }
+    if (path->utf8 && !params->smtputf8) {
+        session_reply(s, REPLY_EIGHT_BIT_ADDRESS);
+        return false;
+    }
     return true;
 }
+
+static void opened(struct session *s)
+{
+    struct log_line line;
+    session_log(s, &line, LOG_LEVEL_INFO, "mail");
+    log_str(&line, "from", s->transaction.envelope.reverse_path);
+    log_end(&line);
+    session_reply(s, REPLY_SENDER_OK);
+}
+
+static const struct allowance allowance = {ALLOW_MESSAGE, "MAIL", opened, session_end_transaction};
 
 static void begin(struct session *s, const struct path *path, const struct mail_params *params)
 {
     struct error err = {0};
-    struct log_line line;
     const char *relay = identity_client(s);
     struct transaction_client client = {.user = s->user ? s->user : "",
                                         .relay = relay ? relay : "",
                                         .listener = s->listener->name,
                                         .address = conn_peer(s->conn),
                                         .helo = s->helo,
+                                        .plain_smtp = !s->esmtp,
                                         .tls_version = conn_tls_version(s->conn),
                                         .tls_cipher = conn_tls_cipher(s->conn)};
     client.send_as = identity_send_as(s, &client.n_send_as);
-    if (transaction_begin(&s->transaction, path->address, &client, &err) != STATUS_OK) {
+    if (transaction_begin(&s->transaction, path->address, &client, params, &err) != STATUS_OK) {
         session_log_error(s, LOG_LEVEL_ERROR, "out-of-memory", &err);
         session_reply(s, REPLY_LATER_MEMORY);
         return;
     }
-    s->transaction.envelope.body_8bit = params->body_8bit;
     s->transactions++;
-    if (!identity_check_reverse_path(s)) {
+    if (identity_check_reverse_path(s))
+        allowance_ask(s, &allowance);
+    else
         session_end_transaction(s);
-        return;
-    }
-    session_log(s, &line, LOG_LEVEL_INFO, "mail");
-    log_str(&line, "from", s->transaction.envelope.reverse_path);
-    log_end(&line);
-    session_reply(s, REPLY_SENDER_OK);
 }
 
 void cmd_mail(struct session *s, struct span args)

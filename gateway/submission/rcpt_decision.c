@@ -4,25 +4,41 @@
 #include <stdlib.h>
 
 #include "gateway/jobs/keys_job.h"
+#include "gateway/submission/allowance.h"
 #include "gateway/submission/identity.h"
 #include "gateway/submission/refused.h"
 #include "gateway/submission/session.h"
 #include "gateway/submission/verbs.h"
 
-static void take(struct session *s)
+static void forget(struct session *s)
+{
+    envelope_recipient_free(&s->asked);
+    s->asked = (struct envelope_recipient){0};
+    s->asked_rule = NULL;
+}
+
+static void add(struct session *s)
 {
     struct error err = {0};
-    if (transaction_add_recipient(&s->transaction, s->asked, &err) == STATUS_OK)
+    if (transaction_add_recipient(&s->transaction, &s->asked, &err) == STATUS_OK)
         session_reply(s, REPLY_RECIPIENT_OK);
     else
         session_reply(s, err.status == STATUS_LIMIT ? REPLY_TOO_MANY_RECIPIENTS : REPLY_LATER_MEMORY);
+    forget(s);
+}
+
+static const struct allowance allowance = {ALLOW_RECIPIENT, "RCPT", add, forget};
+
+static void take(struct session *s)
+{
+    allowance_ask(s, &allowance);
 }
 
 static void log_decision(struct session *s, const char *event, const char *reason)
 {
     struct log_line line;
     session_log(s, &line, LOG_LEVEL_NOTICE, event);
-    log_str(&line, "to", s->asked);
+    log_str(&line, "to", s->asked.address);
     log_str(&line, "rule", s->asked_rule->name);
     log_str(&line, "reason", reason);
     log_end(&line);
@@ -32,17 +48,19 @@ static void refuse(struct session *s, const char *reason)
 {
     const struct reply_entry *entry = reply_entry(REPLY_NO_CERTIFICATE);
     char text[700], reply[720];
-    snprintf(text, sizeof text, "%s for <%s>: %s", entry->text, s->asked, reason);
+    snprintf(text, sizeof text, "%s for <%s>: %s", entry->text, s->asked.address, reason);
     snprintf(reply, sizeof reply, "%d %s %s", entry->code, entry->enhanced, text);
     log_decision(s, "recipient-refused", reason);
-    refused_record(s, s->asked, s->asked_rule->name, reply);
+    refused_record(s, s->asked.address, s->asked_rule->name, reply);
     session_reply_text(s, REPLY_NO_CERTIFICATE, text);
+    forget(s);
 }
 
 static void later(struct session *s, const char *reason)
 {
     log_decision(s, "recipient-deferred", reason);
     session_reply(s, REPLY_LOOKUP_FAILED);
+    forget(s);
 }
 
 /* The one answer in FOUND, or a lookup that failed: "lookup failed" is never "none found" (A33). */
@@ -59,13 +77,6 @@ static void judge(struct session *s, const struct keys_found *found)
         later(s, has_answer ? found->answers[0].why : "no answer");
     else
         take(s);
-}
-
-static void forget(struct session *s)
-{
-    free(s->asked);
-    s->asked = NULL;
-    s->asked_rule = NULL;
 }
 
 static void on_found(void *arg, enum status status, struct ipc_msg *msg, const struct error *why)
@@ -85,7 +96,6 @@ static void on_found(void *arg, enum status status, struct ipc_msg *msg, const s
         keys_found_free(&found);
     }
     s->verb = NULL;
-    forget(s);
     session_run(s);
 }
 
@@ -93,7 +103,7 @@ static void look_up(struct session *s)
 {
     const struct submission_settings *settings = s->server->settings;
     struct call_limits limits = {.taken_ms = settings->limits.keys_ms, .total_ms = settings->limits.keys_ms};
-    struct keys_lookup lookup = {.addresses = &s->asked, .n = 1};
+    struct keys_lookup lookup = {.addresses = &s->asked.address, .n = 1};
     struct error err = {0};
     struct buf body;
     buf_init(&body, 4096);
@@ -105,23 +115,21 @@ static void look_up(struct session *s)
     if (s->call)
         return;
     later(s, err.text);
-    forget(s);
 }
 
-void rcpt_decide(struct session *s, char *address)
+void rcpt_decide(struct session *s, struct envelope_recipient recipient)
 {
     struct policy_facts facts = {.reverse_path = s->transaction.envelope.reverse_path,
                                  .user = s->user,
                                  .client = identity_client(s),
                                  .listener = s->listener->name,
-                                 .recipient = address};
+                                 .recipient = recipient.address};
     const struct policy_rule *rule = policy_match(s->server->settings->policy, &facts);
-    s->asked = address;
+    s->asked = recipient;
     s->asked_rule = rule;
     if (rule && rule->protect == PROTECT_REQUIRE && rule->on_missing_key == MISSING_REFUSE) {
         look_up(s);
         return;
     }
     take(s);
-    forget(s);
 }

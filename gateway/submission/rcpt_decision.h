@@ -5,9 +5,11 @@
 #ifndef SEALGATE_SUBMISSION_RCPT_DECISION_H
 #define SEALGATE_SUBMISSION_RCPT_DECISION_H
 
+#include "gateway/message/envelope.h"
+
 struct session;
 
-/* Takes ADDRESS (heap) over. Answers now, or after a lookup by the keys role. */
-void rcpt_decide(struct session *s, char *address);
+/* Takes the strings of RECIPIENT over. Answers now, or after a lookup by the keys role. */
+void rcpt_decide(struct session *s, struct envelope_recipient recipient);
 
 #endif

@@ -10,9 +10,10 @@ static const struct reply_entry entries[] = {
     [REPLY_SENDER_OK] = {250, "2.1.0", "Sender OK"},
     [REPLY_RECIPIENT_OK] = {250, "2.1.5", "Recipient OK"},
     [REPLY_SEND_DATA] = {354, NULL, "Send the message, end it with <CRLF>.<CRLF>"},
+    [REPLY_CHUNK_OK] = {250, "2.0.0", "Chunk received"},
     [REPLY_ACCEPTED] = {250, "2.0.0", "queued"},
     [REPLY_HELP] = {214, "2.0.0",
-                    "EHLO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT\n"
+                    "EHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\n"
                     "Mail is accepted over TLS after authentication only"},
     [REPLY_CANNOT_VERIFY] = {252, "2.1.5", "Cannot verify the address, but will take the message"},
     [REPLY_BYE] = {221, "2.0.0", "Bye"},
@@ -25,6 +26,7 @@ static const struct reply_entry entries[] = {
     [REPLY_BAD_ARGUMENTS] = {501, "5.5.4", "Wrong arguments", true},
     [REPLY_BAD_PARAMETER] = {501, "5.5.4", "Malformed or repeated parameter", true},
     [REPLY_UNKNOWN_PARAMETER] = {555, "5.5.4", "Unknown parameter", true},
+    [REPLY_BINARY_BODY] = {555, "5.6.1", "BINARYMIME is not offered: encode the message for 8BITMIME", true},
     [REPLY_HELLO_NEEDED] = {503, "5.5.1", "Send EHLO first", true},
     [REPLY_TLS_NEEDED] =
         {530, "5.7.0",
@@ -33,9 +35,13 @@ static const struct reply_entry entries[] = {
          true},
     [REPLY_TLS_ALREADY] = {503, "5.5.1", "TLS is on already", true},
     [REPLY_NOT_LAST_IN_GROUP] = {554, "5.5.1", "Input behind a command whose reply must be waited for", true},
+    [REPLY_EARLY_TALKER] = {554, "5.5.1", "Speaking before the greeting: closing"},
     [REPLY_IN_TRANSACTION] = {503, "5.5.1", "Not during a mail transaction", true},
     [REPLY_NO_TRANSACTION] = {503, "5.5.1", "Send MAIL first", true},
     [REPLY_NO_RECIPIENTS] = {554, "5.5.1", "No valid recipients", true},
+    [REPLY_AMID_CHUNKS] = {503, "5.5.1", "Not between the chunks of a message", true},
+    [REPLY_BAD_CHUNK] = {501, "5.5.4", "Malformed chunk size, nobody can say where the chunk ends: closing",
+                         true},
 
     [REPLY_AUTH_NEEDED] =
         {530, "5.7.0",
@@ -57,8 +63,9 @@ static const struct reply_entry entries[] = {
     [REPLY_SENDER_REFUSED] = {550, "5.7.1", "Not an address of yours", true},
     [REPLY_BAD_RECIPIENT] = {501, "5.1.3", "Bad recipient address: RCPT TO:<user@example.org>", true},
     [REPLY_RELAY_TRICK] = {550, "5.7.1", "Source routes and addresses with % or ! are not accepted"},
-    [REPLY_EIGHT_BIT_ADDRESS] = {553, "5.6.7", "Addresses beyond ASCII are not supported here"},
+    [REPLY_EIGHT_BIT_ADDRESS] = {553, "5.6.7", "Addresses beyond ASCII need SMTPUTF8 in the MAIL command"},
     [REPLY_TOO_MANY_RECIPIENTS] = {452, "4.5.3", "Too many recipients, send the rest in another message"},
+    [REPLY_OVER_RATE] = {450, "4.7.1", "Too much mail, try again later"},
     [REPLY_NO_CERTIFICATE] = {550, "5.7.1", "no usable OpenPGP or S/MIME certificate"},
     [REPLY_LOOKUP_FAILED] = {451, "4.4.3", "Certificate lookup failed, try again later"},
 
@@ -121,12 +128,12 @@ enum reply_id reply_for_path(enum path_result result, bool is_sender)
 {
     if (result == PATH_ROUTE)
         return REPLY_RELAY_TRICK;
-    if (result == PATH_EIGHT_BIT)
-        return REPLY_EIGHT_BIT_ADDRESS;
     return is_sender ? REPLY_BAD_SENDER : REPLY_BAD_RECIPIENT;
 }
 
 enum reply_id reply_for_param(enum param_result result)
 {
+    if (result == PARAM_BINARY)
+        return REPLY_BINARY_BODY;
     return result == PARAM_UNKNOWN ? REPLY_UNKNOWN_PARAMETER : REPLY_BAD_PARAMETER;
 }

@@ -18,6 +18,7 @@ struct server_state {
     struct session *sessions;     /* all of them, newest first */
     struct refused_call *refused; /* audit records on their way to queue */
     size_t in_hand;               /* bytes of messages in memory files */
+    unsigned clear_tries;         /* tries without TLS on their way to auth */
     bool draining;                /* SIGTERM came: no session begins anything new */
     /* Called when draining and the last session or audit record is gone. */
     void (*on_empty)(struct server_state *server);

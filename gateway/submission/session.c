@@ -2,7 +2,6 @@
 #include "gateway/submission/session.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -46,14 +45,22 @@ static int64_t data_time_left(const struct session *s)
     return left > 0 ? left : 1;
 }
 
+/* Between two chunks, the whole message's time is running. */
+static int64_t command_time(const struct session *s)
+{
+    int64_t ms = limits(s)->command_ms;
+    int64_t left = s->chunks.begun ? data_time_left(s) : ms;
+    return left < ms ? left : ms;
+}
+
 static void update_deadline(struct session *s)
 {
     if (s->call)
         session_set_deadline(s, 0); /* the call has limits of its own */
-    else if (s->phase == SESSION_DATA)
+    else if (s->phase == SESSION_DATA || s->phase == SESSION_CHUNK)
         session_set_deadline(s, data_time_left(s));
-    else if (s->rearm && s->phase != SESSION_HANDSHAKE)
-        session_set_deadline(s, limits(s)->command_ms);
+    else if (s->rearm && s->phase >= SESSION_COMMAND)
+        session_set_deadline(s, command_time(s));
     s->rearm = false;
 }
 
@@ -104,9 +111,10 @@ void session_forget(struct session *s)
     session_end_transaction(s);
     auth_call_forget(s);
     identity_forget(s);
-    free(s->asked);
+    envelope_recipient_free(&s->asked);
+    s->asked = (struct envelope_recipient){0};
     free(s->helo);
-    s->asked = s->helo = NULL;
+    s->helo = NULL;
     s->esmtp = false;
     s->line = (struct line_reader){0};
 }
@@ -150,14 +158,6 @@ void session_settle(struct session *s)
     session_free(s);
 }
 
-static void greet(struct session *s)
-{
-    char text[300];
-    snprintf(text, sizeof text, "%s %s", s->server->settings->hostname, reply_entry(REPLY_GREETING)->text);
-    s->phase = SESSION_COMMAND;
-    session_reply_text(s, REPLY_GREETING, text);
-}
-
 static void log_client_certificate(struct log_line *line, const struct conn *conn)
 {
     struct tls_peer peer;
@@ -185,7 +185,7 @@ static void on_open(void *arg, struct conn *conn)
     s->phase = SESSION_COMMAND;
     s->rearm = true;
     if (s->listener->implicit_tls)
-        greet(s);
+        session_greet(s, false);
     session_run(s);
 }
 
@@ -203,12 +203,17 @@ static void on_drained(void *arg, struct conn *conn)
     session_run(s);
 }
 
-static const char *const phase_word[] = {"handshake", "command", "auth", "data", "over"};
+static const char *const phase_word[] = {"handshake", "greeting", "command", "auth", "data", "chunk", "over"};
 
 static void on_deadline(void *arg, struct conn *conn)
 {
     struct session *s = arg;
     struct log_line line;
+    if (s->phase == SESSION_GREETING) {
+        session_greet(s, true);
+        session_run(s);
+        return;
+    }
     session_log(s, &line, LOG_LEVEL_NOTICE, "timeout");
     log_str(&line, "in", phase_word[s->phase]);
     log_end(&line);
@@ -289,7 +294,7 @@ static void begin(struct session *s)
     if (s->listener->implicit_tls)
         session_set_deadline(s, limits(s)->handshake_ms);
     else
-        greet(s);
+        session_greet(s, false);
     session_settle(s);
 }
 

@@ -14,20 +14,24 @@
 #include "gateway/jobs/sasl_job.h"
 #include "gateway/jobs/sasl_mechanism.h"
 #include "gateway/net/conn.h"
+#include "gateway/submission/chunks.h"
 #include "gateway/submission/data.h"
 #include "gateway/submission/replies.h"
 #include "gateway/submission/server.h"
 #include "gateway/submission/transaction.h"
 #include "gateway/wire/line.h"
 
+struct allowance;
 struct verb;
 
 enum session_phase {
     SESSION_HANDSHAKE, /* TLS is being set up: nothing may be read or written */
+    SESSION_GREETING,  /* the greeting is held back: whoever speaks now is refused */
     SESSION_COMMAND,
     SESSION_SASL, /* the next line is a response of the exchange in hand */
     SESSION_DATA,
-    SESSION_OVER, /* to be closed and freed by session_settle */
+    SESSION_CHUNK, /* the bytes behind BDAT */
+    SESSION_OVER,  /* to be closed and freed by session_settle */
 };
 
 struct session {
@@ -45,7 +49,7 @@ struct session {
     struct buf out;          /* replies of this turn: one write each turn */
     size_t unsent;           /* bytes written since the connection was last drained */
     int64_t auth_by;         /* until then AUTH must have succeeded (monotonic ms) */
-    int64_t data_since;      /* when DATA began */
+    int64_t data_since;      /* when DATA, or the first BDAT, began */
     bool rearm;              /* a command ended: the next one has its whole time */
 
     char *helo;     /* EHLO or HELO argument; NULL: none since the connection or TLS began; owned */
@@ -59,10 +63,13 @@ struct session {
     struct sasl_result *granted;           /* success, once the client has taken the additional data; owned */
     struct transaction transaction;
     struct data data;
+    struct chunks chunks;
 
-    struct call *call; /* to another role; no input is taken until it is done */
-    char *asked;       /* recipient whose certificates are looked up; owned */
+    struct call *call;               /* to another role; no input is taken until it is done */
+    struct envelope_recipient asked; /* whose certificates are looked up; owned */
     const struct policy_rule *asked_rule;
+    const struct allowance *allowance; /* that auth is asked about (allowance.h) */
+    bool tried_in_clear;               /* AUTH or MAIL before TLS: auth was told */
 
     unsigned bad_commands, auth_failures, transactions;
 };
@@ -88,6 +95,13 @@ void session_set_deadline(struct session *s, int64_t ms);
 /* Forgets all that was learned before TLS (RFC 3207 §4.2). */
 void session_forget(struct session *s);
 
+/* ---- greeting.c ---- */
+
+/* Greets; or waits first, unless HAS_WAITED; or refuses a client that spoke already. */
+void session_greet(struct session *s, bool has_waited);
+/* Input came in SESSION_GREETING. */
+void session_heard_before_greeting(struct session *s);
+
 /* ---- session_reply.c: words ---- */
 
 void session_reply(struct session *s, enum reply_id id);
@@ -110,8 +124,18 @@ void session_run(struct session *s);
 
 /* Begins to receive a message; answers. */
 void session_begin_data(struct session *s);
-/* Takes a piece of the message. False: no input left. */
+/* Takes a piece of the message behind DATA. False: no input left. */
 bool session_take_data(struct session *s);
+/* Makes room for a message. False: *WHY_OUT is the answer. */
+bool session_begin_message(struct session *s, enum reply_id *why_out);
+/* Gives INPUT to FEED (data_feed or data_feed_chunk) and counts the memory; returns how many bytes were used.
+ */
+size_t session_feed_message(struct session *s, struct span input,
+                            size_t (*feed)(struct data *data, struct span input));
+/* The message is whole: hands it to seal, or answers why not and ends the transaction. */
+void session_end_of_data(struct session *s);
+/* What a message that failed on its way in (data.failed) is answered. */
+enum reply_id session_data_refusal(const struct session *s);
 /* Ends the transaction: forgets envelope and message. */
 void session_end_transaction(struct session *s);
 /* Hands the whole message to seal. */

@@ -1,18 +1,25 @@
-/* A message on its way in: DATA up to its end. */
+/* A message on its way in: DATA up to its end, and what it has in common with BDAT. */
 #include "base/clock.h"
 #include "gateway/submission/session.h"
 
-void session_begin_data(struct session *s)
+bool session_begin_message(struct session *s, enum reply_id *why_out)
 {
     struct error err = {0};
     const struct submission_limits *limits = &s->server->settings->limits;
-    if (limits->in_hand_max > 0 && s->server->in_hand >= limits->in_hand_max) {
-        session_reply(s, REPLY_LATER_MEMORY);
-        return;
-    }
-    if (data_begin(&s->data, limits->message_max, &err) != STATUS_OK) {
-        session_log_error(s, LOG_LEVEL_ERROR, "out-of-memory", &err);
-        session_reply(s, REPLY_LATER_MEMORY);
+    *why_out = REPLY_LATER_MEMORY;
+    if (limits->in_hand_max > 0 && s->server->in_hand >= limits->in_hand_max)
+        return false;
+    if (data_begin(&s->data, limits->message_max, s->listener->normalizes_line_ends, &err) == STATUS_OK)
+        return true;
+    session_log_error(s, LOG_LEVEL_ERROR, "out-of-memory", &err);
+    return false;
+}
+
+void session_begin_data(struct session *s)
+{
+    enum reply_id why;
+    if (!session_begin_message(s, &why)) {
+        session_reply(s, why);
         return;
     }
     s->phase = SESSION_DATA;
@@ -24,43 +31,53 @@ void session_end_transaction(struct session *s)
 {
     s->server->in_hand -= s->data.kept;
     data_end(&s->data);
+    s->chunks = (struct chunks){0};
     transaction_reset(&s->transaction);
 }
 
-static enum reply_id refusal(const struct data *data, enum status status)
+enum reply_id session_data_refusal(const struct session *s)
 {
-    if (status == STATUS_INVALID)
-        return data->eod.nul && !data->eod.bare_line_end ? REPLY_NUL : REPLY_BARE_LINE_END;
-    return status == STATUS_LIMIT ? REPLY_TOO_BIG : REPLY_LATER_MEMORY;
+    /* What it is refused for must not depend on its size: see data_finish. */
+    if (data_has_bare_line_end(&s->data))
+        return REPLY_BARE_LINE_END;
+    if (data_has_nul(&s->data))
+        return REPLY_NUL;
+    return s->data.failed == STATUS_LIMIT ? REPLY_TOO_BIG : REPLY_LATER_MEMORY;
 }
 
-static void end_of_data(struct session *s)
+void session_end_of_data(struct session *s)
 {
     struct error err = {0};
-    enum status st = data_finish(&s->data, &err);
     s->phase = SESSION_COMMAND;
-    if (st == STATUS_OK) {
+    if (data_finish(&s->data, &err) == STATUS_OK) {
         submit_start(s);
         return;
     }
     session_log_error(s, LOG_LEVEL_NOTICE, "data-refused", &err);
-    session_reply(s, refusal(&s->data, st));
+    session_reply(s, session_data_refusal(s));
     session_end_transaction(s);
+}
+
+size_t session_feed_message(struct session *s, struct span input,
+                            size_t (*feed)(struct data *data, struct span input))
+{
+    struct server_state *server = s->server;
+    size_t in_hand_max = server->settings->limits.in_hand_max;
+    size_t others = server->in_hand - s->data.kept;
+    size_t used = feed(&s->data, input);
+    if (in_hand_max > 0 && others + s->data.kept > in_hand_max)
+        data_fail(&s->data, STATUS_TEMPORARY);
+    server->in_hand = others + s->data.kept;
+    return used;
 }
 
 bool session_take_data(struct session *s)
 {
-    struct server_state *server = s->server;
-    size_t in_hand_max = server->settings->limits.in_hand_max;
     struct span input = conn_input(s->conn);
     if (input.len == 0)
         return false;
-    size_t others = server->in_hand - s->data.kept;
-    conn_consume(s->conn, data_feed(&s->data, input));
-    if (in_hand_max > 0 && others + s->data.kept > in_hand_max)
-        data_fail(&s->data, STATUS_TEMPORARY);
-    server->in_hand = others + s->data.kept;
+    conn_consume(s->conn, session_feed_message(s, input, data_feed));
     if (data_is_whole(&s->data))
-        end_of_data(s);
+        session_end_of_data(s);
     return true;
 }

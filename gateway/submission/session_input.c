@@ -1,6 +1,7 @@
 /* From the bytes of a session to its verbs. */
 #include <string.h>
 
+#include "gateway/submission/clear_tried.h"
 #include "gateway/submission/session.h"
 #include "gateway/submission/verbs.h"
 #include "gateway/wire/command.h"
@@ -33,7 +34,12 @@ static void run_verb(struct session *s, struct span args)
     } else if (verb_is_allowed(s->verb, s, args.len > 0, &refusal)) {
         s->verb->run(s, args);
     } else {
-        session_reply(s, refusal);
+        if (refusal == REPLY_TLS_NEEDED)
+            clear_tried(s);
+        if (s->verb->flags & VERB_WITH_CHUNK)
+            chunk_begin(s, args, &refusal);
+        else
+            session_reply(s, refusal);
     }
 }
 
@@ -124,6 +130,13 @@ static bool take_next_line(struct session *s)
     return true;
 }
 
+static bool take_input(struct session *s)
+{
+    if (s->phase == SESSION_DATA)
+        return session_take_data(s);
+    return s->phase == SESSION_CHUNK ? chunk_take(s) : take_next_line(s);
+}
+
 static void check_patience(struct session *s)
 {
     const struct submission_limits *limits = &s->server->settings->limits;
@@ -137,16 +150,17 @@ static void check_patience(struct session *s)
 
 static bool may_take_input(const struct session *s)
 {
-    return !s->call && s->phase != SESSION_HANDSHAKE && s->phase != SESSION_OVER &&
+    return !s->call && s->phase >= SESSION_COMMAND && s->phase != SESSION_OVER &&
            s->unsent + s->out.len < UNSENT_MAX;
 }
 
 void session_run(struct session *s)
 {
+    if (s->phase == SESSION_GREETING)
+        session_heard_before_greeting(s);
     check_patience(s);
     while (may_take_input(s)) {
-        bool more = s->phase == SESSION_DATA ? session_take_data(s) : take_next_line(s);
-        if (!more)
+        if (!take_input(s))
             break;
         check_patience(s);
     }

@@ -113,8 +113,9 @@ static enum status start(struct process *process, struct error *err)
     server->base = event_base_new();
     if (!server->base)
         return error_set(err, STATUS_TEMPORARY, "cannot make an event loop");
-    enum status st =
-        server->settings->tickets ? tickets_run(server->settings->tickets, server->base, err) : STATUS_OK;
+    enum status st = STATUS_OK;
+    if (server->settings->tickets)
+        st = tickets_run(server->settings->tickets, server->base, err);
     if (st == STATUS_OK)
         st = limits_init(&server->limits, limits->sessions_max, limits->sessions_per_client_max, err);
     if (st != STATUS_OK)

@@ -31,10 +31,17 @@ struct submission_listener {
     const char *name; /* as configured: "[::]:465" */
     int fd;           /* bound and listening; owned by the process */
     bool implicit_tls;
+    bool normalizes_line_ends; /* a bare CR or LF in a message becomes CRLF instead of a refusal */
     const struct submission_client *const *clients; /* that may relay here; the first that it is counts */
     size_t n_clients;
     struct network *proxies; /* whose connections begin with a PROXY header; NULL: none */
     size_t n_proxies;
+};
+
+/* Is there any rate that could apply to a user, or to a relay client? If not, auth is not asked. */
+struct submission_rates {
+    bool user_messages, user_recipients;
+    bool client_messages, client_recipients;
 };
 
 struct submission_limits {
@@ -47,6 +54,7 @@ struct submission_limits {
     unsigned transactions_max;        /* per session, default 1000 */
     unsigned bad_commands_max;        /* then 421 and close, default 20 */
     unsigned auth_failures_max;       /* per session, then 421 and close, default 3 */
+    int64_t greeting_delay_ms;        /* before the greeting, default 0: who speaks meanwhile is refused */
     int64_t handshake_ms;             /* default 30 s */
     int64_t command_ms;     /* from reply to the whole next command, default 5 min (RFC 5321 §4.5.3.2.7) */
     int64_t data_ms;        /* for a whole message, default 10 min + size allowance is up to the module */
@@ -57,6 +65,7 @@ struct submission_limits {
     int64_t busy_ms;        /* until a seal worker takes the message, default 20 s */
     int64_t seal_ms;        /* until the reply after the end of data, default 120 s */
     int64_t drain_ms;       /* after SIGTERM, default 30 s */
+    struct submission_rates rates;
 };
 
 struct submission_settings {

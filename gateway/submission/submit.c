@@ -64,7 +64,7 @@ void submit_start(struct session *s)
     struct buf body;
     e->received_ms = clock_wall_ms();
     /* A client may send 8-bit bytes without having said so; the next hop is to know. */
-    e->body_8bit |= s->data.eod.eight_bit;
+    e->body_8bit |= data_has_eight_bit(&s->data);
     buf_init(&body, BODY_MAX);
     envelope_pack(&body, e);
     if (buf_check(&body, "envelope", &err) == STATUS_OK)

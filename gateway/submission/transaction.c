@@ -1,9 +1,23 @@
 #include "gateway/submission/transaction.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+static bool keep_params(struct envelope *e, const struct mail_params *params)
+{
+    e->body_8bit = params->body_8bit;
+    e->smtputf8 = params->smtputf8;
+    e->requiretls = params->requiretls;
+    if (params->ret)
+        e->ret = strdup(params->ret);
+    if (params->envid.len > 0)
+        e->envid = span_dup(params->envid);
+    return (!params->ret || e->ret) && (params->envid.len == 0 || e->envid);
+}
+
 enum status transaction_begin(struct transaction *transaction, struct span reverse_path,
-                              const struct transaction_client *client, struct error *err)
+                              const struct transaction_client *client, const struct mail_params *params,
+                              struct error *err)
 {
     struct envelope *e = &transaction->envelope;
     envelope_init(e);
@@ -16,9 +30,10 @@ enum status transaction_begin(struct transaction *transaction, struct span rever
     e->helo = strdup(client->helo);
     e->tls_version = strdup(client->tls_version);
     e->tls_cipher = strdup(client->tls_cipher);
+    e->plain_smtp = client->plain_smtp;
     enum status st = envelope_set_send_as(e, client->send_as, client->n_send_as, err);
-    bool whole = e->reverse_path && e->user && e->client && e->listener && e->client_address && e->helo &&
-                 e->tls_version && e->tls_cipher;
+    bool whole = keep_params(e, params) && e->reverse_path && e->user && e->client && e->listener &&
+                 e->client_address && e->helo && e->tls_version && e->tls_cipher;
     transaction->open = st == STATUS_OK && whole;
     if (transaction->open)
         return STATUS_OK;
@@ -27,13 +42,28 @@ enum status transaction_begin(struct transaction *transaction, struct span rever
     return st != STATUS_OK ? st : error_set(err, STATUS_TEMPORARY, "out of memory for a transaction");
 }
 
-enum status transaction_add_recipient(struct transaction *transaction, const char *address, struct error *err)
+enum status transaction_add_recipient(struct transaction *transaction, struct envelope_recipient *recipient,
+                                      struct error *err)
 {
     struct envelope *e = &transaction->envelope;
-    for (size_t i = 0; i < e->n_recipients; i++)
-        if (strcmp(e->recipients[i].address, address) == 0)
+    struct envelope_recipient taken = *recipient;
+    *recipient = (struct envelope_recipient){0};
+    for (size_t i = 0; i < e->n_recipients; i++) {
+        if (strcmp(e->recipients[i].address, taken.address) == 0) {
+            envelope_recipient_free(&e->recipients[i]);
+            e->recipients[i] = taken;
             return STATUS_OK;
-    return envelope_add_recipient(e, address, err);
+        }
+    }
+    enum status st = envelope_add_recipient(e, taken.address, err);
+    if (st == STATUS_OK) {
+        struct envelope_recipient *added = &e->recipients[e->n_recipients - 1];
+        free(added->address);
+        *added = taken;
+    } else {
+        envelope_recipient_free(&taken);
+    }
+    return st;
 }
 
 void transaction_reset(struct transaction *transaction)

@@ -13,8 +13,10 @@ static const struct verb verbs[] = {
      VERB_BEFORE_TLS | ANY_TIME | VERB_OUTSIDE_TRANSACTION | VERB_LAST_IN_GROUP | VERB_WITHOUT_ARGUMENTS},
     {"AUTH", cmd_auth, VERB_BEFORE_AUTH | VERB_OUTSIDE_TRANSACTION | VERB_LAST_IN_GROUP},
     {"MAIL", cmd_mail, VERB_OUTSIDE_TRANSACTION},
-    {"RCPT", cmd_rcpt, VERB_INSIDE_TRANSACTION},
-    {"DATA", cmd_data, VERB_INSIDE_TRANSACTION | VERB_LAST_IN_GROUP | VERB_WITHOUT_ARGUMENTS},
+    {"RCPT", cmd_rcpt, VERB_INSIDE_TRANSACTION | VERB_NOT_AMID_CHUNKS},
+    {"DATA", cmd_data,
+     VERB_INSIDE_TRANSACTION | VERB_NOT_AMID_CHUNKS | VERB_LAST_IN_GROUP | VERB_WITHOUT_ARGUMENTS},
+    {"BDAT", cmd_bdat, VERB_INSIDE_TRANSACTION | VERB_WITH_CHUNK},
     {"RSET", cmd_rset, ANY_TIME | VERB_WITHOUT_ARGUMENTS},
     {"NOOP", cmd_noop, VERB_BEFORE_TLS | ANY_TIME},
     {"VRFY", cmd_vrfy, VERB_BEFORE_HELLO},
@@ -42,6 +44,7 @@ static bool refusal_by_state(unsigned flags, const struct session *s, enum reply
         {!(flags & VERB_BEFORE_AUTH) && !identity_is_known(s), REPLY_AUTH_NEEDED},
         {(flags & VERB_OUTSIDE_TRANSACTION) && s->transaction.open, REPLY_IN_TRANSACTION},
         {(flags & VERB_INSIDE_TRANSACTION) && !s->transaction.open, REPLY_NO_TRANSACTION},
+        {(flags & VERB_NOT_AMID_CHUNKS) && s->chunks.begun, REPLY_AMID_CHUNKS},
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         if (rules[i].refused) {

@@ -1,4 +1,12 @@
-/* The verb table: which commands there are, and when each is allowed. */
+/*
+ * The verb table: which commands there are, and when each is allowed.
+ *
+ * RFC 2920 §3.1 has EHLO, DATA, VRFY, EXPN, TURN, QUIT and NOOP end a group of pipelined commands, RFC 3207
+ * and RFC 4954 STARTTLS and AUTH. Input behind one of these is refused where its reply decides what that
+ * input is: a message or commands, in clear or not, before or behind a login, by which extensions. NOOP and
+ * VRFY change nothing, EXPN and TURN are not there, behind QUIT nothing is read: clients that are careless
+ * with those do no harm.
+ */
 #ifndef SEALGATE_SUBMISSION_VERBS_H
 #define SEALGATE_SUBMISSION_VERBS_H
 
@@ -16,6 +24,8 @@ enum verb_flags {
     VERB_INSIDE_TRANSACTION = 16, /* 503 without MAIL */
     VERB_LAST_IN_GROUP = 32,      /* input behind it: 554 and close (RFC 2920 §3.1) */
     VERB_WITHOUT_ARGUMENTS = 64,  /* arguments: 501 */
+    VERB_NOT_AMID_CHUNKS = 128,   /* 503 between BDAT and the end of data (RFC 3030 §2) */
+    VERB_WITH_CHUNK = 256,        /* bytes follow the line, also when it is refused */
 };
 
 struct verb {
@@ -39,6 +49,7 @@ void cmd_auth(struct session *s, struct span args);
 void cmd_mail(struct session *s, struct span args);
 void cmd_rcpt(struct session *s, struct span args);
 void cmd_data(struct session *s, struct span args);
+void cmd_bdat(struct session *s, struct span args);
 void cmd_rset(struct session *s, struct span args);
 void cmd_noop(struct session *s, struct span args);
 void cmd_vrfy(struct session *s, struct span args);

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "gateway/users/saslprep.h"
 #include "gateway/users/users_file.h"
-#include "gateway/users/utf8.h"
 
 #define USER_NAME_MAX 255
 
@@ -20,7 +20,7 @@ bool user_name_is_valid(const char *name)
         return false;
     while (rest.len > 0) {
         uint32_t c;
-        if (!utf8_next(&rest, &c) || c == ':' || c < 0x20 || (c >= 0x7f && c < 0xa0))
+        if (!utf8_next(&rest, &c) || c == ':' || utf8_is_control(c))
             return false;
     }
     return true;

@@ -26,6 +26,14 @@ static inline bool ascii_is_printable(char c)
     return c >= ' ' && c < 0x7f;
 }
 
+/* The value of an upper-case hexadecimal digit, as xtext has them (RFC 3461 §4); -1: none. */
+static inline int ascii_hex_value(char c)
+{
+    if (ascii_is_digit(c))
+        return c - '0';
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 /* atext (RFC 5322 §3.2.3). */
 static inline bool ascii_is_atext(char c)
 {

@@ -1,7 +1,10 @@
 #include "gateway/wire/domain.h"
 
 #include <arpa/inet.h>
+#include <idn2.h>
+#include <stdlib.h>
 
+#include "base/utf8.h"
 #include "gateway/wire/ascii.h"
 
 /* One label, from letters, digits, hyphens and what ALSO holds; a hyphen neither first nor last. */
@@ -37,6 +40,33 @@ static bool labels_are_valid(struct span domain, const char *also)
 bool domain_is_valid(struct span domain)
 {
     return labels_are_valid(domain, "");
+}
+
+/* Letters, digits, hyphens, dots and what is beyond ASCII, but no other kind of dot. */
+static bool is_domain_text(struct span text)
+{
+    uint32_t c;
+    while (text.len > 0) {
+        if (!utf8_next(&text, &c) || utf8_is_control(c) || c == 0x3002 || c == 0xff0e || c == 0xff61)
+            return false;
+        if (c < 0x80 && !ascii_is_letter((char)c) && !ascii_is_digit((char)c) && c != '-' && c != '.')
+            return false;
+    }
+    return true;
+}
+
+bool domain_is_valid_utf8(struct span domain)
+{
+    char *ascii = NULL;
+    if (domain.len > DOMAIN_MAX || !is_domain_text(domain))
+        return false;
+    char *copy = span_dup(domain);
+    /* As keystore and delivery do it: what they could not use is refused here. */
+    bool valid = copy && idn2_to_ascii_8z(copy, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) == IDN2_OK &&
+                 domain_is_valid(span_str(ascii));
+    idn2_free(ascii);
+    free(copy);
+    return valid;
 }
 
 bool domain_is_address_literal(struct span literal)

@@ -12,6 +12,12 @@
 /* Domain: labels of letters, digits and inner hyphens, without a dot at the end. */
 bool domain_is_valid(struct span domain);
 
+/*
+ * The same with U-labels (RFC 5890 §2.3.2.1): UTF-8 that libidn2 can turn into a Domain, so that it can be
+ * looked up. The dots are dots: those of other scripts, which IDNA may take for one, are none here.
+ */
+bool domain_is_valid_utf8(struct span domain);
+
 /* "[192.0.2.1]" or "[IPv6:2001:db8::1]". Other literals have no meaning to us and are false. */
 bool domain_is_address_literal(struct span literal);
 

@@ -51,7 +51,9 @@ size_t end_of_data_feed(struct end_of_data *eod, struct span input, char *out, s
         eod->nul |= c == '\0';
         eod->eight_bit |= (unsigned char)c > 127;
         enum end_of_data_state to = next(eod, c);
-        /* A CR behind a line's only dot belongs to the end, or else to a message that is refused. */
+        /* A CR behind a line's only dot belongs to the end, or else, bare, to the message. */
+        if (eod->state == END_OF_DATA_DOT_CR && to != END_OF_DATA_DONE)
+            out[len++] = '\r';
         if (to != END_OF_DATA_DOT && to != END_OF_DATA_DOT_CR && to != END_OF_DATA_DONE)
             out[len++] = c;
         eod->state = to;

@@ -29,10 +29,10 @@ struct end_of_data {
 void end_of_data_init(struct end_of_data *eod);
 
 /*
- * Takes INPUT, in any pieces, and writes the message to OUT, which has room for INPUT.len bytes, with the
- * dots un-stuffed (RFC 5321 §4.5.2); *OUT_LEN_OUT is how many. Returns how many bytes of INPUT were used: all
- * unless the end was reached (state END_OF_DATA_DONE); what is behind it are commands. When bare_line_end
- * or nul is set at the end, the output is worthless.
+ * Takes INPUT, in any pieces, and writes the message to OUT, which has room for INPUT.len + 1 bytes, with the
+ * dots un-stuffed (RFC 5321 §4.5.2) behind CRLF; *OUT_LEN_OUT is how many. Returns how many bytes of INPUT
+ * were used: all unless the end was reached (state END_OF_DATA_DONE); what is behind it are commands. When
+ * nul is set at the end, or bare_line_end where the listener is strict, the message is to be refused.
  */
 size_t end_of_data_feed(struct end_of_data *eod, struct span input, char *out, size_t *out_len_out);
 

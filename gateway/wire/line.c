@@ -6,6 +6,8 @@ size_t line_limit(struct span start)
         return LINE_AUTH_MAX;
     if (span_starts(start, "MAIL "))
         return LINE_MAIL_MAX;
+    if (span_starts(start, "RCPT "))
+        return LINE_RCPT_MAX;
     return LINE_COMMAND_MAX;
 }
 

@@ -11,8 +11,11 @@
 
 /* Bytes of a line with its CRLF. */
 #define LINE_COMMAND_MAX 512 /* RFC 5321 §4.5.3.1.4 */
-/* MAIL with SIZE (RFC 1870 §3: +26), BODY (RFC 6152 §2: +17) and AUTH (RFC 4954 §3: +500). */
-#define LINE_MAIL_MAX (LINE_COMMAND_MAX + 26 + 17 + 500)
+/* MAIL with SIZE (RFC 1870 §3: +26), BODY (RFC 6152 §2: +17), AUTH (RFC 4954 §3: +500), SMTPUTF8 (RFC 6531
+ * §3.1: +10), REQUIRETLS (RFC 8689 §2: +11), " RET=FULL" and " ENVID=" with 100 bytes (RFC 3461 §4). */
+#define LINE_MAIL_MAX (LINE_COMMAND_MAX + 26 + 17 + 500 + 10 + 11 + 9 + 107)
+/* RCPT with " NOTIFY=SUCCESS,FAILURE,DELAY" and " ORCPT=" with 500 bytes (RFC 3461 §4). */
+#define LINE_RCPT_MAX (LINE_COMMAND_MAX + 29 + 507)
 #define LINE_AUTH_MAX 12288 /* RFC 4954 §4 */
 
 /* A line over its limit is swallowed up to here; then the reader gives up (A17). */
@@ -43,7 +46,8 @@ struct line_reader {
 enum line_event line_read(struct line_reader *reader, struct span input, size_t max, struct span *line_out,
                           size_t *used_out);
 
-/* The limit for a command line that begins with START: AUTH and MAIL lines may be longer than others. */
+/* The limit for a command line that begins with START: AUTH, MAIL and RCPT lines may be longer than others.
+ */
 size_t line_limit(struct span start);
 
 #endif

@@ -1,18 +1,35 @@
 #include "gateway/wire/path.h"
 
+#include "base/utf8.h"
 #include "gateway/wire/ascii.h"
 #include "gateway/wire/domain.h"
+
+/* Length of the UTF8-non-ascii character at the front of TEXT (RFC 6531 §3.3); 0: none. */
+static size_t utf8_length(struct span text)
+{
+    struct span rest = text;
+    uint32_t c;
+    if (!utf8_next(&rest, &c) || c < 0x80 || utf8_is_control(c))
+        return 0;
+    return text.len - rest.len;
+}
 
 /* Length of the Quoted-string at the front of TEXT; 0: none. */
 static size_t quoted_length(struct span text)
 {
-    for (size_t i = 1; i < text.len; i++) {
+    size_t i = 1;
+    while (i < text.len) {
         if (text.p[i] == '"')
             return i + 1;
-        if (text.p[i] == '\\')
-            i++;
-        if (i < text.len && !ascii_is_printable(text.p[i]))
-            return 0;
+        size_t len = utf8_length(span_of(text.p + i, text.len - i));
+        if (len == 0) {
+            if (text.p[i] == '\\')
+                i++;
+            if (i >= text.len || !ascii_is_printable(text.p[i]))
+                return 0;
+            len = 1;
+        }
+        i += len;
     }
     return 0;
 }
@@ -21,10 +38,14 @@ static size_t quoted_length(struct span text)
 static size_t dot_string_length(struct span text)
 {
     size_t i = 0;
-    while (i < text.len && (ascii_is_atext(text.p[i]) || text.p[i] == '.')) {
-        if (text.p[i] == '.' && (i == 0 || text.p[i - 1] == '.'))
+    while (i < text.len) {
+        char c = text.p[i];
+        size_t len = ascii_is_atext(c) || c == '.' ? 1 : utf8_length(span_of(text.p + i, text.len - i));
+        if (len == 0)
+            break;
+        if (c == '.' && (i == 0 || text.p[i - 1] == '.'))
             return 0;
-        i++;
+        i += len;
     }
     return i > 0 && text.p[i - 1] != '.' ? i : 0;
 }
@@ -36,12 +57,19 @@ static size_t local_part_length(struct span text)
     return dot_string_length(text);
 }
 
-static bool has_eight_bit(struct span text)
+static bool is_ascii(struct span text)
 {
     for (size_t i = 0; i < text.len; i++)
         if ((unsigned char)text.p[i] > 127)
-            return true;
-    return false;
+            return false;
+    return true;
+}
+
+static bool domain_is_good(struct span domain)
+{
+    if (!is_ascii(domain))
+        return domain_is_valid_utf8(domain);
+    return domain_is_valid(domain) || domain_is_address_literal(domain);
 }
 
 static bool asks_for_relay(struct span local_part)
@@ -51,9 +79,7 @@ static bool asks_for_relay(struct span local_part)
 
 enum path_result path_parse_mailbox(struct span mailbox, struct path *path_out)
 {
-    *path_out = (struct path){.address = mailbox};
-    if (has_eight_bit(mailbox))
-        return PATH_EIGHT_BIT;
+    *path_out = (struct path){.address = mailbox, .utf8 = !is_ascii(mailbox)};
     if (mailbox.len > 0 && mailbox.p[0] == '@')
         return PATH_ROUTE;
     size_t local = local_part_length(mailbox);
@@ -63,7 +89,7 @@ enum path_result path_parse_mailbox(struct span mailbox, struct path *path_out)
     path_out->domain = span_of(mailbox.p + local + 1, mailbox.len - local - 1);
     if (local > PATH_LOCAL_PART_MAX || path_out->domain.len > DOMAIN_MAX || mailbox.len + 2 > PATH_MAX_BYTES)
         return PATH_TOO_LONG;
-    if (!domain_is_valid(path_out->domain) && !domain_is_address_literal(path_out->domain))
+    if (!domain_is_good(path_out->domain))
         return PATH_SYNTAX;
     return asks_for_relay(path_out->local_part) ? PATH_ROUTE : PATH_OK;
 }
@@ -104,7 +130,7 @@ enum path_result path_parse_reverse(struct span text, struct path *path_out, str
     *path_out = (struct path){0};
     *rest_out = span_of(NULL, 0);
     if (!take_brackets(text, &inner, rest_out))
-        return has_eight_bit(text) ? PATH_EIGHT_BIT : PATH_SYNTAX;
+        return PATH_SYNTAX;
     if (inner.len > 0)
         return path_parse_mailbox(inner, path_out);
     path_out->address = inner;
@@ -118,7 +144,7 @@ enum path_result path_parse_forward(struct span text, struct path *path_out, str
     *path_out = (struct path){0};
     *rest_out = span_of(NULL, 0);
     if (!take_brackets(text, &inner, rest_out))
-        return has_eight_bit(text) ? PATH_EIGHT_BIT : PATH_SYNTAX;
+        return PATH_SYNTAX;
     if (!span_is(inner, "postmaster"))
         return path_parse_mailbox(inner, path_out);
     *path_out = (struct path){.address = inner, .local_part = inner, .postmaster = true};

@@ -15,6 +15,7 @@ def test_install(tmp_path):
         "usr/sbin/sealgate", "usr/sbin/sealctl",
         "usr/share/man/man8/sealgate.8", "usr/share/man/man8/sealctl.8", "usr/share/man/man5/sealgate.conf.5",
         "usr/share/doc/sealgate/sealgate.conf", "usr/lib/systemd/system/sealgate.service",
+        "usr/lib/systemd/system/sealgate.socket",
         "usr/lib/sysusers.d/sealgate.conf"}
     unit = (tmp_path / "usr/lib/systemd/system/sealgate.service").read_text()
     assert "ExecStart=/usr/sbin/sealgate -c /etc/sealgate/sealgate.conf" in unit and "@PREFIX@" not in unit

@@ -41,6 +41,24 @@ def test_roles_die_with_their_supervisor(make_gateway):
     gateway.start()
 
 
+def test_a17_descriptors_for_all_sessions(make_gateway):
+    """As many as the configured sessions need, as far as the hard limit goes; else it is said."""
+    gateway = make_gateway("[127.0.0.1]:9", start=False, settings={"limits": {"sessions": 1000}})
+    gateway.launcher = ["prlimit", "--nofile=256:4096"]
+    gateway.start()
+
+    def limit():
+        with open(f"/proc/{gateway.pids('submission')[0]}/limits", encoding="ascii") as limits:
+            return int(re.search(r"^Max open files +(\d+)", limits.read(), re.M).group(1))
+
+    assert 3000 <= limit() < 4096 and "event=few-descriptors" not in gateway.log
+    gateway.settings["limits"]["sessions"] = 5000
+    gateway.write_conf()
+    gateway.reload()
+    gateway.wait_log("event=few-descriptors wanted=15100 limit=4096")
+    wait_until(lambda: limit() == 4096, "what there is is taken")
+
+
 # ---- reload ----
 
 

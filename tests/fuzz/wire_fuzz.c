@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "gateway/wire/command.h"
 #include "gateway/wire/domain.h"
 #include "gateway/wire/line.h"
+#include "gateway/wire/orcpt.h"
 #include "gateway/wire/param.h"
 #include "gateway/wire/path.h"
 #include "gateway/wire/reply.h"
@@ -28,22 +30,52 @@ static void require_clean(struct span s)
         require(s.p[i] >= ' ' && s.p[i] < 0x7f);
 }
 
+static void require_text(struct span s, bool utf8)
+{
+    uint32_t c;
+    bool seen = false;
+    while (s.len > 0) {
+        require(utf8_next(&s, &c) && !utf8_is_control(c));
+        seen |= c > 0x7f;
+    }
+    require(seen == utf8);
+}
+
+/* What goes into headers of DSNs and into logs holds nothing that ends a line (A9). */
+static void check_params(struct span rest)
+{
+    struct mail_params mail;
+    struct rcpt_params rcpt;
+    struct span which;
+    if (param_parse_mail(rest, &mail, &which) == PARAM_OK) {
+        require_clean(mail.envid);
+        require(mail.envid.len <= PARAM_ENVID_MAX);
+    }
+    if (param_parse_rcpt(rest, &rcpt, &which) == PARAM_OK) {
+        struct buf ascii;
+        buf_init(&ascii, ORCPT_ASCII_MAX);
+        orcpt_append_ascii(rcpt.orcpt, &ascii);
+        require(!ascii.failed);
+        require_clean(buf_span(&ascii));
+        require(rcpt.orcpt_8bit || span_eq(buf_span(&ascii), rcpt.orcpt));
+        buf_free(&ascii);
+    }
+}
+
 static void check_paths(struct span text)
 {
     for (int forward = 0; forward < 2; forward++) {
         struct path path;
-        struct span rest, which;
-        struct mail_params params;
+        struct span rest;
         enum path_result result =
             forward ? path_parse_forward(text, &path, &rest) : path_parse_reverse(text, &path, &rest);
         if (result != PATH_OK)
             continue;
-        require_clean(path.address);
+        require_text(path.address, path.utf8);
         require(path.address.len + 2 <= PATH_MAX_BYTES);
         require(path.null || path.postmaster || path.domain.len > 0);
         require(!memchr(path.local_part.p ? path.local_part.p : "", '%', path.local_part.len));
-        (void)param_parse_mail(rest, &params, &which);
-        (void)param_parse_rcpt(rest, &which);
+        check_params(rest);
     }
 }
 

@@ -46,6 +46,9 @@ class Gateway:
 
     user, password = USER, PASSWORD
     was_crashed = False  # by SIGSEGV from a test
+    tls_keys = ""  # more in the tls section, and in the listen sections
+    listen_keys = ""
+    launcher = ()  # what starts the program, instead of ourselves
 
     def __init__(self, pki, route, rules=REFUSE, settings=None, extra="", listen="", tls=""):
         self.pki, self.route, self.rules, self.extra = pki, route, rules, extra
@@ -86,11 +89,11 @@ class Gateway:
             f'state-dir = "{self.state_dir}"',
             f'user = "{SERVICE_USER}"' if AS_ROOT else "",
             'log-level = "debug"',
-            f'listen "127.0.0.1:{self.port}" {{ tls = implicit {self.listen_text} }}',
-            f'listen "127.0.0.1:{self.starttls_port}" {{ tls = starttls }}',
-            f'tls {{ certificate = "{self.certificate}" key = "{self.key}" {self.tls_text} }}',
-            f'auth {{ users = "{self.users}" workers = {sections.pop("auth")["workers"]} }}',
+            f'listen "127.0.0.1:{self.port}" {{ tls = implicit {self.listen_keys} {self.listen_text} }}',
+            f'listen "127.0.0.1:{self.starttls_port}" {{ tls = starttls {self.listen_keys} }}',
+            f'tls {{ certificate = "{self.certificate}" key = "{self.key}" {self.tls_keys} {self.tls_text} }}',
         ]
+        sections["auth"] = {"users": self.users, **sections["auth"]}
         for section, keys in sections.items():
             values = " ".join(f'{name} = "{value}"' for name, value in keys.items())
             lines.append(f"{section} {{ {values} }}")
@@ -104,7 +107,7 @@ class Gateway:
     def launch(self):
         """Starts the program and does not wait."""
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([SEALGATE, "-c", self.conf], stdin=subprocess.DEVNULL, stdout=log,
+            self.process = subprocess.Popen([*self.launcher, SEALGATE, "-c", self.conf], stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, env=self.environment, start_new_session=True)
 
     def start(self):
@@ -231,9 +234,9 @@ class Gateway:
 
     # ---- sending ----
 
-    def connect(self, tls="implicit"):
+    def connect(self, tls="implicit", source="127.0.0.1"):
         """A raw client before EHLO."""
-        return smtp.Raw(self.starttls_port if tls != "implicit" else self.port, self.pki, tls)
+        return smtp.Raw(self.starttls_port if tls != "implicit" else self.port, self.pki, tls, source=source)
 
     def submit(self, recipients, message, sender=USER):
         """Sends one message; the last reply, be it to MAIL, RCPT or the end of data."""

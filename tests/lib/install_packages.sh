@@ -8,7 +8,7 @@ build='gcc make pkg-config libgpgme-dev libgmime-3.0-dev libevent-dev libconfuse
        gnupg dns-root-data'
 demo='swaks libnet-ssleay-perl libio-socket-ssl-perl gnupg openssl python3 procps'
 test="$demo libcmocka-dev python3-pytest python3-cryptography msmtp s-nail curl sq rnp postfix
-      libnss-wrapper libgnutls-dane0 nsd gsasl dovecot-core slapd ldap-utils
+      libnss-wrapper libgnutls-dane0 nsd gsasl dovecot-core slapd ldap-utils haproxy testssl.sh systemd
       clang libclang-rt-14-dev clang-format universal-ctags mandoc sqlite3 iproute2 procps"
 
 missing=
@@ -29,7 +29,7 @@ $as_root apt-get update -qq
 echo 'postfix postfix/main_mailer_type select No configuration' | $as_root debconf-set-selections
 echo 'slapd slapd/no_configuration boolean true' | $as_root debconf-set-selections
 # So are these, which would take their ports now and at each boot. Where one is installed already it is left as it is.
-for service in nsd dovecot-core slapd; do
+for service in nsd dovecot-core slapd haproxy; do
     case "$missing " in
         *" $service "*) $as_root sh -c "mkdir -p /etc/systemd/system && ln -sf /dev/null /etc/systemd/system/${service%-core}.service" ;;
     esac

@@ -18,17 +18,32 @@ class Pki:
         self.next_hop = self.issue("mail.example.net", "DNS:localhost", "IP:127.0.0.1")
         self.wrong_name = self.issue("elsewhere.example.net")
 
-    def issue(self, name, *alternatives):
-        """(certificate, key): PEM files for NAME; ALTERNATIVES as openssl writes them, "IP:127.0.0.1"."""
-        certificate, key = self.folder / f"{name}.pem", self.folder / f"{name}.key"
-        request = self.folder / f"{name}.csr"
+    def issue(self, name, *alternatives, days=30, extensions=(), file=None, rsa=False):
+        """(certificate, key): PEM files for NAME; ALTERNATIVES and EXTENSIONS as openssl writes them, "IP:127.0.0.1",
+        "extendedKeyUsage=clientAuth". FILE: the name of the files, when there are several for NAME."""
+        certificate, key = self.folder / f"{file or name}.pem", self.folder / f"{file or name}.key"
+        request = self.folder / f"{file or name}.csr"
         names = ",".join((f"DNS:{name}",) + alternatives)
-        run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
-            "-addext", f"subjectAltName={names}", "-keyout", key, "-out", request)
+        kind = ("rsa:2048",) if rsa else ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+        more = [word for extension in extensions for word in ("-addext", extension)]
+        run("openssl", "req", "-newkey", *kind, "-nodes", "-subj", f"/CN={name}", "-addext", f"subjectAltName={names}",
+            *more, "-keyout", key, "-out", request)
         run("openssl", "x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self._ca_key, "-CAcreateserial",
-            "-copy_extensions", "copyall", "-days", "30", "-out", certificate)
+            "-copy_extensions", "copyall", "-days", days, "-out", certificate)
         key.chmod(0o600)
         return certificate, key
+
+    def ocsp(self, certificate, days=1):
+        """A file with the authority's word (DER) that CERTIFICATE is good."""
+        said = run("openssl", "x509", "-in", certificate, "-noout", "-serial", "-enddate", "-dateopt", "iso_8601").stdout
+        serial, _, end = said.decode().partition("\n")
+        until = "".join(c for c in end if c.isdigit())[2:]
+        index, response = certificate.with_suffix(".index"), certificate.with_suffix(".ocsp")
+        index.write_text(f"V\t{until}Z\t\t{serial.partition('=')[2]}\tunknown\t/CN=any\n")
+        run("openssl", "ocsp", "-index", index, "-CA", self.ca, "-rsigner", self.ca, "-rkey", self._ca_key, "-issuer",
+            self.ca, "-cert", certificate, "-respout", response, "-ndays", days, "-no_nonce", check=False)
+        assert response.stat().st_size > 100
+        return response
 
     def client_context(self):
         """Verifies our servers as a careful client does."""

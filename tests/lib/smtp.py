@@ -28,11 +28,11 @@ class Raw:
     """One connection. tls="implicit" is port 465, "starttls" does EHLO and STARTTLS first, None stays clear.
     certificate: (certificate, key) of the client."""
 
-    def __init__(self, port, pki, tls="implicit", timeout=30, certificate=None):
+    def __init__(self, port, pki, tls="implicit", timeout=30, source="127.0.0.1", certificate=None):
         self._context = pki.client_context()
         if certificate:
             self._context.load_cert_chain(*certificate)
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout, (source, 0))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._input = b""
         if tls == "implicit":

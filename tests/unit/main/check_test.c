@@ -78,6 +78,49 @@ static void all_problems_are_told_in_one_run(void **state)
     buf_free(&problems);
 }
 
+static void tls_is_read_as_the_role_will_read_it(void **state)
+{
+    static const struct {
+        const char *rest, *problem;
+    } table[] = {
+        {"tls-certificate a { certificate = \"%s/cert.pem\" key = \"%s/key.pem\" }", NULL},
+        {"tls-certificate a { certificate = \"%s/cert.pem\" key = \"%s/none.pem\" }", "none.pem"},
+        {"tls-certificate a { certificate = \"%s/users\" key = \"%s/key.pem\" }", "users"},
+        {"tls-certificate a { certificate = \"%s/cert.pem\" key = \"%s/key.pem\" ocsp = "
+         "\"/nonexistent/ocsp\" }",
+         "/nonexistent/ocsp"},
+    };
+    const struct folder *f = *state;
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        char rest[1000];
+        struct buf problems;
+        const char *at = strstr(table[i].rest, "%s"), *second = strstr(at + 2, "%s");
+        snprintf(rest, sizeof rest, "%.*s%s%.*s%s%s", (int)(at - table[i].rest), table[i].rest, f->dir,
+                 (int)(second - at - 2), at + 2, f->dir, second + 2);
+        check(f, ONE_LISTENER, rest, &problems);
+        if (table[i].problem)
+            expect_problem(&problems, table[i].problem);
+        assert_int_equal(lines_of(&problems), table[i].problem != NULL);
+        buf_free(&problems);
+    }
+}
+
+static void networks_of_load_balancers_are_networks(void **state)
+{
+    struct buf problems;
+    check(*state, "listen \"127.0.0.1:2465\" { tls = implicit proxy = {\"192.0.2.0/24\", \"::1\"} }", "",
+          &problems);
+    assert_int_equal(problems.len, 0);
+    buf_free(&problems);
+    check(*state,
+          "listen \"127.0.0.1:2465\" { tls = implicit proxy = {\"balancer\", \"192.0.2.1/24\", \"::1\"} }",
+          "", &problems);
+    expect_problem(&problems, "balancer");
+    expect_problem(&problems, "192.0.2.1/24");
+    assert_int_equal(lines_of(&problems), 2);
+    buf_free(&problems);
+}
+
 static void the_grammar_is_judged_first(void **state)
 {
     struct buf problems;
@@ -198,6 +241,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_good_one_has_no_problem, good_folder, folder_remove),
         cmocka_unit_test_setup_teardown(all_problems_are_told_in_one_run, good_folder, folder_remove),
+        cmocka_unit_test_setup_teardown(tls_is_read_as_the_role_will_read_it, good_folder, folder_remove),
+        cmocka_unit_test_setup_teardown(networks_of_load_balancers_are_networks, good_folder, folder_remove),
         cmocka_unit_test_setup_teardown(the_grammar_is_judged_first, good_folder, folder_remove),
         cmocka_unit_test_setup_teardown(a_route_is_mx_or_host_and_port, good_folder, folder_remove),
         cmocka_unit_test_setup_teardown(a_relay_client_must_be_knowable, good_folder, folder_remove),

@@ -151,6 +151,68 @@ static void a_failing_bind_leaves_the_old_set_whole(void **state)
     sockets_close(&first);
 }
 
+static unsigned port_of(int fd)
+{
+    struct sockaddr_in6 sin = {0};
+    socklen_t len = sizeof sin;
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+    return ntohs(sin.sin6_port);
+}
+
+/* From one that overlaps with it, and only from one that goes away. */
+static void an_address_may_be_widened(void **state)
+{
+    struct address narrow = free_address();
+    char wide[32], other[32];
+    snprintf(wide, sizeof wide, "[::]%s", strchr(narrow.text, ':'));
+    snprintf(other, sizeof other, "0.0.0.0%s", strchr(narrow.text, ':'));
+    const char *const before[] = {narrow.text}, *const after[] = {wide}, *const both[] = {wide, other};
+    struct wish w1, w2, w3;
+    struct sockets first, second, third;
+    struct error err;
+    expect_open(wish(&w1, *state, "control", before, 1), NULL, &first);
+    expect_open(wish(&w2, *state, "control", after, 1), &first, &second);
+    assert_int_equal(port_of(second.listeners[0]), atoi(strchr(narrow.text, ':') + 1));
+    assert_true(connects(narrow.text));
+    assert_int_not_equal(sockets_open(wish(&w3, *state, "control", both, 2), NULL, &second, &third, &err),
+                         STATUS_OK);
+    expect_open(&w1.conf, &second, &third);
+    assert_true(connects(narrow.text));
+    sockets_close(&third);
+}
+
+/* What somebody else has bound already is used where it fits, and stays open for the next reload. */
+static void inherited_sockets_are_taken(void **state)
+{
+    struct address a = free_address(), b = free_address();
+    const char *const listens[] = {b.text, a.text}, *const without[] = {b.text};
+    struct wish w1, w2;
+    struct sockets before, first, second, third;
+    struct error err;
+    const char *const passed[] = {a.text};
+    expect_open(wish(&w1, *state, "passed", passed, 1), NULL, &before);
+    struct inherited_socket one = {.fd = before.listeners[0], .name = (char[]){"smtps"}};
+    socklen_t len = sizeof one.address;
+    assert_int_equal(getsockname(one.fd, (struct sockaddr *)&one.address, &len), 0);
+    struct inherited inherited = {.sockets = &one, .n = 1};
+
+    const struct conf *conf = wish(&w1, *state, "control", listens, 2);
+    assert_int_equal(inherited_check(&inherited, conf, &err), STATUS_OK);
+    assert_int_equal(sockets_open(conf, &inherited, NULL, &first, &err), STATUS_OK);
+    assert_int_equal(socket_of(first.listeners[1]), socket_of(one.fd));
+    assert_int_not_equal(socket_of(first.listeners[0]), socket_of(one.fd));
+
+    assert_int_equal(inherited_check(&inherited, wish(&w2, *state, "control", without, 1), &err),
+                     STATUS_INVALID);
+    assert_non_null(strstr(err.text, "smtps"));
+    assert_non_null(strstr(err.text, a.text));
+    assert_int_equal(sockets_open(&w2.conf, &inherited, &first, &second, &err), STATUS_OK);
+    assert_int_equal(sockets_open(conf, &inherited, &second, &third, &err), STATUS_OK);
+    assert_int_equal(socket_of(third.listeners[1]), socket_of(one.fd));
+    sockets_close(&third);
+    sockets_close(&before);
+}
+
 static void the_control_socket_is_private(void **state)
 {
     struct wish w;
@@ -220,6 +282,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_listener_that_stays_is_the_same_socket, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(who_waits_to_be_accepted_is_not_lost, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(a_failing_bind_leaves_the_old_set_whole, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(an_address_may_be_widened, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(inherited_sockets_are_taken, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(the_control_socket_is_private, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(a_control_socket_left_behind_is_replaced, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(a_file_in_its_place_is_not_removed, folder_make, folder_remove),

@@ -28,7 +28,9 @@ static void fill(struct envelope *e)
     e->helo = copy("[IPv6:2001:db8::1]");
     e->tls_version = copy("TLSv1.3");
     e->tls_cipher = copy("TLS_AES_256_GCM_SHA384");
-    e->body_8bit = true;
+    e->body_8bit = e->smtputf8 = e->requiretls = e->plain_smtp = true;
+    e->envid = copy("QQ314159");
+    e->ret = copy("HDRS");
     assert_int_equal(envelope_add_recipient(e, "bob@example.com", NULL), STATUS_OK);
     assert_int_equal(envelope_add_recipient(e, "carol@example.net", NULL), STATUS_OK);
     e->recipients[1].notify = copy("SUCCESS,FAILURE");
@@ -58,7 +60,11 @@ static void comes_back_as_packed(void **state)
     assert_string_equal(back.tls_version, "TLSv1.3");
     assert_string_equal(back.tls_cipher, "TLS_AES_256_GCM_SHA384");
     assert_true(back.body_8bit);
-    assert_false(back.smtputf8);
+    assert_true(back.smtputf8);
+    assert_true(back.requiretls);
+    assert_true(back.plain_smtp);
+    assert_string_equal(back.envid, "QQ314159");
+    assert_string_equal(back.ret, "HDRS");
     assert_int_equal(back.n_recipients, 2);
     assert_string_equal(back.recipients[0].address, "bob@example.com");
     assert_null(back.recipients[0].notify);

@@ -19,9 +19,39 @@ static struct envelope envelope_with(const char *helo, const char *client)
     e.received_ms = 1795338611000; /* 2026-11-22 09:10:11 UTC */
     e.helo = (char *)(uintptr_t)helo;
     e.client_address = (char *)(uintptr_t)client;
+    e.user = (char *)(uintptr_t) "alice";
     e.tls_version = (char *)(uintptr_t) "TLSv1.3";
     e.tls_cipher = (char *)(uintptr_t) "TLS_AES_256_GCM_SHA384";
     return e;
+}
+
+/* RFC 3848, RFC 6531 §4.3; there is no name for HELO over TLS. */
+static void says_by_which_protocol(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *user;
+        bool plain_smtp, smtputf8;
+        const char *with;
+    } cases[] = {
+        {"alice", false, false, " with ESMTPSA"}, {"alice", false, true, " with UTF8SMTPSA"},
+        {"alice", true, false, " with ESMTPSA"},  {"", false, false, " with ESMTPS"},
+        {"", false, true, " with UTF8SMTPS"},     {"", true, false, " with SMTP"},
+        {NULL, false, false, " with ESMTPS"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct envelope e = envelope_with("x", "192.0.2.1");
+        struct buf out;
+        buf_init(&out, 4096);
+        e.user = (char *)(uintptr_t)cases[i].user;
+        e.plain_smtp = cases[i].plain_smtp;
+        e.smtputf8 = cases[i].smtputf8;
+        received_field(&e, "m", &out);
+        const char *with = strstr(buf_str(&out), cases[i].with);
+        if (!with || !strchr(" \r", with[strlen(cases[i].with)]))
+            fail_msg("%s: %s", cases[i].with, buf_str(&out));
+        buf_free(&out);
+    }
 }
 
 static void says_who_how_and_when(void **state)
@@ -126,6 +156,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(says_who_how_and_when),
+        cmocka_unit_test(says_by_which_protocol),
         cmocka_unit_test(A9_nothing_from_outside_ends_the_field),
         cmocka_unit_test(names_no_recipient_and_no_user),
     };

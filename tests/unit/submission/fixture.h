@@ -29,6 +29,7 @@
 
 #include "base/call.h"
 #include "base/memfile.h"
+#include "gateway/jobs/allow_job.h"
 #include "gateway/jobs/keys_job.h"
 #include "gateway/jobs/queue_job.h"
 #include "gateway/jobs/sasl_job.h"
@@ -71,6 +72,10 @@ struct roles {
     struct played_exchange exchanges[EXCHANGES_MAX]; /* by id, modulo */
     uint64_t n_exchanges;                            /* the last id */
     unsigned aborts;
+    unsigned asked[ALLOW_RECIPIENT + 1]; /* ALLOW_ASK, by what */
+    unsigned allowed;                    /* so many more are */
+    unsigned clear_tries;
+    char tried[200]; /* the last try without TLS: "VERB HELO" */
     struct submit_reply reply;
     struct envelope envelope; /* of the last SUBMIT_MESSAGE */
     char message[MESSAGE_MAX];
@@ -173,11 +178,46 @@ static inline void play_start(struct roles *r, struct request *request, struct s
         play_response(r, x, r->start.has_initial ? &r->start.initial : NULL, result);
 }
 
+static inline void play_allow(struct roles *r, struct request *request, struct buf *body)
+{
+    struct allow_ask ask;
+    struct allow_result result = {.allowed = r->allowed > 0, .text = "2 messages in 1h are the limit"};
+    struct error err = {0};
+    assert_int_equal(allow_ask_unpack(buf_span(&request->msg.body), &ask, &err), STATUS_OK);
+    assert_string_equal(ask.user, "alice");
+    assert_string_equal(ask.client_address, "127.0.0.1");
+    r->asked[ask.what]++;
+    if (r->allowed > 0)
+        r->allowed--;
+    allow_ask_free(&ask);
+    allow_result_pack(body, &result);
+    answer(request, ALLOW_RESULT, body);
+}
+
+static inline void play_clear(struct roles *r, struct request *request)
+{
+    struct clear_tried tried;
+    struct error err = {0};
+    assert_int_equal(clear_tried_unpack(buf_span(&request->msg.body), &tried, &err), STATUS_OK);
+    assert_string_equal(tried.client_address, "127.0.0.1");
+    snprintf(r->tried, sizeof r->tried, "%s %s", tried.verb, tried.helo ? tried.helo : "-");
+    r->clear_tries++;
+    clear_tried_free(&tried);
+}
+
 static inline void play_auth(struct roles *r, struct request *request, struct buf *body)
 {
     struct sasl_result result = {0};
     struct sasl_step step;
     struct error err = {0};
+    if (request->msg.type == ALLOW_ASK) {
+        play_allow(r, request, body);
+        return;
+    }
+    if (request->msg.type == CLEAR_TRIED) {
+        play_clear(r, request);
+        return;
+    }
     buf_init(&result.challenge, SASL_RESPONSE_MAX);
     if (request->msg.type == SASL_ABORT) {
         r->aborts++;
@@ -291,7 +331,10 @@ static inline void *roles_run(void *arg)
             struct ipc_msg msg;
             struct request request;
             struct error err;
-            if (!p[i + 1].revents || ipc_recv(r->service[i], &msg, &err) != STATUS_OK)
+            pthread_mutex_lock(&r->lock);
+            bool is_busy = r->manner[i] == MANNER_IS_BUSY; /* maybe since poll began */
+            pthread_mutex_unlock(&r->lock);
+            if (!p[i + 1].revents || is_busy || ipc_recv(r->service[i], &msg, &err) != STATUS_OK)
                 continue;
             if (request_take(&msg, &request, &err) != STATUS_OK)
                 continue;
@@ -453,10 +496,8 @@ static inline uint16_t listen_on_loopback(int *fd_out)
     return ntohs(in.sin_port);
 }
 
-/* PROXIES (may be NULL) of both listeners must live as long. PREPARE, if any, changes listeners and settings
- * before the process starts. */
-static inline struct fixture *start_prepared(struct network *proxies, size_t n_proxies,
-                                             struct submission_limits limits, unsigned mechanisms,
+/* PREPARE, if any, changes listeners and settings before the process starts. */
+static inline struct fixture *start_prepared(struct submission_limits limits, unsigned mechanisms,
                                              void (*prepare)(struct fixture *))
 {
     struct fixture *f = calloc(1, sizeof *f);
@@ -468,8 +509,6 @@ static inline struct fixture *start_prepared(struct network *proxies, size_t n_p
         f->ports[i] = listen_on_loopback(&f->listeners[i].fd);
         f->listeners[i].name = i == 0 ? "[::]:465" : "[::]:587";
         f->listeners[i].implicit_tls = i == 0;
-        f->listeners[i].proxies = proxies;
-        f->listeners[i].n_proxies = n_proxies;
     }
     roles_start(&f->roles);
     assert_int_equal(memfile_create("log", &f->log_fd, NULL), STATUS_OK);
@@ -504,15 +543,9 @@ static inline struct fixture *start_prepared(struct network *proxies, size_t n_p
     return f;
 }
 
-static inline struct fixture *start_behind(struct network *proxies, size_t n_proxies,
-                                           struct submission_limits limits)
-{
-    return start_prepared(proxies, n_proxies, limits, SASL_ALL_MECHANISMS, NULL);
-}
-
 static inline struct fixture *start_as(struct submission_limits limits, unsigned mechanisms)
 {
-    return start_prepared(NULL, 0, limits, mechanisms, NULL);
+    return start_prepared(limits, mechanisms, NULL);
 }
 
 static inline struct fixture *start_with(struct submission_limits limits)

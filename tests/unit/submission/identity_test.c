@@ -43,7 +43,7 @@ static void with_clients(struct fixture *f)
 
 static struct fixture *start_relay(void)
 {
-    return start_prepared(NULL, 0, test_limits(), SASL_ALL_MECHANISMS, with_clients);
+    return start_prepared(test_limits(), SASL_ALL_MECHANISMS, with_clients);
 }
 
 static void send_message(struct client *c)
@@ -212,8 +212,7 @@ static void with_clients_behind_starttls(struct fixture *f)
 static void test_a7_a_relay_client_is_nobody_before_tls(void **state)
 {
     (void)state;
-    struct fixture *f =
-        start_prepared(NULL, 0, test_limits(), SASL_ALL_MECHANISMS, with_clients_behind_starttls);
+    struct fixture *f = start_prepared(test_limits(), SASL_ALL_MECHANISMS, with_clients_behind_starttls);
     struct client *c = client_open(f, 1);
     say(c, "EHLO c", "250");
     say(c, "MAIL FROM:<mfp@scanner.example.org>", "530 5.7.0");

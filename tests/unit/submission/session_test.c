@@ -27,9 +27,10 @@ static void test_A4_A5_before_tls_only_four_verbs_work(void **state)
     say(c, "EHLO client.example.org", "250-mail.example.org\r\n");
     assert_non_null(strstr(c->reply, "STARTTLS\r\n"));
     assert_null(strstr(c->reply, "AUTH"));
+    assert_null(strstr(c->reply, "REQUIRETLS")); /* RFC 8689 §4.1 */
     say(c, AUTH_ALICE, "530 5.7.0 ");
     quit(c);
-    assert_int_equal(roles_calls(f, SERVICE_AUTH), 0);
+    assert_int_equal(f->roles.n_exchanges, 0); /* auth heard of the try, not of what was tried */
     char *log;
     finish(f, &log);
     assert_null(strstr(log, "AGFsaWNl"));
@@ -42,9 +43,11 @@ static void test_ehlo_over_tls(void **state)
     struct fixture *f = start();
     struct client *c = client_open(f, 0);
     say(c, "EHLO client.example.org", "250-mail.example.org\r\n");
-    assert_string_equal(c->reply, "250-mail.example.org\r\n250-PIPELINING\r\n250-SIZE 100000\r\n"
-                                  "250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 AUTH SCRAM-SHA-256-PLUS "
-                                  "SCRAM-SHA-256 PLAIN LOGIN\r\n");
+    assert_string_equal(
+        c->reply, "250-mail.example.org\r\n250-PIPELINING\r\n250-SIZE 100000\r\n"
+                  "250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250-CHUNKING\r\n250-ENHANCEDSTATUSCODES\r\n"
+                  "250-LIMITS RCPTMAX=5 MAILMAX=1000\r\n250-REQUIRETLS\r\n"
+                  "250 AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN\r\n");
     say(c, "HELO client.example.org", "250 mail.example.org\r\n");
     say(c, AUTH_ALICE, "503 5.5.1"); /* AUTH belongs to EHLO */
     say(c, "ehlo [192.0.2.1]", "250-");

@@ -100,7 +100,8 @@ static void test_limits_by_verb(void **state)
     static const struct {
         const char *head;
         size_t max;
-    } cases[] = {{"NOOP ", 512}, {"mail FROM:", 1055}, {"AUTH PLAIN ", 12288}, {"AUTHENTICATE", 512}};
+    } cases[] = {{"NOOP ", 512}, {"mail FROM:", 1192},   {"RCPT TO:", 1048},
+                 {"BDAT ", 512}, {"AUTH PLAIN ", 12288}, {"AUTHENTICATE", 512}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         for (size_t over = 0; over < 3; over++) {
             static const size_t steps[] = {1, 7, 100000};

@@ -1,4 +1,4 @@
-#include "gateway/users/utf8.h"
+#include "base/utf8.h"
 
 /* Length of the sequence that begins with FIRST, and the bits that FIRST adds; 0: FIRST begins none. */
 static size_t sequence_length(unsigned char first, uint32_t *bits_out)
@@ -42,4 +42,9 @@ bool utf8_next(struct span *text, uint32_t *code_point_out)
     *text = span_of(text->p + len, text->len - len);
     *code_point_out = c;
     return true;
+}
+
+bool utf8_is_control(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029;
 }
