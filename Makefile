@@ -155,6 +155,8 @@ help:
 	@echo 'make test       units, dialogs, end to end, faults, short fuzzing'
 	@echo 'make testssl    everything testssl.sh has, against both ports'
 	@echo 'make bench      the load of doc/bench.md beside Postfix'
+	@echo 'make bench-idle 10,000 idle and 1,000 slow connections beside normal mail'
+	@echo 'make bench-flat memory over 100,000 messages'
 	@echo 'make fuzz       each fuzzer for TIME=60 seconds'
 	@echo 'make format check-format lint layers   house rules'
 	@echo 'make install    DESTDIR= PREFIX='

@@ -27,7 +27,7 @@ unit: $(UNIT_PROGRAMS)
 
 FUZZ_NAMES    := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 FUZZ_PROGRAMS  = $(foreach n,$(FUZZ_NAMES),$(BUILD)/fuzz/$(n))
-$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(call libs_upto,gateway/jobs)
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(call libs_upto,gateway/auth)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PACKAGE_LIBS)
@@ -55,9 +55,18 @@ $(BUILD)/load: $(BUILD)/obj/tests/bench/load.o $(call libs_upto,base)
 $(BUILD)/gpgme_rate: $(BUILD)/obj/tests/bench/gpgme_rate.o $(call libs_upto,pgp)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PACKAGE_LIBS)
--include $(BUILD)/obj/tests/bench/load.d $(BUILD)/obj/tests/bench/gpgme_rate.d
+$(BUILD)/hold: $(BUILD)/obj/tests/bench/hold.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(PACKAGE_LIBS)
+-include $(BUILD)/obj/tests/bench/load.d $(BUILD)/obj/tests/bench/gpgme_rate.d $(BUILD)/obj/tests/bench/hold.d
 
-.PHONY: bench
+.PHONY: bench bench-idle bench-flat
+bench-idle: deps
+	@$(MAKE) --no-print-directory -s programs $(BUILD)/load $(BUILD)/hold
+	@BUILD=$(BUILD) $(PYTHON) tests/bench/idle.py $(BENCH)
+bench-flat: deps
+	@$(MAKE) --no-print-directory -s programs $(BUILD)/load
+	@BUILD=$(BUILD) $(PYTHON) tests/bench/flat.py $(BENCH)
 bench: deps
 	@$(MAKE) --no-print-directory -s programs $(BUILD)/load $(BUILD)/gpgme_rate
 	@BUILD=$(BUILD) $(PYTHON) tests/bench/bench.py $(BENCH)
@@ -68,7 +77,7 @@ bench: deps
 E2E ?= tests/e2e
 .PHONY: e2e test testssl kill-campaign
 e2e: deps
-	@$(MAKE) --no-print-directory -s programs
+	@$(MAKE) --no-print-directory -s programs $(BUILD)/load $(BUILD)/hold
 	BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider $(E2E)
 
 # Longer than the part of it in make test.
@@ -82,6 +91,6 @@ kill-campaign: deps
 	BUILD=$(BUILD) KILLS=1000 $(PYTHON) -m pytest -q -p no:cacheprovider tests/fault
 
 test: deps
-	@$(MAKE) --no-print-directory -s programs unit-programs $(BUILD)/killat.so
+	@$(MAKE) --no-print-directory -s programs unit-programs $(BUILD)/killat.so $(BUILD)/load $(BUILD)/hold
 	@$(MAKE) --no-print-directory -s fuzz-build
 	@BUILD=$(BUILD) FUZZ_TIME=5 $(PYTHON) tests/lib/run_all.py $(UNIT_PROGRAMS)

@@ -18,6 +18,7 @@ struct mechanism {
     bool has_keys, known;
     struct scram_keys keys;
     enum mechanism_step said; /* by a callback; 0: nothing */
+    bool over;                /* no step more: the library would go through its last one again */
 };
 
 static const struct {
@@ -278,7 +279,10 @@ static enum mechanism_step run(struct mechanism *m, const char *response, size_t
     if (step == STEP_CHALLENGE || step == STEP_PROVEN)
         buf_append(challenge_out, challenge, challenge_len);
     gsasl_free(challenge);
-    return challenge_out->failed ? STEP_FAILED : step;
+    if (challenge_out->failed)
+        step = STEP_FAILED;
+    m->over = step != STEP_CHALLENGE;
+    return step;
 }
 
 /* RFC 5802 §6: with "p" the client must take the -PLUS mechanism; the library would let it pass unbound. */
@@ -304,6 +308,8 @@ static bool has_bad_escape(const struct mechanism *m, struct buf *response)
 
 enum mechanism_step mechanism_step(struct mechanism *m, struct buf *response, struct buf *challenge_out)
 {
+    if (m->over)
+        return STEP_MALFORMED;
     /* With an empty response a mechanism that has none would ask again, for ever. */
     if (response->len == 0 && !traits[trait_of(m->kind)].empty_is_fine)
         return STEP_MALFORMED;

@@ -155,7 +155,7 @@ int auth_run(const struct auth_settings *settings)
     enum status st = start(&role, &loop, &ending, &err);
     int code = EX_OK;
     if (st != STATUS_OK) {
-        log_error(settings->log, LOG_LEVEL_ERROR, "cannot-start", settings->users_path, &err);
+        log_error(settings->log, LOG_LEVEL_ERROR, "cannot-start", NULL, &err);
         code = exit_code(st);
     } else if (event_base_dispatch(role.base) < 0) {
         error_set(&err, STATUS_INTERNAL, "the event loop failed");

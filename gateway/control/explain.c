@@ -68,8 +68,9 @@ static json_t *describe_tls(const struct control_settings *settings, const char 
     const char *at = key.len > 0 ? strrchr(buf_str(&key), '@') : NULL;
     const char *domain = at ? at + 1 : "";
     bool fixed = strcmp(settings->route, "mx") != 0;
-    struct tls_demand demand =
-        tls_level_decide(&settings->tls, domain, fixed ? settings->route : domain, fixed);
+    const struct tls_hop hop = {
+        .domain = domain, .mx_host = fixed ? settings->route : domain, .fixed_route = fixed};
+    struct tls_demand demand = tls_level_decide(&settings->tls, &hop);
     bool by_default = strcmp(demand.why, "delivery tls") == 0;
     snprintf(why, sizeof why, "%s%s", by_default ? "" : "tls-policy ", demand.why);
     json_t *tls = json_pack("{s:s, s:s, s:s}", "level", tls_level_word(demand.level), "why", why, "route",

@@ -89,6 +89,29 @@ void client_fail_text(struct client *c, const char *status, const char *format, 
     client_fail(c, &result);
 }
 
+static void say_goodbye(struct client *c)
+{
+    client_write(c, "QUIT\r\n");
+    conn_close(c->conn);
+    c->conn = NULL;
+}
+
+void client_fail_demand(struct client *c, const char *status, const char *format, ...)
+{
+    char text[REPLY_TEXT_MAX + 1];
+    struct result result;
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    if (c->demand.requiretls)
+        outcome_local(&result, FAILURE_REFUSED, "5.7.30", "%s", text);
+    else
+        outcome_local(&result, FAILURE_CONNECTION, status, "%s", text);
+    say_goodbye(c);
+    client_fail(c, &result);
+}
+
 static void on_open(void *arg, struct conn *conn)
 {
     (void)conn;
@@ -136,11 +159,8 @@ static void on_deadline(void *arg, struct conn *conn)
     (void)conn;
     struct client *c = arg;
     c->busy++;
-    if (c->state == CLIENT_READY) {
-        client_write(c, "QUIT\r\n");
-        conn_close(c->conn);
-        c->conn = NULL;
-    }
+    if (c->state == CLIENT_READY)
+        say_goodbye(c);
     client_fail_text(c, "4.4.2", "%s: timed out waiting for %s", c->where, client_waits_for(c));
     leave(c);
 }

@@ -1,5 +1,5 @@
-/* The inside of a client, shared by client.c (connection), client_state.c (dialog), client_body.c (message).
- */
+/* The inside of a client, shared by client.c (connection), client_state.c (dialog), client_mail.c (MAIL and
+ * RCPT), client_body.c (message). */
 #ifndef SEALGATE_DELIVERY_CLIENT_PRIVATE_H
 #define SEALGATE_DELIVERY_CLIENT_PRIVATE_H
 
@@ -60,6 +60,10 @@ void client_write(struct client *c, const char *format, ...) __attribute__((form
 void client_fail(struct client *c, const struct result *why);
 void client_fail_text(struct client *c, const char *status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* QUIT: the host does not do what is demanded of it. That is for later (STATUS), but where the message itself
+ * requires TLS it is for good with this host (5.7.30, RFC 8689 §4.2.1). */
+void client_fail_demand(struct client *c, const char *status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 struct peer client_peer(const struct client *c);
 
 /* client_state.c */
@@ -67,6 +71,13 @@ void client_enter(struct client *c, enum client_state state);
 void client_on_reply(struct client *c);
 /* What the client waits for in its state, for people: "the reply to MAIL". */
 const char *client_waits_for(const struct client *c);
+
+/* client_mail.c */
+/* Gives a result to every recipient for whom the host lacks what the message needs. False: there is nobody
+ * left to send it to, or C is not to be used any more. */
+bool client_can_take(struct client *c);
+void client_write_mail(struct client *c);
+void client_write_rcpt(struct client *c, struct recipient *r);
 
 /* client_starttls.c */
 void client_after_ehlo(struct client *c);

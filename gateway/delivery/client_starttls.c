@@ -13,7 +13,7 @@ static void go_on_in_clear(struct client *c, const char *why)
     if (tls_level_allows_clear(c->demand.level))
         client_enter(c, CLIENT_READY);
     else
-        client_fail_text(c, "4.7.4", "%s: TLS is required (%s), but %s", c->where, c->demand.why, why);
+        client_fail_demand(c, "4.7.4", "%s: TLS is required (%s), but %s", c->where, c->demand.why, why);
 }
 
 void client_after_ehlo(struct client *c)
@@ -35,6 +35,11 @@ void client_on_starttls(struct client *c)
         client_fail_text(c, "4.4.2", "%s closed the session at STARTTLS", c->where);
         return;
     }
+    if (c->reply.code / 100 == 4 && !tls_level_allows_clear(c->demand.level)) {
+        client_fail_text(c, "4.7.4", "%s: TLS is required (%s), but the host cannot start it now", c->where,
+                         c->demand.why);
+        return;
+    }
     if (c->reply.code != 220) {
         go_on_in_clear(c, "the host refused STARTTLS");
         return;
@@ -52,6 +57,6 @@ void client_on_tls(struct client *c)
     if (delivery_tls_accept(conn_ssl(c->conn), &c->demand, c->tls_words, sizeof c->tls_words))
         client_enter(c, CLIENT_EHLO);
     else
-        client_fail_text(c, "4.7.5", "%s: the certificate is %s (%s demands it)", c->where, c->tls_words,
-                         c->demand.why);
+        client_fail_demand(c, "4.7.5", "%s: the certificate is %s (%s demands it)", c->where, c->tls_words,
+                           c->demand.why);
 }

@@ -1,6 +1,4 @@
 /* The dialog: for each state what is sent on entering it, and what its reply leads to. */
-#include <stdio.h>
-
 #include "gateway/delivery/client_private.h"
 
 static bool is_2xx(const struct client *c)
@@ -42,8 +40,8 @@ static void on_ehlo(struct client *c)
     } else if (tls_level_allows_clear(c->demand.level)) {
         client_enter(c, CLIENT_HELO); /* RFC 5321 §3.2 */
     } else {
-        client_fail_text(c, "4.7.4", "%s: TLS is required (%s), but the host refused EHLO", c->where,
-                         c->demand.why);
+        client_fail_demand(c, "4.7.4", "%s: TLS is required (%s), but the host refused EHLO", c->where,
+                           c->demand.why);
     }
 }
 
@@ -102,47 +100,6 @@ static void on_rset(struct client *c)
 
 /* ---- MAIL ---- */
 
-/* What the message needs and the host cannot do. */
-static bool cannot_take(struct client *c, struct result *result)
-{
-    const struct mail *mail = c->t->mail;
-    if (c->ehlo.size_max > 0 && mail->message.len > c->ehlo.size_max)
-        outcome_local(result, FAILURE_PERMANENT, "5.3.4",
-                      "%s takes no message of more than %llu bytes, this one has %zu", c->where,
-                      (unsigned long long)c->ehlo.size_max, mail->message.len);
-    else if (mail->smtputf8 && !c->ehlo.smtputf8)
-        outcome_local(result, FAILURE_PERMANENT, "5.6.7",
-                      "%s does not know SMTPUTF8, which the addresses or the header need", c->where);
-    else if (mail->eight_bit && !c->ehlo.eightbitmime)
-        outcome_local(result, FAILURE_PERMANENT, "5.6.3",
-                      "%s does not know 8BITMIME, and the message cannot be converted without changing it",
-                      c->where);
-    else
-        return false;
-    return true;
-}
-
-static void write_mail(struct client *c)
-{
-    const struct mail *mail = c->t->mail;
-    char size[40] = "";
-    if (c->ehlo.size)
-        snprintf(size, sizeof size, " SIZE=%zu", mail->message.len);
-    client_write(c, "MAIL FROM:<%s>%s%s%s\r\n", mail->reverse_path, size,
-                 mail->eight_bit && c->ehlo.eightbitmime ? " BODY=8BITMIME" : "",
-                 mail->smtputf8 ? " SMTPUTF8" : "");
-}
-
-/* RFC 3461 §4.1, §4.2, for hosts that know DSN. */
-static void write_rcpt(struct client *c, struct recipient *r)
-{
-    const struct lease_recipient *l = r->lease;
-    bool notify = c->ehlo.dsn && l->notify, orcpt = c->ehlo.dsn && l->orcpt;
-    r->asked = true;
-    client_write(c, "RCPT TO:<%s>%s%s%s%s\r\n", l->address, notify ? " NOTIFY=" : "", notify ? l->notify : "",
-                 orcpt ? " ORCPT=" : "", orcpt ? l->orcpt : "");
-}
-
 static void start_transaction(struct client *c)
 {
     c->pipelined = c->ehlo.pipelining;
@@ -156,20 +113,17 @@ static void start_transaction(struct client *c)
 
 static void enter_mail(struct client *c)
 {
-    struct result result;
-    struct peer peer = client_peer(c);
     start_transaction(c);
-    if (cannot_take(c, &result)) {
-        transaction_fail(c->t, &result, &peer);
+    if (!client_can_take(c)) {
         client_enter(c, CLIENT_READY);
         return;
     }
-    write_mail(c);
+    client_write_mail(c);
     if (!c->pipelined)
         return;
     for (size_t i = 0; i < c->t->n && !c->freed; i++)
         if (!c->t->recipients[i]->done)
-            write_rcpt(c, c->t->recipients[i]);
+            client_write_rcpt(c, c->t->recipients[i]);
     client_write(c, "DATA\r\n"); /* RFC 2920 §3.1: last in its group */
 }
 
@@ -223,7 +177,7 @@ static void enter_rcpt(struct client *c)
     if (c->rcpt_at == c->t->n)
         client_enter(c, c->pipelined || c->accepted > 0 ? CLIENT_DATA : CLIENT_RSET);
     else if (!c->pipelined)
-        write_rcpt(c, r[c->rcpt_at]);
+        client_write_rcpt(c, r[c->rcpt_at]);
 }
 
 static void on_rcpt(struct client *c)

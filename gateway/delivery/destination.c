@@ -14,6 +14,12 @@ static bool same_string(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+static struct tls_demand demand_of(const struct destinations *d, const char *domain)
+{
+    const struct tls_hop hop = {.domain = domain, .mx_host = d->settings->route.route, .fixed_route = true};
+    return tls_level_decide(&d->settings->tls, &hop);
+}
+
 bool destinations_same(const struct destinations *d, const char *a, const char *b)
 {
     if (strcmp(a, b) == 0)
@@ -21,16 +27,17 @@ bool destinations_same(const struct destinations *d, const char *a, const char *
     if (!route_is_fixed(d->settings->route.route))
         return false;
     /* One route for all; what TLS is demanded may still differ. */
-    struct tls_demand x = tls_level_decide(&d->settings->tls, a, d->settings->route.route, true);
-    struct tls_demand y = tls_level_decide(&d->settings->tls, b, d->settings->route.route, true);
+    struct tls_demand x = demand_of(d, a);
+    struct tls_demand y = demand_of(d, b);
     return x.level == y.level && same_string(x.match_name, y.match_name);
 }
 
-static struct destination *find(struct destinations *d, const char *domain)
+/* Mail that requires TLS never shares a connection with mail that does not: the demands differ. */
+static struct destination *find(struct destinations *d, const char *domain, bool requiretls)
 {
     struct destination *destination;
     LIST_FOREACH(destination, &d->list, link)
-    if (destinations_same(d, destination->domain, domain))
+    if (destination->requiretls == requiretls && destinations_same(d, destination->domain, domain))
         return destination;
     destination = calloc(1, sizeof *destination);
     char *copy = strdup(domain);
@@ -41,6 +48,7 @@ static struct destination *find(struct destinations *d, const char *domain)
     }
     destination->all = d;
     destination->domain = copy;
+    destination->requiretls = requiretls;
     TAILQ_INIT(&destination->waiting);
     LIST_INIT(&destination->sessions);
     LIST_INSERT_HEAD(&d->list, destination, link);
@@ -115,7 +123,7 @@ static void pump_soon(struct destinations *d)
 enum status destinations_submit(struct destinations *d, const char *domain, struct transaction *t,
                                 struct error *err)
 {
-    struct destination *destination = find(d, domain);
+    struct destination *destination = find(d, domain, t->mail->requiretls);
     if (!destination)
         return error_set(err, STATUS_TEMPORARY, "out of memory for a destination");
     TAILQ_INSERT_TAIL(&destination->waiting, t, link);

@@ -29,8 +29,8 @@ struct destinations *destinations_new(struct event_base *base, struct resolver *
 void destinations_free(struct destinations *destinations);
 
 /*
- * Does mail for the two domains (as route_domain gives them) go to the same place over the same kind of
- * connection, so that its recipients may share a transaction?
+ * Do the recipients of one message in the two domains (as route_domain gives them) go to the same place over
+ * the same kind of connection, so that they may share a transaction?
  */
 bool destinations_same(const struct destinations *destinations, const char *a, const char *b);
 

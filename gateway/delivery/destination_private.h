@@ -10,6 +10,7 @@ struct destination {
     LIST_ENTRY(destination) link;
     struct destinations *all;
     char *domain; /* of the first transaction: where the route is asked for */
+    bool requiretls;
     struct transaction_list waiting;
     LIST_HEAD(, session) sessions;
     unsigned n_sessions;
@@ -42,8 +43,9 @@ struct session {
     size_t hop_at;
     struct sockaddr_storage addresses[RESOLVER_ADDRESSES_MAX];
     size_t n_addresses, address_at;
-    unsigned tried;    /* connections begun for t */
-    struct result sum; /* of the hosts that failed for t */
+    unsigned tried;     /* connections begun for t */
+    struct result host; /* of the addresses of the host at hand that failed for t */
+    struct result sum;  /* of the hosts that failed for t */
 };
 
 /* session.c: a new session for T; on failure (err) T stays the caller's. */

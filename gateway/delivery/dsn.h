@@ -11,17 +11,21 @@ struct dsn {
     const char *id;       /* queue id of the notification */
     const char *hostname; /* of this gateway */
     const char *to;       /* original reverse-path, not "" */
+    const char *envid;    /* ENVID of the original (xtext), NULL: none */
     int64_t received_ms;  /* of the original */
     int64_t now_ms;
-    struct recipient *const *recipients; /* that failed */
+    struct recipient *const *recipients; /* FAILURE_NONE in the result: relayed; else failed */
     size_t n;
     struct span header; /* of the original: all of it that is shown; never more, never a body */
 };
 
-/* Does the sender want to hear of R's failure (RFC 3461 §4.1: NOTIFY)? */
-bool dsn_is_wanted(const struct recipient *r);
+/*
+ * Does the sender want to hear of this OUTCOME of R's (RFC 3461 §4.1: NOTIFY)? Of a delivered one only when
+ * the host that took it does not know DSN and so will never tell (§5.2.2); of a deferred one never.
+ */
+bool dsn_is_wanted(const struct recipient *r, enum delivery_outcome outcome);
 
-/* Appends the whole message: CRLF lines, 7bit. */
+/* Appends the whole message: CRLF lines, 7bit, whatever RET said (A32). */
 void dsn_write(const struct dsn *dsn, struct buf *out);
 
 /* "5.1.1" etc. → what the sender can do about it. */

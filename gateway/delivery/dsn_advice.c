@@ -26,11 +26,15 @@ static const struct {
      "The recipient's mail server only takes plain 7-bit text. Send the message again with your mail "
      "program set to encode it (quoted-printable or base64)."},
     {"5.6.7",
-     "The recipient's mail server does not know international addresses. Use addresses in plain ASCII "
-     "letters."},
+     "The recipient's mail server cannot take international mail: letters outside plain ASCII in an address "
+     "or in the header. Use addresses in plain ASCII letters, and ask the recipient for such a one."},
     {"5.6.",
      "The message itself is not accepted. Send it again in a simpler form; if that does not help, show "
      "this report to your administrator."},
+    {"5.7.30",
+     "You asked that the message travel over verified TLS only, all the way (REQUIRETLS). The way to this "
+     "recipient does not offer that, so it was not sent. Send it without that demand, or ask the recipient's "
+     "administrator for REQUIRETLS."},
     {"5.7.", "The recipient's mail server refuses the message by its rules. Its words stand above; ask the "
              "recipient by other means, or show this report to your administrator."},
     {"4.4.7",

@@ -111,7 +111,7 @@ static void on_mx_found(struct route_query *query, const struct resolver_answer 
         no_route(query, FAILURE_PERMANENT, "5.1.10", "556 5.1.10 the domain accepts no mail (null MX)");
         return;
     }
-    struct route route = {0};
+    struct route route = {.secure = answer->secure};
     size_t n = preferred_to_us(answer, query->settings->hostname);
     for (size_t i = 0; i < n; i++)
         if (answer->mx[i].host[0]) /* RFC 7505 §3: a null MX among others means nothing */

@@ -41,15 +41,27 @@ static void done_with(struct session *s)
 
 /* ---- looking for a host ---- */
 
+/* It has nobody to be returned to and is not to be lost at once (RFC 8689 §5): until it is too old, the way
+ * back may become private. */
+static bool is_notification_requiring_tls(const struct transaction *t)
+{
+    return t->mail->requiretls && t->mail->reverse_path[0] == '\0';
+}
+
 /* The walk over the route's hosts ends without one. S is freed. */
 static void give_up(struct session *s, const struct result *why)
 {
     struct destination *destination = s->destination;
     struct transaction *t = s->t;
-    struct result untried;
+    struct result changed;
     if (why->failure == FAILURE_UNSET) {
-        outcome_local(&untried, FAILURE_CONNECTION, "4.4.0", "no host of the route could be tried");
-        why = &untried;
+        outcome_local(&changed, FAILURE_CONNECTION, "4.4.0", "no host of the route could be tried");
+        why = &changed;
+    }
+    if (is_notification_requiring_tls(t)) {
+        changed = *why;
+        outcome_not_final(&changed, FAILURE_TEMPORARY);
+        why = &changed;
     }
     s->t = NULL;
     transaction_fail(t, why, NULL);
@@ -59,17 +71,42 @@ static void give_up(struct session *s, const struct result *why)
     release(s);
 }
 
+/*
+ * What one address of the host at hand did. When a message requires TLS and one of them said for good that
+ * it cannot have it, that is the host's word, whether its other addresses answer or not: the sender is not
+ * kept waiting for days (RFC 8689 §4.2.1).
+ */
+static void add_address(struct session *s, const struct result *why)
+{
+    if (!s->destination->requiretls ||
+        (s->host.failure != FAILURE_REFUSED && why->failure != FAILURE_REFUSED))
+        outcome_add_host(&s->host, why);
+    else if (why->failure == FAILURE_REFUSED)
+        s->host = *why;
+}
+
+static void end_host(struct session *s)
+{
+    if (s->host.failure != FAILURE_UNSET)
+        outcome_add_host(&s->sum, &s->host);
+    s->host = (struct result){0};
+}
+
 static void add_failure(struct session *s, enum failure_class failure, const char *status, const char *text)
 {
     struct result result;
     outcome_local(&result, failure, status, "%s: %s", s->route.hops[s->hop_at].host, text);
-    outcome_add_host(&s->sum, &result);
+    add_address(s, &result);
 }
 
 static struct tls_demand demand_of(const struct session *s)
 {
-    return tls_level_decide(&settings_of(s)->tls, s->destination->domain, s->route.hops[s->hop_at].host,
-                            s->route.fixed);
+    const struct tls_hop hop = {.domain = s->destination->domain,
+                                .mx_host = s->route.hops[s->hop_at].host,
+                                .fixed_route = s->route.fixed,
+                                .mx_secure = s->route.secure,
+                                .requiretls = s->destination->requiretls};
+    return tls_level_decide(&settings_of(s)->tls, &hop);
 }
 
 static void on_ready(void *arg)
@@ -114,7 +151,7 @@ static void try_again(struct session *s, const struct result *why, enum client_t
         s->clear = true;
         next_address(s);
     } else {
-        outcome_add_host(&s->sum, why);
+        add_address(s, why);
         s->clear = false;
         s->address_at++;
         next_address(s);
@@ -202,6 +239,7 @@ static void on_addresses(void *arg, const struct resolver_answer *answer)
 
 static void next_hop(struct session *s)
 {
+    end_host(s);
     s->n_addresses = s->address_at = 0;
     s->clear = false;
     if (s->hop_at >= s->route.n || s->tried >= TRIES_MAX) {
@@ -219,6 +257,7 @@ static void next_hop(struct session *s)
     s->address_query = resolver_addresses(s->destination->all->resolver, hop->host, on_addresses, s, &err);
     if (!s->address_query) {
         add_failure(s, FAILURE_CONNECTION, "4.3.0", err.text);
+        end_host(s);
         give_up(s, &s->sum);
     }
 }
@@ -242,7 +281,7 @@ static void find_route(struct session *s)
     struct error err;
     s->reused = s->clear = false;
     s->tried = 0;
-    s->sum = (struct result){0};
+    s->sum = s->host = (struct result){0};
     s->route_query = route_find(all->base, all->resolver, &all->settings->route, s->destination->domain,
                                 on_route, s, &err);
     if (s->route_query)

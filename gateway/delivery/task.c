@@ -68,6 +68,14 @@ static bool is_clean(const char *s)
     return true;
 }
 
+static bool is_ascii(const char *s)
+{
+    for (; *s; s++)
+        if ((unsigned char)*s > 0x7f)
+            return false;
+    return true;
+}
+
 /* One word of MAIL or RCPT's parameters. */
 static bool is_clean_word(const char *s)
 {
@@ -78,10 +86,15 @@ static void prepare_recipient(struct task *task, struct recipient *r)
 {
     struct result result;
     r->domain = route_domain(r->lease->address);
-    if (r->domain && is_clean(r->lease->address) && is_clean_word(r->lease->notify) &&
-        is_clean_word(r->lease->orcpt) && is_clean(task->lease.reverse_path))
+    r->smtputf8 = !is_ascii(r->lease->address);
+    if (!r->domain || !is_clean(r->lease->address) || !is_clean(task->lease.reverse_path))
+        outcome_local(&result, FAILURE_PERMANENT, "5.1.3", "the address is not one that mail can be sent to");
+    else if (!is_clean_word(r->lease->notify) || !is_clean_word(r->lease->orcpt) ||
+             !is_clean_word(task->lease.envid) || !is_clean_word(task->lease.ret))
+        outcome_local(&result, FAILURE_PERMANENT, "5.5.4",
+                      "the message's DSN parameters cannot be passed on");
+    else
         return;
-    outcome_local(&result, FAILURE_PERMANENT, "5.1.3", "the address is not one that mail can be sent to");
     transaction_result(r, &result, NULL);
 }
 

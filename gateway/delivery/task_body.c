@@ -15,19 +15,17 @@ static bool is_eight_bit(struct span s)
     return false;
 }
 
-/* RFC 6531 §3.4: only what really holds international text needs a host that knows it. */
+/* RFC 6531 §3.4: only what really holds international text needs a host that knows it. The recipients'
+ * addresses are looked at one by one (prepare_recipient). */
 static bool needs_smtputf8(const struct task *task)
 {
     struct message_parts parts;
+    if (is_eight_bit(span_str(task->lease.reverse_path)))
+        return true;
     if (!task->lease.smtputf8)
         return false;
     message_split(task->mail.message, &parts);
-    if (is_eight_bit(parts.header) || is_eight_bit(span_str(task->lease.reverse_path)))
-        return true;
-    for (size_t i = 0; i < task->lease.n_recipients; i++)
-        if (is_eight_bit(span_str(task->lease.recipients[i].address)))
-            return true;
-    return false;
+    return is_eight_bit(parts.header);
 }
 
 static enum status open_body(struct task *task, int body_fd, struct error *err)
@@ -70,6 +68,9 @@ bool task_open_body(struct task *task, int body_fd, struct result *result)
     }
     task->mail = (struct mail){.id = task->lease.message_id,
                                .reverse_path = task->lease.reverse_path,
+                               .requiretls = task->lease.requiretls,
+                               .envid = task->lease.envid,
+                               .ret = task->lease.ret,
                                .message = task->lease.locked ? buf_span(&task->clear) : task->mapped};
     task->mail.eight_bit = is_eight_bit(task->mail.message);
     task->mail.smtputf8 = needs_smtputf8(task);

@@ -66,7 +66,7 @@ static bool collect(struct task *task, bool all, struct report *report)
 }
 
 /* The DSN's text and its id in OUTCOME. */
-static enum status write_dsn(struct task *task, struct recipient *const *bounced, size_t n,
+static enum status write_dsn(struct task *task, struct recipient *const *told_of, size_t n,
                              struct report *report, struct error *err)
 {
     struct queue_outcome *outcome = &report->outcome;
@@ -79,7 +79,8 @@ static enum status write_dsn(struct task *task, struct recipient *const *bounced
                       .to = task->lease.reverse_path,
                       .received_ms = task->lease.received_ms,
                       .now_ms = clock_wall_ms(),
-                      .recipients = bounced,
+                      .envid = task->lease.envid,
+                      .recipients = told_of,
                       .n = n,
                       .header = task_shown_header(task)};
     dsn_write(&dsn, &text);
@@ -110,19 +111,19 @@ static void add_dsn(struct task *task, struct report *report)
     /* A DSN is never answered by a DSN (RFC 5321 §6.1, A29). */
     if (task->lease.reverse_path[0] == '\0')
         return;
-    struct recipient **bounced = calloc(report->n, sizeof(struct recipient *));
-    if (!bounced) {
+    struct recipient **told_of = calloc(report->n, sizeof(struct recipient *));
+    if (!told_of) {
         put_off_bounces(report);
         return;
     }
     for (size_t i = 0; i < report->n; i++)
-        if (report->outcomes[i] == OUTCOME_BOUNCED && dsn_is_wanted(report->recipients[i]))
-            bounced[n++] = report->recipients[i];
-    if (n > 0 && write_dsn(task, bounced, n, report, &err) != STATUS_OK) {
+        if (dsn_is_wanted(report->recipients[i], report->outcomes[i]))
+            told_of[n++] = report->recipients[i];
+    if (n > 0 && write_dsn(task, told_of, n, report, &err) != STATUS_OK) {
         log_error(task->all->settings->log, LOG_LEVEL_ERROR, "dsn-failed", task->lease.message_id, &err);
         put_off_bounces(report);
     }
-    free(bounced);
+    free(told_of);
 }
 
 /* The strings stay the recipients'; packing copies them. */

@@ -22,7 +22,9 @@ struct peer {
 struct recipient {
     const struct lease_recipient *lease;
     char *domain;   /* lower case, as A-label, or "[192.0.2.1]"; owned */
+    bool smtputf8;  /* its address is beyond ASCII */
     bool asked;     /* its RCPT was sent over this connection */
+    bool dsn_known; /* … to a host that knows DSN: it tells the sender what the sender asked to hear */
     bool accepted;  /* … and answered 2xx; the message itself is not there yet */
     bool done;      /* RESULT is final for this attempt */
     bool abandoned; /* not tried: we are about to stop */
@@ -36,8 +38,11 @@ struct mail {
     const char *id; /* queue id */
     const char *reverse_path;
     struct span message;
-    bool eight_bit; /* bytes over 127 anywhere in the message */
-    bool smtputf8;  /* the addresses or the header need SMTPUTF8 (RFC 6531) */
+    bool eight_bit;    /* bytes over 127 anywhere in the message */
+    bool smtputf8;     /* the reverse-path or the header needs SMTPUTF8 (RFC 6531), whoever it goes to */
+    bool requiretls;   /* RFC 8689 */
+    const char *envid; /* DSN parameters of MAIL, NULL: none (RFC 3461) */
+    const char *ret;
 };
 
 struct transaction {

@@ -137,9 +137,12 @@ struct queue_lease {
     bool locked;
     bool body_8bit;
     bool smtputf8;
+    bool requiretls; /* RFC 8689 */
     int64_t received_ms;
     int64_t expires_ms; /* a temporary failure after this is a bounce */
     char *reverse_path;
+    char *envid; /* as struct envelope has them */
+    char *ret;
     struct buf dsn_header; /* header for a DSN when it must not be taken from the body; may be empty */
     struct lease_recipient *recipients;
     size_t n_recipients;

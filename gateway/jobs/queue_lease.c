@@ -61,9 +61,12 @@ void queue_lease_pack(struct buf *b, const struct queue_lease *lease)
     pack_bool(b, lease->locked);
     pack_bool(b, lease->body_8bit);
     pack_bool(b, lease->smtputf8);
+    pack_bool(b, lease->requiretls);
     pack_i64(b, lease->received_ms);
     pack_i64(b, lease->expires_ms);
     pack_str(b, lease->reverse_path);
+    pack_str(b, lease->envid);
+    pack_str(b, lease->ret);
     pack_span(b, buf_span(&lease->dsn_header));
     pack_u32(b, (uint32_t)lease->n_recipients);
     for (size_t i = 0; i < lease->n_recipients; i++)
@@ -81,9 +84,12 @@ static void unpack_lease_head(struct unpack *u, struct queue_lease *lease)
     lease->locked = unpack_bool(u);
     lease->body_8bit = unpack_bool(u);
     lease->smtputf8 = unpack_bool(u);
+    lease->requiretls = unpack_bool(u);
     lease->received_ms = unpack_i64(u);
     lease->expires_ms = unpack_i64(u);
     lease->reverse_path = unpack_str_needed(u);
+    lease->envid = unpack_str(u);
+    lease->ret = unpack_str(u);
     struct span header = unpack_span(u);
     buf_init(&lease->dsn_header, header.len);
     buf_append_span(&lease->dsn_header, header);
@@ -113,6 +119,8 @@ void queue_lease_free(struct queue_lease *lease)
         free_recipient(&lease->recipients[i]);
     free(lease->recipients);
     free(lease->reverse_path);
+    free(lease->envid);
+    free(lease->ret);
     buf_free(&lease->dsn_header);
     *lease = (struct queue_lease){0};
 }

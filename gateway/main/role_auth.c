@@ -23,15 +23,18 @@ static unsigned exchanges(const struct conf *conf, int64_t sessions)
 int role_auth(const struct role_start *start)
 {
     const struct conf *conf = &start->conf;
+    char secret[PATH_SIZE], guard[PATH_SIZE];
     struct error err;
+    if (path_in_state(conf, FOLDER_AUTH "/secret", secret, &err) != STATUS_OK ||
+        path_in_state(conf, FOLDER_AUTH "/guard.db", guard, &err) != STATUS_OK)
+        return role_failed(start, "paths", &err);
     struct auth_account *accounts = accounts_from_conf(conf, &err);
     if (!accounts)
         return role_failed(start, "accounts", &err);
     struct auth_settings settings = {
         .log = &start->log,
         .users_path = conf->auth_users,
-        /* Relative: the auth folder is its working directory. */
-        .secret_path = "secret",
+        .secret_path = secret,
         .mechanisms = mechanisms_from_conf(conf),
         .domains = (const char *const *)conf->auth_domains.items,
         .n_domains = conf->auth_domains.n,
@@ -49,7 +52,7 @@ int role_auth(const struct role_start *start)
     if (guard_from_conf(conf, &settings.guard, &err) != STATUS_OK)
         return role_failed(start, "rates", &err);
     settings.guard.log = &start->log;
-    settings.guard.path = "guard.db";
+    settings.guard.path = guard;
     int code = role_drop(start, "auth", 0) ? auth_run(&settings) : EX_CONFIG;
     guard_conf_free(&settings.guard);
     free(accounts);

@@ -56,6 +56,20 @@ static void listeners_free(struct submission_listener *listeners, size_t n)
     free(listeners);
 }
 
+static enum status listener_from(const struct conf_listen *from, const struct relay_clients *clients, int fd,
+                                 struct submission_listener *listener, struct error *err)
+{
+    *listener =
+        (struct submission_listener){.name = from->address,
+                                     .fd = fd,
+                                     .implicit_tls = strcmp(from->tls, "implicit") == 0,
+                                     .normalizes_line_ends = strcmp(from->line_ends, "normalize") == 0,
+                                     .n_proxies = from->proxy.n,
+                                     .n_clients = from->clients.n};
+    enum status st = networks_parse(from->proxy.items, from->proxy.n, &listener->proxies, err);
+    return st == STATUS_OK ? relay_clients_of(clients, from, &listener->clients, err) : st;
+}
+
 /* FIRST_FD: of the listening sockets. */
 static enum status listeners_from(const struct conf *conf, const struct relay_clients *clients, int first_fd,
                                   struct submission_listener **listeners_out, struct error *err)
@@ -65,21 +79,7 @@ static enum status listeners_from(const struct conf *conf, const struct relay_cl
     if (!listeners)
         return error_set(err, STATUS_TEMPORARY, "out of memory for the listeners");
     for (size_t i = 0; i < conf->n_listens; i++) {
-        const struct conf_listen *listen = &conf->listens[i];
-        const struct submission_client *const *named = NULL;
-        struct network *proxies = NULL;
-        enum status st = relay_clients_of(clients, listen, &named, err);
-        if (st == STATUS_OK)
-            st = networks_parse(listen->proxy.items, listen->proxy.n, &proxies, err);
-        listeners[i] =
-            (struct submission_listener){.name = listen->address,
-                                         .fd = first_fd + (int)i,
-                                         .implicit_tls = strcmp(listen->tls, "implicit") == 0,
-                                         .normalizes_line_ends = strcmp(listen->line_ends, "normalize") == 0,
-                                         .clients = named,
-                                         .n_clients = listen->clients.n,
-                                         .proxies = proxies,
-                                         .n_proxies = listen->proxy.n};
+        enum status st = listener_from(&conf->listens[i], clients, first_fd + (int)i, &listeners[i], err);
         if (st != STATUS_OK)
             return st;
     }
@@ -120,8 +120,9 @@ int role_submission(const struct role_start *start)
     struct relay_clients clients;
     if (policy_from_conf(conf, &policy, &err) != STATUS_OK)
         return role_failed(start, "rules", &err);
-    if (relay_clients_from_conf(conf, &clients, &err) != STATUS_OK ||
-        listeners_from(conf, &clients, start->first_extra + 1, &listeners, &err) != STATUS_OK)
+    if (relay_clients_from_conf(conf, &clients, &err) != STATUS_OK)
+        return role_failed(start, "relay clients", &err);
+    if (listeners_from(conf, &clients, start->first_extra + 1, &listeners, &err) != STATUS_OK)
         return role_failed(start, "listeners", &err);
     if (open_tls(start, &tickets, &tls, &err) != STATUS_OK)
         return role_failed(start, "TLS", &err);

@@ -36,19 +36,25 @@ static const struct tls_policy *best_fit(const struct tls_level_settings *settin
     return best;
 }
 
-struct tls_demand tls_level_decide(const struct tls_level_settings *settings, const char *domain,
-                                   const char *mx_host, bool fixed_route)
+struct tls_demand tls_level_decide(const struct tls_level_settings *settings, const struct tls_hop *hop)
 {
-    const struct tls_policy *policy = best_fit(settings, domain);
-    struct tls_demand demand = {.level = settings->level, .why = "delivery tls"};
+    const struct tls_policy *policy = best_fit(settings, hop->domain);
+    struct tls_demand demand = {
+        .level = settings->level, .why = "delivery tls", .requiretls = hop->requiretls};
+    bool mx_name_will_do = hop->fixed_route;
     if (policy) {
         demand.level = policy->level;
         demand.why = policy->domain;
     }
+    if (hop->requiretls && demand.level != TLS_LEVEL_SECURE) {
+        demand.level = TLS_LEVEL_SECURE;
+        demand.why = "REQUIRETLS";
+        mx_name_will_do = mx_name_will_do || hop->mx_secure;
+    }
     if (demand.level == TLS_LEVEL_VERIFY)
-        demand.match_name = mx_host;
+        demand.match_name = hop->mx_host;
     else if (demand.level == TLS_LEVEL_SECURE)
-        demand.match_name = fixed_route ? mx_host : domain;
+        demand.match_name = mx_name_will_do ? hop->mx_host : hop->domain;
     return demand;
 }
 

@@ -29,17 +29,29 @@ struct tls_level_settings {
     size_t n_policies;
 };
 
+/* Where a message is about to go. */
+struct tls_hop {
+    const char *domain;  /* the recipient's, as A-label */
+    const char *mx_host; /* the host connected to */
+    bool fixed_route;    /* the administrator named that host */
+    bool mx_secure;      /* DNSSEC vouches for the MX record that named it */
+    bool requiretls;     /* the sender demands TLS all the way (RFC 8689) */
+};
+
 struct tls_demand {
     enum tls_level level;
     const char *match_name; /* the name the certificate must carry (verify, secure); else NULL */
-    const char *why;        /* the domain of the tls-policy that decided, or "delivery tls"; from SETTINGS, or
-                               static */
+    const char *why;        /* the domain of the tls-policy that decided, "delivery tls" or "REQUIRETLS"; from
+                               SETTINGS, or static */
+    bool requiretls;        /* a host that cannot meet it may never get the message: the next one, or none */
 };
 
-/* The policy for the domain itself decides, else the one for its nearest parent, else the default.
- * DOMAIN: recipient's domain, as A-label; MX_HOST: the host connected to. */
-struct tls_demand tls_level_decide(const struct tls_level_settings *settings, const char *domain,
-                                   const char *mx_host, bool fixed_route);
+/*
+ * The policy for the domain itself decides, else the one for its nearest parent, else the default. REQUIRETLS
+ * raises whatever they say to secure; then a host named by a secure MX record may also show a certificate for
+ * its own name (RFC 8689 §4.2.1). match_name is one of HOP's strings.
+ */
+struct tls_demand tls_level_decide(const struct tls_level_settings *settings, const struct tls_hop *hop);
 
 /* May a message whose copy is not sealed, or any message, leave in clear at this level after STARTTLS was not
  * offered or failed? Only may and none. */

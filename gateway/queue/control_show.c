@@ -46,8 +46,9 @@ static enum status add_recipients(struct queue *queue, const char *id, json_t *r
 
 static json_t *message_of(struct sql_stmt *stmt)
 {
-    static const char *const texts[] = {"id",   "from",        "user",      "listener", "client_address",
-                                        "helo", "tls_version", "tls_cipher"};
+    static const char *const texts[] = {"id",   "from",        "user",       "listener", "client_address",
+                                        "helo", "tls_version", "tls_cipher", "client",   "envid",
+                                        "ret"};
     json_t *m = json_object();
     const int n = sizeof texts / sizeof texts[0];
 
@@ -55,6 +56,7 @@ static json_t *message_of(struct sql_stmt *stmt)
         json_object_set_new(m, texts[i], reply_text(sql_col_str(stmt, i)));
     json_object_set_new(m, "received", reply_time(sql_col_int(stmt, n)));
     json_object_set_new(m, "smtputf8", json_boolean(sql_col_int(stmt, n + 1)));
+    json_object_set_new(m, "requiretls", json_boolean(sql_col_int(stmt, n + 2)));
     return m;
 }
 
@@ -68,7 +70,8 @@ enum status verb_queue_show(struct queue *queue, const json_t *args, json_t **re
         st =
             sql_prepare(queue->sql,
                         "SELECT id, reverse_path, " SQL_USER ", listener, client_address, helo, tls_version, "
-                        "tls_cipher, received_ms, smtputf8 FROM message m WHERE id = ?1",
+                        "tls_cipher, client, envid, ret, received_ms, smtputf8, requiretls "
+                        "FROM message m WHERE id = ?1",
                         &stmt, err);
     if (st != STATUS_OK)
         return st;

@@ -26,7 +26,7 @@ static char *dup_optional(struct sql_stmt *stmt, int i, bool *failed)
 static void read_envelope(struct sql_stmt *stmt, struct envelope *e, struct stored_body *body, bool *failed)
 {
     const char *id = sql_col_str(stmt, 0);
-    const char *hash = sql_col_str(stmt, 13);
+    const char *hash = sql_col_str(stmt, 12);
 
     snprintf(e->id, sizeof e->id, "%s", id ? id : "");
     e->received_ms = sql_col_int(stmt, 1);
@@ -39,8 +39,12 @@ static void read_envelope(struct sql_stmt *stmt, struct envelope *e, struct stor
     e->tls_cipher = dup_optional(stmt, 8, failed);
     e->body_8bit = sql_col_int(stmt, 9) != 0;
     e->smtputf8 = sql_col_int(stmt, 10) != 0;
-    e->client = dup_optional(stmt, 11, failed);
-    body->len = (uint64_t)sql_col_int(stmt, 12);
+    e->client = dup_optional(stmt, 13, failed);
+    e->envid = dup_optional(stmt, 14, failed);
+    e->ret = dup_optional(stmt, 15, failed);
+    e->requiretls = sql_col_int(stmt, 16) != 0;
+    e->plain_smtp = sql_col_int(stmt, 17) != 0;
+    body->len = (uint64_t)sql_col_int(stmt, 11);
     snprintf(body->hash, sizeof body->hash, "%s", hash ? hash : "");
 }
 
@@ -53,8 +57,8 @@ static enum status load_envelope(struct sql *sql, struct queue_release *release,
     enum status st =
         sql_prepare(sql,
                     "SELECT m.id, m.received_ms, m.reverse_path, m.user_name, m.listener, m.client_address, "
-                    "m.helo, m.tls_version, m.tls_cipher, m.body_8bit, m.smtputf8, m.client, c.body_len, "
-                    "c.body_hash "
+                    "m.helo, m.tls_version, m.tls_cipher, m.body_8bit, m.smtputf8, c.body_len, c.body_hash, "
+                    "m.client, m.envid, m.ret, m.requiretls, m.plain_smtp "
                     "FROM copy c JOIN message m ON m.id = c.message_id WHERE c.id = ?1",
                     &stmt, err);
     if (st != STATUS_OK)

@@ -8,9 +8,8 @@
 #include "gateway/jobs/queue_job.h"
 #include "gateway/queue/audit.h"
 #include "gateway/queue/role.h"
+#include "gateway/queue/schema.h"
 #include "gateway/queue/store.h"
-
-#define CLIENT_MAX 300 /* bytes of "client:NAME" in an audit line */
 
 struct store_work {
     struct work work;
@@ -120,6 +119,9 @@ void intake_store(void *arg, struct request *request)
 
 /* ---- refused recipients ---- */
 
+/* Bytes of "client:NAME"; a longer one is cut in the trail. */
+#define CLIENT_MAX 300
+
 struct refused_work {
     struct work work;
     struct queue *queue;
@@ -127,21 +129,27 @@ struct refused_work {
     struct queue_refused refused;
 };
 
+/* As SQL_USER has it for messages that are stored. */
+static const char *user_of(const struct envelope *e, char *client, size_t size)
+{
+    if (!e->client || !*e->client)
+        return e->user;
+    snprintf(client, size, CLIENT_PREFIX "%s", e->client);
+    return client;
+}
+
 static enum status apply_refused(struct work *work, struct sql *sql, int64_t now_ms, struct error *err)
 {
     const struct queue_refused *r = &((struct refused_work *)work)->refused;
     const struct envelope *e = &r->envelope;
-    /* Whole messages are refused too, for whoever they say they are from. */
-    const char *recipient = *r->recipient ? r->recipient : NULL;
-    bool relayed = e->client && *e->client;
     char client[CLIENT_MAX];
-    snprintf(client, sizeof client, "client:%s", relayed ? e->client : "");
+    /* Whole messages are refused too: then there is no recipient. */
     struct audit_row row = {.time_ms = now_ms,
                             .text = {[AUDIT_EVENT] = "refused",
                                      [AUDIT_MESSAGE] = *e->id ? e->id : NULL,
-                                     [AUDIT_USER] = relayed ? client : e->user,
+                                     [AUDIT_USER] = user_of(e, client, sizeof client),
                                      [AUDIT_REVERSE_PATH] = e->reverse_path,
-                                     [AUDIT_RECIPIENT] = recipient,
+                                     [AUDIT_RECIPIENT] = *r->recipient ? r->recipient : NULL,
                                      [AUDIT_RULE] = r->rule,
                                      [AUDIT_CLIENT_ADDRESS] = e->client_address,
                                      [AUDIT_IN_TLS_VERSION] = e->tls_version,

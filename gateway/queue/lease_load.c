@@ -43,6 +43,9 @@ static void read_copy(struct sql_stmt *stmt, struct queue_lease *lease, struct s
     lease->received_ms = sql_col_int(stmt, 5);
     lease->expires_ms = sql_col_int(stmt, 6);
     lease->reverse_path = dup_text(stmt, 7, failed);
+    lease->envid = dup_optional(stmt, 11, failed);
+    lease->ret = dup_optional(stmt, 12, failed);
+    lease->requiretls = sql_col_int(stmt, 13) != 0;
     body->len = (uint64_t)sql_col_int(stmt, 8);
     snprintf(body->hash, sizeof body->hash, "%s", hash ? hash : "");
     buf_append_span(&lease->dsn_header, sql_col_blob(stmt, 10));
@@ -59,7 +62,7 @@ static enum status load_copy(struct sql *sql, struct queue_lease *lease, struct 
     enum status st =
         sql_prepare(sql,
                     "SELECT m.id, c.format, c.locked, m.body_8bit, m.smtputf8, m.received_ms, c.expires_ms, "
-                    "m.reverse_path, c.body_len, c.body_hash, c.header "
+                    "m.reverse_path, c.body_len, c.body_hash, c.header, m.envid, m.ret, m.requiretls "
                     "FROM copy c JOIN message m ON m.id = c.message_id "
                     "WHERE c.id = ?1 AND c.lease_instance IS NOT NULL",
                     &stmt, err);

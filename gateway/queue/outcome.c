@@ -4,6 +4,7 @@
 
 #include "gateway/queue/audit.h"
 #include "gateway/queue/lease.h"
+#include "gateway/queue/rows.h"
 #include "gateway/queue/schedule.h"
 #include "gateway/queue/schema.h"
 #include "gateway/queue/store.h"
@@ -168,6 +169,17 @@ static bool is_utf8(const char *address)
     return false;
 }
 
+/* RFC 8689 §5: a notification is protected like the message that it is about. */
+static enum status original_requires_tls(const struct application *a, bool *required_out, struct error *err)
+{
+    int64_t required = 0;
+    enum status st = rows_ask(
+        a->sql, "SELECT m.requiretls FROM copy c JOIN message m ON m.id = c.message_id WHERE c.id = ?1",
+        &a->outcome->copy_id, 1, &required, err);
+    *required_out = required != 0;
+    return st;
+}
+
 static enum status store_dsn(struct application *a, struct error *err)
 {
     char *address = a->outcome->dsn_recipient;
@@ -190,6 +202,8 @@ static enum status store_dsn(struct application *a, struct error *err)
                                 .n_copies = 1};
     bool known = false;
     enum status st = dsn_is_known(a, &known, err);
+    if (st == STATUS_OK && !known)
+        st = original_requires_tls(a, &store.envelope.requiretls, err);
     if (st != STATUS_OK || known)
         return st;
     memcpy(store.envelope.id, a->outcome->dsn_id, ID_SIZE);

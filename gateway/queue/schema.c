@@ -99,7 +99,12 @@ static const char first[] =
     "INSERT INTO audit_head VALUES"
     " (1, 0, '0000000000000000000000000000000000000000000000000000000000000000');";
 
-/* The relay client that sent the message; NULL or empty: a user did. */
-static const char relay_client[] = "ALTER TABLE message ADD COLUMN client TEXT;";
+/* What submission promises by DSN (RFC 3461) and REQUIRETLS (RFC 8689), who a relay client is, and that a
+ * client said HELO. */
+static const char second[] = "ALTER TABLE message ADD COLUMN client TEXT;"
+                             "ALTER TABLE message ADD COLUMN envid TEXT;"
+                             "ALTER TABLE message ADD COLUMN ret TEXT;"
+                             "ALTER TABLE message ADD COLUMN requiretls INTEGER NOT NULL DEFAULT 0;"
+                             "ALTER TABLE message ADD COLUMN plain_smtp INTEGER NOT NULL DEFAULT 0;";
 
-const char *const queue_schema[] = {first, relay_client, NULL};
+const char *const queue_schema[] = {first, second, NULL};

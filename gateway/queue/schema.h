@@ -20,10 +20,11 @@ extern const char *const queue_schema[];
 #define HOLD_ADMINISTRATOR "administrator"
 #define HOLD_DAMAGED "damaged"
 
+/* Inside SQL texts: who sent message m, a user or a relay client, which has no name among the users. */
+#define CLIENT_PREFIX "client:"
+#define SQL_USER "CASE WHEN m.client <> '' THEN '" CLIENT_PREFIX "' || m.client ELSE m.user_name END"
+
 /* Inside SQL texts: states from which a recipient never moves again. */
 #define SQL_FINAL_STATES "('delivered', 'bounced', 'returned', 'removed')"
-
-/* Inside SQL texts: who sent message m, for people. A relay client has no user. */
-#define SQL_USER "CASE WHEN m.client <> '' THEN 'client:' || m.client ELSE m.user_name END"
 
 #endif

@@ -21,8 +21,9 @@ static enum status insert_message(struct sql *sql, const struct envelope *e, str
     enum status st = sql_prepare(sql,
                                  "INSERT INTO message (id, received_ms, reverse_path, user_name, listener, "
                                  "client_address, helo, tls_version, tls_cipher, body_8bit, smtputf8, "
-                                 "client) "
-                                 "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                                 "client, envid, ret, requiretls, plain_smtp) "
+                                 "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
+                                 "?16)",
                                  &stmt, err);
     if (st != STATUS_OK)
         return st;
@@ -38,6 +39,10 @@ static enum status insert_message(struct sql *sql, const struct envelope *e, str
     sql_bind_int(stmt, 10, e->body_8bit);
     sql_bind_int(stmt, 11, e->smtputf8);
     sql_bind_str(stmt, 12, e->client);
+    sql_bind_str(stmt, 13, e->envid);
+    sql_bind_str(stmt, 14, e->ret);
+    sql_bind_int(stmt, 15, e->requiretls);
+    sql_bind_int(stmt, 16, e->plain_smtp);
     return sql_run(stmt, err);
 }
 

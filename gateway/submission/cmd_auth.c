@@ -70,7 +70,7 @@ static void challenge(struct session *s, const struct buf *bytes)
     const char *text = buf_str(&encoded);
     if (text) {
         s->phase = SESSION_SASL;
-        session_reply_text(s, REPLY_CHALLENGE, text);
+        session_challenge(s, text);
     } else {
         cmd_auth_end(s, REPLY_AUTH_LATER);
     }

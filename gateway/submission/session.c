@@ -36,13 +36,34 @@ void session_set_deadline(struct session *s, int64_t ms)
     conn_deadline(s->conn, ms);
 }
 
-static int64_t data_time_left(const struct session *s)
+/* Until then the message in hand must be there (monotonic ms). */
+static int64_t data_by(const struct session *s)
 {
     int64_t allowance = (int64_t)(s->data.size / DATA_BYTES_PER_SECOND) * 1000;
     if (s->data.failed != STATUS_OK)
         allowance = 0;
-    int64_t left = s->data_since + limits(s)->data_ms + allowance - clock_mono_ms();
+    return s->data_since + limits(s)->data_ms + allowance;
+}
+
+static int64_t data_time_left(const struct session *s)
+{
+    int64_t left = data_by(s) - clock_mono_ms();
     return left > 0 ? left : 1;
+}
+
+static bool is_amid_data(const struct session *s)
+{
+    return s->phase == SESSION_DATA || s->phase == SESSION_CHUNK || s->chunks.begun;
+}
+
+/* A time that no byte buys more of is over. The timer alone would be set anew with each byte, and a flood
+ * would keep it from ever being noticed. */
+static bool is_late(const struct session *s)
+{
+    if (s->call || s->phase < SESSION_COMMAND || s->phase == SESSION_OVER)
+        return false;
+    int64_t now = clock_mono_ms();
+    return (!s->user && s->auth_by <= now) || (is_amid_data(s) && data_by(s) <= now);
 }
 
 /* Between two chunks, the whole message's time is running. */
@@ -135,6 +156,18 @@ static bool has_nothing_in_hand(const struct session *s)
     return !s->call && !s->transaction.open && s->phase != SESSION_OVER;
 }
 
+static void time_out(struct session *s)
+{
+    static const char *const words[] = {"handshake", "greeting", "command", "auth", "data", "chunk", "over"};
+    struct log_line line;
+    session_log(s, &line, LOG_LEVEL_NOTICE, "timeout");
+    log_str(&line, "in", words[s->phase]);
+    log_end(&line);
+    if (s->phase != SESSION_HANDSHAKE)
+        session_reply(s, REPLY_TIMEOUT);
+    session_close(s);
+}
+
 void session_settle(struct session *s)
 {
     struct log_line line;
@@ -145,6 +178,8 @@ void session_settle(struct session *s)
     }
     if (s->out.failed) /* out of memory: a reply is missing, so that the next would be taken for it */
         session_close(s);
+    if (is_late(s))
+        time_out(s);
     s->unsent += s->out.len;
     conn_write(s->conn, buf_span(&s->out));
     buf_reset(&s->out);
@@ -203,27 +238,22 @@ static void on_drained(void *arg, struct conn *conn)
     session_run(s);
 }
 
-static const char *const phase_word[] = {"handshake", "greeting", "command", "auth", "data", "chunk", "over"};
-
 static void on_deadline(void *arg, struct conn *conn)
 {
     struct session *s = arg;
-    struct log_line line;
     if (s->phase == SESSION_GREETING) {
         session_greet(s, true);
         session_run(s);
         return;
     }
-    session_log(s, &line, LOG_LEVEL_NOTICE, "timeout");
-    log_str(&line, "in", phase_word[s->phase]);
-    log_end(&line);
-    if (s->phase == SESSION_HANDSHAKE) {
-        conn_abort(conn);
-        session_free(s);
+    bool amid_handshake = s->phase == SESSION_HANDSHAKE;
+    time_out(s);
+    if (!amid_handshake) {
+        session_settle(s);
         return;
     }
-    session_end_with(s, REPLY_TIMEOUT);
-    session_settle(s);
+    conn_abort(conn);
+    session_free(s);
 }
 
 static void on_end(void *arg, struct conn *conn, const struct error *why)

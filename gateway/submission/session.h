@@ -110,6 +110,10 @@ void session_reply_text(struct session *s, enum reply_id id, const char *text);
 /* As session_reply_text, but each LF in TEXT begins a new line: nothing from outside may be in it. */
 void session_reply_lines(struct session *s, enum reply_id id, const char *text);
 
+/* A challenge of AUTH, which may be longer than any other line (RFC 4954 §4) and is never broken into
+ * several. */
+void session_challenge(struct session *s, const char *base64);
+
 /* A log line with what names session, client and message; more fields may follow, then log_end. */
 void session_log(struct session *s, struct log_line *line, enum log_level level, const char *event);
 /* A log line with an error. */

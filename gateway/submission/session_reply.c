@@ -62,6 +62,12 @@ void session_reply_text(struct session *s, enum reply_id id, const char *text)
     session_reply_lines(s, id, line);
 }
 
+void session_challenge(struct session *s, const char *base64)
+{
+    buf_printf(&s->out, "%d %s\r\n", reply_entry(REPLY_CHALLENGE)->code, base64);
+    s->rearm = true;
+}
+
 void session_reply(struct session *s, enum reply_id id)
 {
     session_reply_lines(s, id, reply_entry(id)->text);

@@ -1,142 +1,96 @@
+#!/usr/bin/python3
 """
-What connections cost that do nothing, and whether mail flows beside them (A17, A18).
+Thousands of idle and slow TLS connections, and normal mail beside them: memory per connection, time to 250.
 
-Opens --idle TLS connections that have said EHLO, and --slow ones that send a byte of a command each second, to one
-submission process, and measures its memory, and the time from the final dot to the 250 of messages sent one after the
-other, without and with them. Usage: idle.py [--idle 10000] [--slow 1000] [--messages 200]   (BUILD in the environment)
+Run by `make bench-idle`; options in BENCH, such as BENCH="--idle 2000 --slow 200". Prints one JSON object; exit code 1
+when a connection was lost or a message was not accepted.
 """
 
 import argparse
-import os
+import contextlib
+import json
 import pathlib
-import resource
-import select
-import signal
-import socket
-import statistics
+import subprocess
 import sys
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
-from gateway import USER, Gateway, mail
-from pki import Pki, server_context
-from sink import Sink
-from tools import remove_folder, short_folder
-import smtp
-
-PER_PROCESS = 2500  # clients held by one process
-EHLO = b"EHLO client.example.org\r\n"
+import keys  # noqa: E402
+import measure  # noqa: E402
+import servers  # noqa: E402
+from pki import Pki  # noqa: E402
+from tools import BUILD, remove_folder, run, short_folder  # noqa: E402
 
 
-def connect(gateway, context, address):
-    raw = socket.socket()
-    raw.settimeout(120)
-    raw.bind((address, 0))
-    raw.connect(("127.0.0.1", gateway.port))
-    connection = context.wrap_socket(raw, server_hostname="localhost")
-    assert connection.recv(4096).startswith(b"220 ")
-    return connection
+class Gateway(servers.Gateway):
+    """Lets one address have as many sessions as the test wants, for as long as it takes."""
+
+    limits = {"sessions": 20000, "sessions-per-client": 20000, "before-auth": "1h", "command": "1h"}
+
+    def __init__(self, pki, route):
+        super().__init__(pki, route, 4)
+        self.settings["limits"] = self.limits
+        self.write_conf()
 
 
-def hold(gateway, pki, n, address, slow):
-    """In a child: N connections until it is killed. The pipe says when they are there."""
-    read, write = os.pipe()
-    pid = os.fork()
-    if pid:
-        os.close(write)
-        return pid, read
-    try:
-        context = pki.client_context()
-        held = [connect(gateway, context, address) for _ in range(n)]
-        for connection in held if not slow else []:
-            connection.sendall(EHLO)
-            assert connection.recv(4096).startswith(b"250-")
-        os.write(write, b"!")
-        while True:
-            time.sleep(1)
-            for connection in held if slow else []:
-                connection.sendall(b"N")
-    finally:
-        os._exit(1)
+class Hold:
+    """build/hold while its connections are open."""
+
+    def __init__(self, port, idle, slow):
+        self.process = subprocess.Popen([BUILD / "hold", "--port", str(port), "--idle", str(idle), "--slow", str(slow)],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline() == "ready\n", "the connections did not come up"
+
+    def end(self):
+        """{"idle": …, "slow": …}: how many were still open."""
+        said, _ = self.process.communicate(timeout=60)
+        return json.loads(said)
 
 
-def start_clients(gateway, pki, idle, slow):
-    """Process ids, once all of them are connected."""
-    shares = [(min(PER_PROCESS, idle - at), False) for at in range(0, idle, PER_PROCESS)] + ([(slow, True)] if slow else [])
-    children = [hold(gateway, pki, n, f"127.0.1.{i + 1}", is_slow) for i, (n, is_slow) in enumerate(shares)]
-    for _, pipe in children:
-        select.select([pipe], [], [], 1800)
-        assert os.read(pipe, 1) == b"!", "a process of clients has failed"
-    return [pid for pid, _ in children]
+def memory(gateway, role="submission"):
+    """Of all processes of a role, PSS in kB."""
+    return sum(measure.kilobytes(measure.read(pid, "smaps_rollup"), "Pss") or 0 for pid in gateway.pids(role))
 
 
-def memory(pid):
-    """Private and proportional memory in KiB."""
-    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as rollup:
-        fields = {line.split()[0]: line.split()[1] for line in rollup if line.split()[0] in ("Pss:", "Rss:")}
-    return int(fields["Pss:"]), int(fields["Rss:"])
+def load(gateway, o):
+    done = run(BUILD / "load", *gateway.load_words(), "--to", "smime@example.com", "--sessions", 20,
+               "--messages", max(1, int(o.rate * o.seconds) // 20), "--rate", o.rate, timeout=600, check=False)
+    return json.loads(done.stdout)
 
 
-def times_to_250(gateway, n):
-    """Milliseconds, sorted."""
-    found = []
-    with gateway.connect() as client:
-        client.ready(gateway)
-        for _ in range(n):
-            client.envelope(USER, ["bob@example.com"])
-            message = smtp.dot_stuff(mail("bob@example.com", "x" * 70 + "\r\n" * 100))
-            begin = time.monotonic()
-            client.send(message)
-            assert client.reply().code == 250
-            found.append((time.monotonic() - begin) * 1000)
-    return sorted(found)
-
-
-def row(name, times, kib):
-    print(f"| {name} | {statistics.median(times):.1f} | {times[int(len(times) * 0.99) - 1]:.1f} | {kib / 1024:.1f} |", flush=True)
-
-
-def measure(gateway, pki, arguments):
-    pid = gateway.pids("submission")[0]
-    times_to_250(gateway, 20)
-    before, _ = memory(pid)
-    print("| connections beside | p50 ms | p99 ms | submission process, MiB |\n|---|---|---|---|")
-    row("none", times_to_250(gateway, arguments.messages), before)
-    clients = start_clients(gateway, pki, arguments.idle, 0)
-    with_idle, _ = memory(pid)
-    row(f"{arguments.idle} idle", times_to_250(gateway, arguments.messages), with_idle)
-    clients += start_clients(gateway, pki, 0, arguments.slow)
-    row(f"{arguments.idle} idle, {arguments.slow} slow", times_to_250(gateway, arguments.messages), memory(pid)[0])
-    for client in clients:
-        os.kill(client, signal.SIGKILL)
-        os.waitpid(client, 0)
-    print(f"\n{(with_idle - before) / max(arguments.idle, 1):.1f} KiB per idle connection; load average {os.getloadavg()[0]:.1f}")
+def measured(o):
+    with contextlib.ExitStack() as stack:
+        folder = short_folder()
+        stack.callback(remove_folder, folder)
+        sink = servers.Sink(folder)
+        stack.callback(sink.close)
+        ring = keys.Keyring(folder)
+        stack.callback(ring.close)
+        gateway = Gateway(Pki(folder), f"[127.0.0.1]:{sink.port}")
+        stack.callback(gateway.close)
+        gateway.start().add_keys(ring.smime("smime@example.com"))
+        alone = load(gateway, o)
+        before = memory(gateway)
+        held = Hold(gateway.port, o.idle, o.slow)
+        after = memory(gateway)
+        beside = load(gateway, o)
+        alive = held.end()
+        return {"idle": o.idle, "slow": o.slow, "still_open": alive, "memory_kb": {"before": before, "with": after},
+                "kb_per_connection": round((after - before) / (o.idle + o.slow), 2), "alone": alone, "beside": beside}
 
 
 def main():
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(prog="idle.py", description="idle and slow connections beside normal mail")
     parser.add_argument("--idle", type=int, default=10000)
     parser.add_argument("--slow", type=int, default=1000)
-    parser.add_argument("--messages", type=int, default=200)
-    arguments = parser.parse_args()
-    most = arguments.idle + arguments.slow + 100
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(most, 4096), resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-    folder = short_folder()
-    (folder / "pki").mkdir()
-    pki = Pki(folder / "pki")
-    sink = Sink(tls=server_context(*pki.next_hop))
-    gateway = Gateway(pki, sink.route, "rule default { protect = never }", {
-        "limits": {"sessions": most, "sessions-per-client": most, "before-auth": "1h", "command": "1h", "transactions": 100000}})
-    gateway.write_conf(gateway.text().replace('log-level = "debug"', 'log-level = "notice"'))
-    try:
-        gateway.start()
-        measure(gateway, pki, arguments)
-    finally:
-        gateway.close()
-        sink.stop()
-        remove_folder(folder)
+    parser.add_argument("--rate", type=float, default=200, help="messages a second, S/MIME (default 200)")
+    parser.add_argument("--seconds", type=float, default=20, help="of each load (default 20)")
+    result = measured(parser.parse_args())
+    print(json.dumps(result, indent=2))
+    lost = (result["still_open"] != {"idle": result["idle"], "slow": result["slow"]} or result["alone"]["failed"]
+            or result["beside"]["failed"])
+    return 1 if lost else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

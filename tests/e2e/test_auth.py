@@ -1,11 +1,16 @@
-"""Logging in: SCRAM with real clients, what is refused, and an auth role that goes away."""
+"""Logging in: SCRAM and EXTERNAL with real clients, what is refused, and an auth role that goes away."""
 
+import hashlib
 import os
 import signal
+import ssl
 import subprocess
+import types
 
-from gateway import Gateway
+import smtp
+from gateway import Gateway, mail
 from scram import Scram, b64
+from tools import run
 
 import pytest
 
@@ -79,9 +84,10 @@ def begin(client, scram):
     return challenge(client, "AUTH SCRAM-SHA-256 " + scram.first())
 
 
-def test_scram_and_its_additional_data(door):
-    """RFC 4954 §4: the server's proof is a challenge, which an empty line answers; then 235."""
-    scram = Scram(door.user, door.password)
+@pytest.mark.parametrize("nonce", [24, 4000])
+def test_scram_and_its_additional_data(door, nonce):
+    """RFC 4954 §4: the server's proof is a challenge, which an empty line answers; then 235. No line is too long."""
+    scram = Scram(door.user, door.password, nonce=nonce)
     with door.connect() as client:
         final = challenge(client, scram.final(begin(client, scram)))
         assert scram.server_is_right(final)
@@ -186,3 +192,83 @@ def test_a6_garbage(door):
                         forget(door)
         client.ready(door)
     assert door.pids("auth") + door.pids("submission") == pids
+
+
+# ---- EXTERNAL ----
+
+CAROL, DAN = "carol@example.org", "dan@example.org"
+
+
+def sha256_of(certificate):
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate.read_text())).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def certified(pki, sink, people):
+    """carol is known by her subject, dan by his certificate's fingerprint, erin by neither."""
+    dan = pki.issue("dan")
+    made = Gateway(pki, sink.route, settings={"limits": {"auth-failures": 1000}}, extra=(
+        f'account "{CAROL}" {{ certificates = {{"subject:CN=carol"}} }}\n'
+        f'account "{DAN}" {{ certificates = {{"sha256:{sha256_of(dan[0]).upper()}"}} }}\n'))
+    made.tls_keys = f'client-ca = "{pki.ca}"'
+    made.write_conf()
+    with made:
+        made.add_keys(people.bob)
+        made.people = {"carol": pki.issue("carol"), "dan": dan, "erin": pki.issue("erin"), None: None}
+        yield made
+    assert not made.complaints()
+
+
+def show(gateway, who, tls="implicit"):
+    """A raw client that has WHO's certificate, behind EHLO."""
+    context = gateway.pki.client_context()
+    if gateway.people[who]:
+        context.load_cert_chain(*gateway.people[who])
+    port = gateway.port if tls == "implicit" else gateway.starttls_port
+    client = smtp.Raw(port, types.SimpleNamespace(client_context=lambda: context), tls)
+    client.hello = client.ehlo()
+    return client
+
+
+def is_offered(client):
+    return any("EXTERNAL" in line.split() for line in client.hello.lines if line.startswith("AUTH "))
+
+
+@pytest.mark.parametrize("tls", ["implicit", "starttls"])
+@pytest.mark.parametrize("who, user", [("carol", CAROL), ("dan", DAN)])
+def test_external(certified, who, user, tls):
+    for lines in (["AUTH EXTERNAL ="], ["AUTH EXTERNAL", ""], [f"AUTH EXTERNAL {b64(user.encode())}"],
+                  ["auth external", b64(user.encode())]):
+        with show(certified, who, tls) as client:
+            assert is_offered(client)
+            for line in lines[:-1]:
+                assert client.command(line).code == 334
+            assert client.command(lines[-1]).code == 235
+            assert client.command(f"MAIL FROM:<{user}>").code == 250
+
+
+def test_external_is_the_certificates_user_alone(certified):
+    with show(certified, "carol") as client:
+        for authzid in (DAN, certified.user, "carol", "*"):
+            reply = client.command(f"AUTH EXTERNAL {b64(authzid.encode())}")
+            assert reply.code == 535 and "certificate" in reply.text, str(reply)
+            forget(certified)
+        assert client.command(f"MAIL FROM:<{CAROL}>").code == 530
+    with show(certified, "erin") as client:  # verified, but nobody's
+        assert client.command("AUTH EXTERNAL =").code == 535
+    forget(certified)
+    with show(certified, None) as client:
+        assert not is_offered(client)
+        assert client.command("AUTH EXTERNAL =").code == 504
+
+
+@pytest.mark.parametrize("implicit", [True, False], ids=["465", "587"])
+def test_external_with_msmtp(certified, sink, people, tag, implicit):
+    recipient = people.bob.tagged(tag)
+    certificate, key = certified.people["carol"]
+    run("msmtp", "--file=/dev/null", "--host=localhost", "--tls=on", "--auth=external", f"--user={CAROL}",
+        f"--port={certified.port if implicit else certified.starttls_port}",
+        f"--tls-starttls={'off' if implicit else 'on'}", f"--tls-trust-file={certified.pki.ca}",
+        f"--tls-cert-file={certificate}", f"--tls-key-file={key}", f"--from={CAROL}", "--", recipient,
+        input=mail(recipient).replace(certified.user.encode(), CAROL.encode()))
+    sink.wait(recipient)

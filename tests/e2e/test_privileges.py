@@ -11,7 +11,7 @@ import pytest
 
 ROLES = ("submission", "auth", "passwords", "seal", "keys", "queue", "delivery", "control")
 CHROOTED = {"submission": "empty", "queue": "queue", "control": "empty"}
-FOLDERS = {"submission": "empty", "auth": "empty", "passwords": "empty", "seal": "seal", "keys": "keys", "queue": "queue",
+FOLDERS = {"submission": "empty", "auth": "auth", "passwords": "empty", "seal": "seal", "keys": "keys", "queue": "queue",
            "delivery": "empty", "control": "empty"}
 
 only_root = pytest.mark.skipif(not AS_ROOT, reason="only root can look into processes that are not dumpable")
@@ -73,7 +73,7 @@ def tcp_inodes():
 @pytest.mark.parametrize("role", ROLES)
 def test_no_stray_descriptors(gateway, role):
     network = tcp_inodes()
-    files = {"queue": "queue.db", "keys": "keys.db"}
+    files = {"queue": "queue.db", "keys": "keys.db", "auth": "guard.db"}
     for pid in gateway.pids(role):
         for number, what in descriptors(pid):
             if what.startswith("/") and not what.startswith(("/dev/urandom", "/dev/random", "/memfd:", "/dev/null")):

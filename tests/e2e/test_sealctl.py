@@ -6,6 +6,7 @@ import shutil
 import socket
 
 from gateway import USER, mail, queue_id, service_user
+from scram import Scram
 from tools import AS_ROOT, SEALCTL, run
 
 import pytest
@@ -142,6 +143,31 @@ def test_names_and_passwords_that_scram_cannot_carry_are_refused(gateway):
         said = gateway.ctl("user", "add", name, input=password + "\n", check=False)
         assert said.returncode == DATA and said.stderr, name
     assert [user["name"] for user in gateway.json("user", "list")["users"]] == [USER]
+
+
+def test_import_from_dovecot(gateway):
+    """What a real Dovecot makes of a password is taken over: each user logs in, the one with SCRAM keys by SCRAM too."""
+    schemes = ("SCRAM-SHA-256", "BLF-CRYPT", "SHA512-CRYPT", "CRYPT")
+    hashes = {scheme: run("doveadm", "pw", "-s", scheme, "-p", f"{scheme}'s").stdout.decode().strip() for scheme in schemes}
+    lines = "".join(f"{scheme.lower()}:{made}::::::\n" for scheme, made in hashes.items())
+    assert gateway.json("user", "import", "-", input=lines)["imported"] == len(schemes)
+    try:
+        for scheme in schemes:
+            with gateway.connect() as client:
+                client.ehlo()
+                assert client.login(scheme.lower(), f"{scheme}'s").code == 235, scheme
+        scram = Scram("scram-sha-256", "SCRAM-SHA-256's")
+        with gateway.connect() as client:
+            client.ehlo()
+            first = client.command("AUTH SCRAM-SHA-256 " + scram.first())
+            assert first.code == 334 and scram.server_is_right(client.command(scram.final(first.text)).text)
+            assert client.command("").code == 235
+    finally:
+        for scheme in schemes:
+            gateway.ctl("user", "remove", scheme.lower())
+    weak = run("doveadm", "pw", "-s", "MD5-CRYPT", "-p", "x").stdout.decode().strip()
+    said = gateway.ctl("user", "import", input=f"weak:{weak}\n", check=False)
+    assert said.returncode == DATA and b"{MD5-CRYPT} cannot be used" in said.stderr
 
 
 def test_import(gateway, tmp_path):

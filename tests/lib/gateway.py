@@ -46,13 +46,12 @@ class Gateway:
 
     user, password = USER, PASSWORD
     was_crashed = False  # by SIGSEGV from a test
-    tls_keys = ""  # more in the tls section, and in the listen sections
-    listen_keys = ""
+    listen_keys = ""  # more in both listen sections
     launcher = ()  # what starts the program, instead of ourselves
 
     def __init__(self, pki, route, rules=REFUSE, settings=None, extra="", listen="", tls=""):
         self.pki, self.route, self.rules, self.extra = pki, route, rules, extra
-        self.listen_text, self.tls_text = listen, tls
+        self.listen_text, self.tls_keys = listen, tls
         self.settings = {**SETTINGS, **{s: {**SETTINGS.get(s, {}), **v} for s, v in (settings or {}).items()}}
         self.folder = short_folder()
         self.conf = self.folder / "sealgate.conf"
@@ -65,7 +64,8 @@ class Gateway:
         try:
             self._make_secrets()
             self.write_conf()
-            self.ctl("user", "add", self.user, input=self.password + "\n")
+            if self.settings["auth"].get("users", self.users):
+                self.ctl("user", "add", self.user, input=self.password + "\n")
         except BaseException:
             remove_folder(self.folder)
             raise
@@ -93,9 +93,10 @@ class Gateway:
             f'listen "127.0.0.1:{self.starttls_port}" {{ tls = starttls {self.listen_keys} }}',
             f'tls {{ certificate = "{self.certificate}" key = "{self.key}" {self.tls_keys} {self.tls_text} }}',
         ]
+        # None takes a key away: where users are elsewhere.
         sections["auth"] = {"users": self.users, **sections["auth"]}
         for section, keys in sections.items():
-            values = " ".join(f'{name} = "{value}"' for name, value in keys.items())
+            values = " ".join(f'{name} = "{value}"' for name, value in keys.items() if value is not None)
             lines.append(f"{section} {{ {values} }}")
         return "\n".join(lines + [self.rules, self.extra]) + "\n"
 
@@ -206,8 +207,8 @@ class Gateway:
     def ctl(self, *words, check=True, input=None):
         return run(SEALCTL, "-c", self.conf, *words, check=check, input=input)
 
-    def json(self, *words):
-        return json.loads(self.ctl(*words, "--json").stdout)
+    def json(self, *words, **options):
+        return json.loads(self.ctl(*words, "--json", **options).stdout)
 
     def add_keys(self, *people):
         self.ctl("key", "add", *(p.certificate for p in people))
@@ -238,14 +239,15 @@ class Gateway:
         """A raw client before EHLO."""
         return smtp.Raw(self.starttls_port if tls != "implicit" else self.port, self.pki, tls, source=source)
 
-    def submit(self, recipients, message, sender=USER):
-        """Sends one message; the last reply, be it to MAIL, RCPT or the end of data."""
+    def submit(self, recipients, message, sender=USER, mail_params="", rcpt_params=""):
+        """Sends one message; the last reply, be it to MAIL, RCPT or the end of data. Parameters with a space before
+        each."""
         with self.connect() as client:
             client.ready(self)
-            reply = client.command(f"MAIL FROM:<{sender}>")
+            reply = client.command(f"MAIL FROM:<{sender}>{mail_params}")
             for recipient in recipients:
                 if reply.code == 250:
-                    reply = client.command(f"RCPT TO:<{recipient}>")
+                    reply = client.command(f"RCPT TO:<{recipient}>{rcpt_params}")
             if reply.code != 250:
                 return reply
             assert client.command("DATA").code == 354

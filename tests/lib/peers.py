@@ -40,10 +40,11 @@ def answers(port):
 
 
 class Postfix:
-    """port offers STARTTLS, clear_port does not. Needs root, as Postfix does."""
+    """port offers STARTTLS, clear_port does not. Needs root, as Postfix does. more: lines for main.cf."""
 
-    def __init__(self, pki):
+    def __init__(self, pki, more=""):
         self.folder = short_folder()
+        self.more = more
         self.folder.chmod(0o755)
         self.port, self.clear_port = free_port(), free_port()
         self.maildir = Maildir(self.folder / "mail")
@@ -86,6 +87,7 @@ virtual_uid_maps = static:{NOBODY}
 virtual_gid_maps = static:{NOBODY}
 alias_maps =
 local_recipient_maps =
+{self.more}
 """)
         (conf / "master.cf").write_text(f"""
 127.0.0.1:{self.port} inet n - n - - smtpd -o smtpd_tls_security_level=may
@@ -97,6 +99,7 @@ tlsmgr unix - - n 1000? 1 tlsmgr
 rewrite unix - - n - - trivial-rewrite
 bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
 proxymap unix - - n - - proxymap
 error unix - - n - - error
 retry unix - - n - - error

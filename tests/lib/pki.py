@@ -1,8 +1,24 @@
 """X.509 for TLS: a certificate authority of our own, made by openssl."""
 
+import dataclasses
+import hashlib
+import pathlib
 import ssl
 
 from tools import run
+
+
+@dataclasses.dataclass
+class Identity:
+    """A client certificate: PEM files."""
+
+    certificate: pathlib.Path
+    key: pathlib.Path
+
+    @property
+    def sha256(self):
+        """Of the DER, as configuration and logs write it."""
+        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(self.certificate.read_text())).hexdigest()
 
 
 class Pki:
@@ -45,9 +61,16 @@ class Pki:
         assert response.stat().st_size > 100
         return response
 
-    def client_context(self):
-        """Verifies our servers as a careful client does."""
-        return ssl.create_default_context(cafile=str(self.ca))
+    def client(self, name):
+        """An Identity of NAME, issued by our authority."""
+        return Identity(*self.issue(name))
+
+    def client_context(self, identity=None):
+        """Verifies our servers as a careful client does; shows IDENTITY when asked for a certificate."""
+        context = ssl.create_default_context(cafile=str(self.ca))
+        if identity:
+            context.load_cert_chain(identity.certificate, identity.key)
+        return context
 
 
 def server_context(certificate, key):

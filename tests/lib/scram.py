@@ -11,11 +11,11 @@ def b64(data):
 
 
 class Scram:
-    """flag: "n" (cannot bind), "y" (could, but saw no -PLUS)."""
+    """flag: "n" (cannot bind), "y" (could, but saw no -PLUS). nonce: length of the client's."""
 
-    def __init__(self, user, password, flag="n"):
+    def __init__(self, user, password, flag="n", nonce=24):
         self.password, self.header = password, flag + ",,"
-        self.bare = f"n={user.replace('=', '=3D').replace(',', '=2C')},r={secrets.token_hex(12)}"
+        self.bare = f"n={user.replace('=', '=3D').replace(',', '=2C')},r={secrets.token_hex(nonce // 2)}"
         self.signature = None
 
     def first(self):

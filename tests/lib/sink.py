@@ -58,7 +58,7 @@ class Session(socketserver.StreamRequestHandler):
         line = self.rfile.readline(4096)
         if not line:
             return False
-        verb, _, argument = line.decode("latin-1").strip().partition(" ")
+        verb, _, argument = line.decode("utf-8", "surrogateescape").strip().partition(" ")
         verb = verb.upper()
         self.sink.commands.append((self.number, verb, argument))
         reply = self.replaced(verb, argument)
@@ -71,6 +71,7 @@ class Session(socketserver.StreamRequestHandler):
 
     def do_ehlo(self, _):
         features = ["sink", "PIPELINING", "SIZE 100000000", "8BITMIME", "ENHANCEDSTATUSCODES"]
+        features += self.sink.features
         if self.sink.tls and not self.tls:
             features.append("STARTTLS")
         lines = [f"250-{f}" for f in features[:-1]] + [f"250 {features[-1]}"]
@@ -146,10 +147,11 @@ class Sink:
     """
     messages: what was accepted. script(verb, argument, session) may answer a command (or "CONNECT", or "END" with the
     message as its argument) itself: a reply line, bytes as they are, or False to close; None leaves it to the sink.
+    features: what EHLO announces beside the usual, ["DSN", "SMTPUTF8"].
     """
 
-    def __init__(self, tls=None, script=None, port=0, on_message=None, address="127.0.0.1"):
-        self.tls, self.script, self.on_message = tls, script, on_message
+    def __init__(self, tls=None, script=None, port=0, on_message=None, address="127.0.0.1", features=()):
+        self.tls, self.script, self.on_message, self.features = tls, script, on_message, list(features)
         self.address, self.port = address, port
         self.messages, self.commands = [], []
         self.connections = 0
@@ -194,6 +196,10 @@ class Sink:
             if self.on_message:
                 self.on_message(len(self.messages), message)
             self._changed.notify_all()
+
+    def said(self, verb):
+        """Arguments of all commands VERB, in order."""
+        return [argument for _, said, argument in list(self.commands) if said == verb]
 
     def find(self, wanted):
         """Messages for the address WANTED, or for which the function WANTED is true."""

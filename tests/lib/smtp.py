@@ -25,8 +25,8 @@ class Closed(Exception):
 
 
 class Raw:
-    """One connection. tls="implicit" is port 465, "starttls" does EHLO and STARTTLS first, None stays clear.
-    certificate: (certificate, key) of the client."""
+    """One connection. tls="implicit" is port 465, "starttls" does EHLO and STARTTLS first, None stays clear. source:
+    address that it comes from, any of 127.0.0.0/8; certificate: (certificate, key) of the client."""
 
     def __init__(self, port, pki, tls="implicit", timeout=30, source="127.0.0.1", certificate=None):
         self._context = pki.client_context()

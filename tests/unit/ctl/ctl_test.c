@@ -311,6 +311,26 @@ static void explain_shows_no_control_characters(void **state)
     free(errors);
 }
 
+static void status_shows_who_is_blocked_and_who_is_in_clear(void **state)
+{
+    (void)state;
+    static const char answer[] =
+        "{\"ok\":true,\"configuration\":\"c\",\"started\":\"s\",\"processes\":[],\"queue\":{\"ok\":true},"
+        "\"guard\":{\"ok\":true,\"blocked\":[{\"kind\":\"user\",\"name\":\"a\\u001b\",\"count\":50,"
+        "\"blocked-until\":\"U\"}],\"clear\":[{\"name\":\"192.0.2.9\",\"count\":3,\"last\":\"L\",\"verb\":"
+        "\"MAIL\","
+        "\"helo\":null}]}}";
+    char *out, *errors;
+    assert_int_equal(run(verb_named(ctl_status_verbs, "status", NULL), answer, false, NULL, &out, &errors),
+                     EX_OK);
+    assert_string_equal(
+        out, "configuration: c\nstarted: s\nno process\n"
+             "\nBLOCKED  NAME  FAILURES  UNTIL\nuser     a?    50        U\n"
+             "\nTRIED WITHOUT TLS  TIMES  LAST  VERB  HELO\n192.0.2.9          3      L     MAIL  -\n");
+    free(out);
+    free(errors);
+}
+
 static void a_changed_audit_trail_fails(void **state)
 {
     (void)state;
@@ -340,6 +360,7 @@ int main(void)
         cmocka_unit_test(no_answer_is_no_success),
         cmocka_unit_test(a_gateway_that_is_not_there_is_unavailable),
         cmocka_unit_test(explain_shows_no_control_characters),
+        cmocka_unit_test(status_shows_who_is_blocked_and_who_is_in_clear),
         cmocka_unit_test(a_changed_audit_trail_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

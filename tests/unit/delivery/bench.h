@@ -214,13 +214,13 @@ static inline void bench_clean(struct bench *b)
 struct bench_lease {
     int64_t copy_id;
     enum copy_state state; /* 0: queued */
-    bool locked, smtputf8, expired;
+    bool locked, smtputf8, expired, requiretls;
     const char *reverse_path; /* NULL: alice@example.org */
     const char *header;       /* for a DSN */
     const char *reason;
     struct span body;
     const char *recipients[8];
-    const char *notify, *orcpt;
+    const char *notify, *orcpt, *envid, *ret;
 };
 
 #define BENCH_ID "0123456789abcdefghij"
@@ -235,6 +235,9 @@ static inline void bench_send(struct bench *b, const struct bench_lease *l)
         .format = FORMAT_CLEAR,
         .locked = l->locked,
         .smtputf8 = l->smtputf8,
+        .requiretls = l->requiretls,
+        .envid = (char *)(uintptr_t)l->envid,
+        .ret = (char *)(uintptr_t)l->ret,
         .received_ms = 1700000000000,
         .expires_ms = l->expired ? 1700000000001 : INT64_MAX,
         .reverse_path = (char *)(uintptr_t)(l->reverse_path ? l->reverse_path : "alice@example.org"),

@@ -19,12 +19,13 @@ static struct recipient make(struct lease_recipient *lease, const char *address,
     return r;
 }
 
-static const char *write(struct recipient *const *recipients, size_t n, const char *to, const char *header,
-                         struct buf *out)
+static const char *write_for(const char *envid, struct recipient *const *recipients, size_t n, const char *to,
+                             const char *header, struct buf *out)
 {
     struct dsn dsn = {.id = "0123456789abcdefghij",
                       .hostname = "gw.example.net",
                       .to = to,
+                      .envid = envid,
                       .received_ms = 1700000000000,
                       .now_ms = 1700000060000,
                       .recipients = recipients,
@@ -34,6 +35,12 @@ static const char *write(struct recipient *const *recipients, size_t n, const ch
     dsn_write(&dsn, out);
     assert_false(out->failed);
     return buf_str(out);
+}
+
+static const char *write(struct recipient *const *recipients, size_t n, const char *to, const char *header,
+                         struct buf *out)
+{
+    return write_for(NULL, recipients, n, to, header, out);
 }
 
 static void is_seven_bit_crlf(const struct buf *out)
@@ -120,6 +127,112 @@ static void international_addresses(void **state)
         write((struct recipient *const[]){&r}, 1, "\xe4\xbe\x8b@example.net", "Subject: x\r\n", &out);
     assert_non_null(strstr(text, "Final-Recipient: utf-8; j\\x{F6}rg@example.com\r\n"));
     assert_null(strstr(text, "\r\nTo: "));
+    /* A person can read it. */
+    assert_non_null(
+        strstr(text, "text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n"));
+    assert_non_null(strstr(text, "  j=C3=B6rg@example.com\r\n"));
+    assert_non_null(strstr(text, "plain ASCII letters"));
+    is_seven_bit_crlf(&out);
+    buf_free(&out);
+}
+
+/* RFC 2045 §6.7: lines of at most 76 bytes, and nothing but the soft line ends is added. */
+static void long_international_addresses(void **state)
+{
+    (void)state;
+    struct lease_recipient l;
+    char address[300] = "";
+    while (strlen(address) < 200)
+        strcat(address, "\xe4\xbe\x8b=");
+    strcat(address, "@example.com");
+    struct recipient r = make(&l, address, "5.6.7", "no SMTPUTF8", NULL);
+    struct buf out;
+    const char *text = write((struct recipient *const[]){&r}, 1, "carol@example.net", "Subject: x\r\n", &out);
+    const char *end = strstr(text, "message/delivery-status\r\n");
+    size_t column = 0, seen = 0;
+    for (const char *c = strstr(text, "quoted-printable\r\n\r\n"); c < end; c++) {
+        column = *c == '\n' ? 0 : column + 1;
+        assert_true(column <= 77); /* with its CR */
+        seen += strncmp(c, "=E4", 3) == 0;
+    }
+    assert_int_equal(seen, 50);
+    is_seven_bit_crlf(&out);
+    buf_free(&out);
+}
+
+/* RFC 3461 §6.3, RFC 6533 §3: as the client meant them, or not at all. */
+static void a9_envid_and_orcpt(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *envid, *orcpt, *id, *original;
+    } cases[] = {
+        {"QQ314159", "rfc822;Bob@Example.COM", "QQ314159", "rfc822;Bob@Example.COM"},
+        {"a+2Bb+3Dc", "rfc822;bob+2Bx@example.com", "a+b=c", "rfc822;bob+x@example.com"},
+        {"white+20space", "x400;/S+3Dbob/", "white space", "x400;/S=bob/"},
+        {"x", "utf-8;j\xc3\xb6rg@example.com", "x", "utf-8;j\\x{F6}rg@example.com"},
+        {"x", "UTF-8;j\\x{F6}rg\\x{2B}@example.com", "x", "UTF-8;j\\x{F6}rg\\x{2B}@example.com"},
+        {"a+0D+0AX-Evil:+20yes", "rfc822;a+0D+0AX-Evil:+20yes", NULL, NULL},
+        {"a\r\nX-Evil: yes", "rfc822;a\r\nX-Evil: yes", NULL, NULL},
+        {"a\x80", "rfc822;a\x80", NULL, NULL},
+        {"a+00b", "rfc822;a+00b", NULL, NULL},
+        {"a+C3+B6", "rfc822;a+C3+B6", NULL, NULL},
+        {"a+4", "rfc822;a+4", NULL, NULL},
+        {"a+zz", "rfc822;a+zz", NULL, NULL},
+        {"a+2b", "rfc822;a+2b", NULL, NULL}, /* lower case is no hexchar */
+        {"", "rfc822;", NULL, NULL},
+        {"x", ";bob@example.com", "x", NULL},
+        {"x", "bob@example.com", "x", NULL},
+        {"x", "rfc822\r\nX-Evil: yes;a", "x", NULL},
+        {"x", "utf-8;a\r\nX-Evil: yes", "x", NULL},
+        {"x", "utf-8;\xff", "x", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct lease_recipient l;
+        struct recipient r = make(&l, "bob@example.com", "5.1.1", "550 5.1.1 nobody", NULL);
+        struct buf out;
+        char line[200];
+        l.orcpt = (char *)(uintptr_t)cases[i].orcpt;
+        const char *text = write_for(cases[i].envid, (struct recipient *const[]){&r}, 1, "carol@example.net",
+                                     "Subject: x\r\n", &out);
+        snprintf(line, sizeof line,
+                 "\r\nOriginal-Envelope-Id: %s\r\nReporting-MTA: ", cases[i].id ? cases[i].id : "");
+        assert_int_equal(strstr(text, line) != NULL, cases[i].id != NULL);
+        assert_int_equal(strstr(text, "Original-Envelope-Id") != NULL, cases[i].id != NULL);
+        snprintf(line, sizeof line, "\r\n\r\nOriginal-Recipient: %s\r\nFinal-Recipient: ",
+                 cases[i].original ? cases[i].original : "");
+        assert_int_equal(strstr(text, line) != NULL, cases[i].original != NULL);
+        assert_int_equal(strstr(text, "Original-Recipient") != NULL, cases[i].original != NULL);
+        assert_null(strstr(text, "\r\nX-Evil"));
+        is_seven_bit_crlf(&out);
+        buf_free(&out);
+    }
+}
+
+/* RFC 3461 §5.2.2. */
+static void relayed_and_failed(void **state)
+{
+    (void)state;
+    struct lease_recipient l[2];
+    struct recipient a =
+        make(&l[0], "alice@example.org", "5.1.1", "550 5.1.1 nobody here", "mx [192.0.2.1]:25");
+    struct recipient b = make(&l[1], "bob@example.com", "2.0.0", "250 2.0.0 taken", "mx [192.0.2.1]:25");
+    struct buf out;
+    b.result.failure = FAILURE_NONE;
+    const char *text =
+        write((struct recipient *const[]){&b}, 1, "carol@example.net", "Subject: hello\r\n", &out);
+    assert_non_null(strstr(text, "\r\nSubject: Your message was passed on\r\n"));
+    assert_non_null(strstr(text, "rfc822; bob@example.com\r\nAction: relayed\r\nStatus: 2.0.0\r\n"));
+    assert_non_null(strstr(text, "was passed on\r\nfor:\r\n\r\n  bob@example.com\r\n"));
+    assert_null(strstr(text, "could not be delivered"));
+    buf_free(&out);
+    snprintf(b.result.status, sizeof b.result.status, "5.0.0"); /* beside a 250 */
+    text = write((struct recipient *const[]){&b, &a}, 2, "carol@example.net", "Subject: hello\r\n", &out);
+    assert_non_null(strstr(text, "\r\nSubject: Your message could not be delivered\r\n"));
+    assert_non_null(strstr(text, "\r\n\r\n  alice@example.org\r\n    550 5.1.1 nobody here\r\n"));
+    assert_non_null(strstr(text, "was passed on\r\nfor:\r\n\r\n  bob@example.com\r\n"));
+    assert_non_null(strstr(text, "alice@example.org\r\nAction: failed\r\nStatus: 5.1.1\r\n"));
+    assert_non_null(strstr(text, "bob@example.com\r\nAction: relayed\r\nStatus: 2.0.0\r\n"));
     is_seven_bit_crlf(&out);
     buf_free(&out);
 }
@@ -129,13 +242,19 @@ static void notify_is_obeyed(void **state)
     (void)state;
     static const struct {
         const char *notify;
-        bool wanted;
-    } cases[] = {{NULL, true},     {"FAILURE", true},  {"SUCCESS,FAILURE", true}, {"failure", true},
-                 {"NEVER", false}, {"SUCCESS", false}, {"DELAY", false}};
+        bool failed, relayed;
+    } cases[] = {{NULL, true, false},      {"FAILURE", true, false}, {"SUCCESS,FAILURE", true, true},
+                 {"failure", true, false}, {"NEVER", false, false},  {"SUCCESS", false, true},
+                 {"success", false, true}, {"DELAY", false, false},  {"SUCCESS,DELAY", false, true}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct lease_recipient l = {.notify = (char *)(uintptr_t)cases[i].notify};
         struct recipient r = {.lease = &l};
-        assert_int_equal(dsn_is_wanted(&r), cases[i].wanted);
+        assert_int_equal(dsn_is_wanted(&r, OUTCOME_BOUNCED), cases[i].failed);
+        assert_int_equal(dsn_is_wanted(&r, OUTCOME_DELIVERED), cases[i].relayed);
+        assert_false(dsn_is_wanted(&r, OUTCOME_DEFERRED));
+        r.dsn_known = true; /* the next hop will tell */
+        assert_false(dsn_is_wanted(&r, OUTCOME_DELIVERED));
+        assert_int_equal(dsn_is_wanted(&r, OUTCOME_BOUNCED), cases[i].failed);
     }
 }
 
@@ -147,6 +266,7 @@ static void advice_fits_the_status(void **state)
         const char *status, *says;
     } cases[] = {
         {FAILURE_PERMANENT, "5.1.1", "no such address"}, {FAILURE_PERMANENT, "5.1.10", "no mail at all"},
+        {FAILURE_PERMANENT, "5.6.7", "plain ASCII"},     {FAILURE_REFUSED, "5.7.30", "REQUIRETLS"},
         {FAILURE_PERMANENT, "5.1.6", "not accepted"},    {FAILURE_PERMANENT, "5.7.26", "by its rules"},
         {FAILURE_PERMANENT, "5.0.0", "for good"},        {FAILURE_TEMPORARY, "4.4.7", "for as long as"},
         {FAILURE_RETURN, "5.7.1", "certificate"},
@@ -164,6 +284,9 @@ int main(void)
         cmocka_unit_test(has_all_that_rfc3464_asks_for),
         cmocka_unit_test(a2_the_original_header_is_made_safe),
         cmocka_unit_test(international_addresses),
+        cmocka_unit_test(long_international_addresses),
+        cmocka_unit_test(a9_envid_and_orcpt),
+        cmocka_unit_test(relayed_and_failed),
         cmocka_unit_test(notify_is_obeyed),
         cmocka_unit_test(advice_fits_the_status),
     };

@@ -31,6 +31,7 @@ static struct {
     size_t addresses[2];       /* that hosts a and b have */
     char opens[OPENS_MAX * 8]; /* "a a* b ": the hosts connected to, "*": in clear */
     size_t n_opens;
+    char match_name[64]; /* that the last connection demanded */
     bool done;
 } world;
 
@@ -78,6 +79,8 @@ struct client *client_open(struct event_base *base, const struct client_settings
     assert_true(world.n_opens < OPENS_MAX);
     size_t len = strlen(world.opens);
     snprintf(world.opens + len, sizeof world.opens - len, "%.1s%s ", target->host, target->clear ? "*" : "");
+    snprintf(world.match_name, sizeof world.match_name, "%s",
+             target->demand.match_name ? target->demand.match_name : "");
     enum act act = world.acts[world.n_opens++];
     if (act == FAIL_AT_ONCE) {
         error_set(err, STATUS_TEMPORARY, "the network is unreachable");
@@ -121,6 +124,8 @@ void client_abort(struct client *c)
 
 /* ---- in place of resolver.c ---- */
 
+static bool mx_is_secure; /* by DNSSEC */
+
 struct resolver_query {
     resolver_done_fn *done;
     void *arg;
@@ -153,6 +158,7 @@ struct resolver_query *resolver_mx(struct resolver *resolver, const char *domain
     query->answer.mx[0] = (struct resolver_mx){10, "a.example.com"};
     query->answer.mx[1] = (struct resolver_mx){20, "b.example.com"};
     query->answer.n_mx = 2;
+    query->answer.secure = mx_is_secure;
     return query;
 }
 
@@ -182,7 +188,7 @@ static void on_done(void *arg, struct transaction *t)
     transaction_free(t);
 }
 
-static struct result deliver(const enum act *acts, size_t a, size_t b)
+static struct result deliver_as(bool requiretls, const enum act *acts, size_t a, size_t b)
 {
     static const struct destination_settings settings = {
         .route = {.route = "mx", .mx_port = 25, .hostname = "gw.example.net"},
@@ -190,7 +196,7 @@ static struct result deliver(const enum act *acts, size_t a, size_t b)
         .per_destination = 1,
         .deliveries_per_connection = 1};
     const struct lease_recipient lease = {.id = 1, .address = (char[]){"bob@example.com"}};
-    const struct mail mail = {.id = "x", .reverse_path = "alice@example.org"};
+    const struct mail mail = {.id = "x", .reverse_path = "alice@example.org", .requiretls = requiretls};
     struct recipient recipient = {.lease = &lease};
     struct recipient *recipients[] = {&recipient};
     struct error err;
@@ -213,6 +219,11 @@ static struct result deliver(const enum act *acts, size_t a, size_t b)
     assert_true(recipient.done);
     recipient_free(&recipient);
     return recipient.result;
+}
+
+static struct result deliver(const enum act *acts, size_t a, size_t b)
+{
+    return deliver_as(false, acts, a, b);
 }
 
 /* "may" goes on in clear with the address where TLS failed, and with no other (A3). */
@@ -261,11 +272,56 @@ static void r1_no_address_to_try_is_not_delivered(void **state)
     }
 }
 
+/* RFC 8689 §4.2.1: what one address of a host says for good is the host's word; another host's silence is
+ * not, for it might have said yes. And never in clear. */
+static void requiretls_is_refused_by_hosts_not_by_addresses(void **state)
+{
+    (void)state;
+    static const struct {
+        enum act acts[OPENS_MAX];
+        size_t a, b;
+        enum delivery_outcome want;
+        const char *opens;
+    } cases[] = {
+        {{BREAK, REFUSE, REFUSE}, 2, 1, OUTCOME_BOUNCED, "a a b "},
+        {{REFUSE, FAIL_AT_ONCE, REFUSE}, 2, 1, OUTCOME_BOUNCED, "a a b "},
+        {{REFUSE, BREAK}, 1, 1, OUTCOME_DEFERRED, "a b "},
+        {{BREAK, REFUSE}, 1, 1, OUTCOME_DEFERRED, "a b "},
+        {{BREAK, REFUSE, TAKE}, 2, 1, OUTCOME_DELIVERED, "a a b "},
+        {{TLS_TROUBLE, TLS_TROUBLE}, 1, 1, OUTCOME_DEFERRED, "a b "},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct result result = deliver_as(true, cases[i].acts, cases[i].a, cases[i].b);
+        assert_string_equal(world.opens, cases[i].opens);
+        assert_int_equal(outcome_decide(&result, 0, 1), cases[i].want);
+    }
+    /* Other mail waits for the address that did not answer. */
+    struct result result = deliver((const enum act[]){BREAK, REFUSE, REFUSE}, 2, 1);
+    assert_int_equal(outcome_decide(&result, 0, 1), OUTCOME_DEFERRED);
+}
+
+/* RFC 8689 §4.2.1: the certificate is for the MX host only where DNSSEC vouches for the MX records. */
+static void requiretls_and_the_name_in_the_certificate(void **state)
+{
+    (void)state;
+    static const enum act acts[OPENS_MAX] = {TAKE};
+    deliver_as(true, acts, 1, 1);
+    assert_string_equal(world.match_name, "example.com");
+    mx_is_secure = true;
+    deliver_as(true, acts, 1, 1);
+    assert_string_equal(world.match_name, "a.example.com");
+    deliver_as(false, acts, 1, 1);
+    assert_string_equal(world.match_name, ""); /* "may" looks at none */
+    mx_is_secure = false;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a3_clear_is_for_one_address_only),
         cmocka_unit_test(r1_no_address_to_try_is_not_delivered),
+        cmocka_unit_test(requiretls_is_refused_by_hosts_not_by_addresses),
+        cmocka_unit_test(requiretls_and_the_name_in_the_certificate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

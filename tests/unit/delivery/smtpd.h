@@ -48,7 +48,8 @@ struct smtpd {
     int port;
     SSL_CTX *tls;
     /* what it offers and does */
-    const char *capabilities; /* lines "PIPELINING\r\n" … each without code; STARTTLS is added */
+    const char *capabilities; /* lines "250-PIPELINING\r\n" …; STARTTLS is added */
+    unsigned poor;            /* so many connections are offered none of them */
     bool no_starttls;
     enum step step;
     enum deed deed;
@@ -152,7 +153,8 @@ static inline void smtpd_ehlo(struct smtpd_session *s)
     char text[500];
     bool tls = conn_is_tls(s->conn);
     snprintf(text, sizeof text, "250-mx.example.org\r\n%s%s250 ENHANCEDSTATUSCODES\r\n",
-             tls || s->d->no_starttls ? "" : "250-STARTTLS\r\n", s->d->capabilities);
+             tls || s->d->no_starttls ? "" : "250-STARTTLS\r\n",
+             s->d->connections <= s->d->poor ? "" : s->d->capabilities);
     smtpd_say(s, text);
 }
 

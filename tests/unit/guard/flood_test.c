@@ -63,6 +63,25 @@ static void test_a_row_that_was_pushed_out_comes_back(void **state)
     assert_string_equal(find(s, "clear", "192.0.2.1").found.detail, "MAIL second");
 }
 
+/* The same, and it is written at once, before the deletion. */
+static void test_a_block_is_not_taken_along_by_an_older_deletion(void **state)
+{
+    struct state *s = *state;
+    s->settings.failures_network.count = s->settings.failures_user.count = 0;
+    fail_login(s, "192.0.2.1", "alice", 1);
+    guard_tick(s->guard, s->now);
+    for (unsigned i = 0; i < 32768; i++) {
+        char address[60];
+        snprintf(address, sizeof address, "2001:db8::%x:%x", i >> 8, i & 255);
+        fail_login(s, address, "alice", 1);
+    }
+    fail_login(s, "192.0.2.1", "alice", 5);
+    for (int i = 0; i < 20; i++)
+        guard_tick(s->guard, s->now);
+    restart(s);
+    assert_false(may_login(s, "192.0.2.1", "alice"));
+}
+
 /* Blocked ones go last, but they go: the bound holds. */
 static void test_even_blocks_are_bounded(void **state)
 {
@@ -134,6 +153,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a20_a_million_addresses_eat_no_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_row_that_was_pushed_out_comes_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_block_is_not_taken_along_by_an_older_deletion, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_even_blocks_are_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_lists_the_blocked_first_then_the_newest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_forgets, set_up, tear_down),

@@ -483,7 +483,7 @@ static enum status unpack_queue_attach(struct span bytes, struct error *err)
 static void pack_queue_lease(struct buf *b)
 {
     char bob[] = "bob@example.com", why[] = "none found", never[] = "NEVER", orcpt[] = "rfc822;b",
-         from[] = "";
+         from[] = "", envid[] = "QQ314159", ret[] = "FULL";
     struct lease_recipient recipients[2] = {
         {.id = 11, .address = bob, .reason = why, .notify = never, .orcpt = orcpt, .attempts = 3},
         {.id = 12, .address = bob}};
@@ -493,9 +493,12 @@ static void pack_queue_lease(struct buf *b)
                                 .format = FORMAT_CLEAR,
                                 .locked = true,
                                 .smtputf8 = true,
+                                .requiretls = true,
                                 .received_ms = 1,
                                 .expires_ms = 2,
                                 .reverse_path = from,
+                                .envid = envid,
+                                .ret = ret,
                                 .recipients = recipients,
                                 .n_recipients = 2};
     buf_init(&lease.dsn_header, 100);
@@ -510,7 +513,9 @@ static void see_lease(const struct queue_lease *lease)
     assert_string_equal(lease->message_id, ID);
     assert_int_equal(lease->state, COPY_RETURN);
     assert_int_equal(lease->format, FORMAT_CLEAR);
-    assert_true(lease->locked && lease->smtputf8 && !lease->body_8bit);
+    assert_true(lease->locked && lease->smtputf8 && !lease->body_8bit && lease->requiretls);
+    assert_string_equal(lease->envid, "QQ314159");
+    assert_string_equal(lease->ret, "FULL");
     assert_int_equal(lease->received_ms, 1);
     assert_int_equal(lease->expires_ms, 2);
     assert_string_equal(lease->reverse_path, "");

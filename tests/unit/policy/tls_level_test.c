@@ -48,8 +48,10 @@ static void the_nearest_policy_decides(void **state)
         {"", false, TLS_LEVEL_MAY, NULL, "delivery tls"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct tls_demand d =
-            tls_level_decide(&settings, rows[i].domain, "mx.example.net", rows[i].fixed_route);
+        const struct tls_hop hop = {
+            .domain = rows[i].domain, .mx_host = "mx.example.net", .fixed_route = rows[i].fixed_route};
+        struct tls_demand d = tls_level_decide(&settings, &hop);
+        assert_false(d.requiretls);
         assert_int_equal(d.level, rows[i].level);
         assert_string_equal(d.why, rows[i].why);
         if (rows[i].match_name)
@@ -63,7 +65,8 @@ static void a_dotted_policy_covers_the_domain_itself(void **state)
 {
     (void)state;
     static const struct tls_level_settings settings = {TLS_LEVEL_MAY, policies, 2};
-    struct tls_demand d = tls_level_decide(&settings, "partner.example", "mx.example.net", false);
+    static const struct tls_hop hop = {.domain = "partner.example", .mx_host = "mx.example.net"};
+    struct tls_demand d = tls_level_decide(&settings, &hop);
     assert_int_equal(d.level, TLS_LEVEL_VERIFY);
 }
 
@@ -72,9 +75,46 @@ static void the_default_without_policies(void **state)
     (void)state;
     for (int i = 0; i < 5; i++) {
         struct tls_level_settings settings = {.level = (enum tls_level)i};
-        struct tls_demand d = tls_level_decide(&settings, "example.com", "mx.example.net", false);
+        const struct tls_hop hop = {
+            .domain = "example.com", .mx_host = "mx.example.net", .mx_secure = i % 2 == 0};
+        struct tls_demand d = tls_level_decide(&settings, &hop);
         assert_int_equal(d.level, i);
         assert_int_equal(d.match_name != NULL, i >= TLS_LEVEL_VERIFY);
+    }
+}
+
+/* RFC 8689 §4.2.1: whatever the policies say, a verified certificate; and for the right name. */
+static void requiretls_raises_every_level(void **state)
+{
+    (void)state;
+    static const struct {
+        enum tls_level level;
+        bool fixed_route, mx_secure;
+        const char *match_name, *why;
+    } rows[] = {
+        {TLS_LEVEL_NONE, false, false, "example.com", "REQUIRETLS"},
+        {TLS_LEVEL_MAY, false, false, "example.com", "REQUIRETLS"},
+        {TLS_LEVEL_ENCRYPT, false, false, "example.com", "REQUIRETLS"},
+        {TLS_LEVEL_VERIFY, false, false, "example.com", "REQUIRETLS"},
+        {TLS_LEVEL_SECURE, false, false, "example.com", "delivery tls"},
+        {TLS_LEVEL_MAY, false, true, "mx.example.net", "REQUIRETLS"},
+        {TLS_LEVEL_VERIFY, false, true, "mx.example.net", "REQUIRETLS"},
+        {TLS_LEVEL_SECURE, false, true, "example.com", "delivery tls"},
+        {TLS_LEVEL_NONE, true, false, "mx.example.net", "REQUIRETLS"},
+        {TLS_LEVEL_SECURE, true, false, "mx.example.net", "delivery tls"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct tls_level_settings settings = {.level = rows[i].level};
+        const struct tls_hop hop = {.domain = "example.com",
+                                    .mx_host = "mx.example.net",
+                                    .fixed_route = rows[i].fixed_route,
+                                    .mx_secure = rows[i].mx_secure,
+                                    .requiretls = true};
+        struct tls_demand d = tls_level_decide(&settings, &hop);
+        assert_int_equal(d.level, TLS_LEVEL_SECURE);
+        assert_true(d.requiretls);
+        assert_string_equal(d.match_name, rows[i].match_name);
+        assert_string_equal(d.why, rows[i].why);
     }
 }
 
@@ -96,6 +136,7 @@ int main(void)
         cmocka_unit_test(the_nearest_policy_decides),
         cmocka_unit_test(a_dotted_policy_covers_the_domain_itself),
         cmocka_unit_test(the_default_without_policies),
+        cmocka_unit_test(requiretls_raises_every_level),
         cmocka_unit_test(A33_only_may_and_none_allow_clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

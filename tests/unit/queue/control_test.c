@@ -71,6 +71,11 @@ static void test_list_and_show(void **state)
     sample_recipient(&s, copy, "bob@example.com");
     sample_recipient(&s, copy, "carol\xff@example.net"); /* no UTF-8 */
     sample_recipient(&s, sample_copy(&s, COPY_RETURN, FORMAT_CLEAR, "locked"), "dave@example.com");
+    s.store.envelope.user = text("");
+    s.store.envelope.client = text("scanner");
+    s.store.envelope.envid = text("QQ314159");
+    s.store.envelope.ret = text("HDRS");
+    s.store.envelope.requiretls = true;
     assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
     sample_held(&held, "erin@example.com");
     assert_int_equal(world_send(&w, &held), SUBMIT_QUEUED);
@@ -81,6 +86,8 @@ static void test_list_and_show(void **state)
     json_t *first = json_array_get(messages, 0);
     assert_string_equal(str(first, "id"), s.store.envelope.id);
     assert_string_equal(str(first, "received"), "2027-01-15T08:00:00Z");
+    assert_string_equal(str(first, "user"), "client:scanner");
+    assert_string_equal(str(json_array_get(messages, 1), "user"), "alice");
     json_t *recipients = json_object_get(first, "recipients");
     assert_int_equal(json_array_size(recipients), 3);
     assert_string_equal(str(json_array_get(recipients, 0), "state"), "queued");
@@ -116,6 +123,11 @@ static void test_list_and_show(void **state)
     json_t *message = json_object_get(answer, "message");
     assert_string_equal(str(message, "from"), "alice@example.org");
     assert_string_equal(str(message, "tls_version"), "TLSv1.3");
+    assert_string_equal(str(message, "user"), "client:scanner");
+    assert_string_equal(str(message, "client"), "scanner");
+    assert_string_equal(str(message, "envid"), "QQ314159");
+    assert_string_equal(str(message, "ret"), "HDRS");
+    assert_true(json_is_true(json_object_get(message, "requiretls")));
     json_t *bob = json_array_get(json_object_get(message, "recipients"), 0);
     assert_string_equal(str(bob, "fingerprint"), "0123456789ABCDEF");
     assert_string_equal(str(bob, "format"), "smime");

@@ -136,6 +136,8 @@ static void test_a_refused_recipient_is_in_the_audit_trail(void **state)
                                     .recipient = text("mallory@example.com"),
                                     .rule = text("confidential"),
                                     .reply = text("550 5.7.1 no certificate")};
+    refused.envelope.user = text("");
+    refused.envelope.client = text("scanner");
     refused.envelope.n_recipients = 0;
     refused.envelope.recipients = NULL;
     buf_init(&body, 10000);
@@ -150,6 +152,7 @@ static void test_a_refused_recipient_is_in_the_audit_trail(void **state)
     assert_string_equal(json_string_value(json_object_get(line, "event")), "refused");
     assert_string_equal(json_string_value(json_object_get(line, "recipient")), "mallory@example.com");
     assert_string_equal(json_string_value(json_object_get(line, "reply")), "550 5.7.1 no certificate");
+    assert_string_equal(json_string_value(json_object_get(line, "user")), "client:scanner");
     json_decref(answer);
     world_end(&w);
 }

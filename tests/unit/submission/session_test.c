@@ -315,6 +315,35 @@ static void test_A18_time_to_auth(void **state)
     finish(f, NULL);
 }
 
+/* A deadline that has passed stays passed, however fast bytes and commands come. */
+static void test_A18_a_flood_does_not_put_off_the_end(void **state)
+{
+    (void)state;
+    struct submission_limits limits = test_limits();
+    limits.data_ms = 200;
+    limits.before_auth_ms = 200;
+    struct fixture *f = start_with(limits);
+    static char dots[65536];
+    memset(dots, '.', sizeof dots);
+    struct client *c = client_login(f);
+    say(c, "MAIL FROM:<a@example.org>", "250");
+    say(c, "RCPT TO:<b@example.com>", "250");
+    say(c, "DATA", "354");
+    size_t sent = 0, most = (size_t)4 << 30;
+    while (sent < most && put(c, dots, sizeof dots))
+        sent += sizeof dots;
+    assert_true(sent < most);
+    client_close(c);
+    c = client_open(f, 0);
+    int commands = 0, enough = 200000;
+    while (commands < enough && put(c, "NOOP\r\n", 6) && strncmp(get_reply(c), "250", 3) == 0)
+        commands++;
+    assert_true(commands < enough);
+    assert_true(strncmp(c->reply, "421 4.4.2", 9) == 0);
+    client_close(c);
+    finish(f, NULL);
+}
+
 static void test_A17_sessions_per_client(void **state)
 {
     (void)state;
@@ -402,6 +431,7 @@ int main(void)
         cmocka_unit_test(test_A17_a_client_that_does_not_read),
         cmocka_unit_test(test_A18_timers),
         cmocka_unit_test(test_A18_time_to_auth),
+        cmocka_unit_test(test_A18_a_flood_does_not_put_off_the_end),
         cmocka_unit_test(test_A17_sessions_per_client),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_the_drain_has_an_end),

@@ -1,4 +1,8 @@
 /* SCRAM keys: known answers, and what is not of their form. */
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/sha.h>
+
 #include "gateway/users/scram_keys.h"
 #include "tests/unit/users/fixture.h"
 
@@ -29,6 +33,40 @@ static void test_rfc7677_example(void **state)
     assert_false(scram_keys_match(&keys, "pencils"));
     assert_false(scram_keys_match(&keys, ""));
     assert_false(scram_keys_match(&keys, "pencil\x01"));
+}
+
+static void mac(const unsigned char key[SCRAM_KEY_SIZE], const char *text, unsigned char out[SCRAM_KEY_SIZE])
+{
+    assert_non_null(
+        HMAC(EVP_sha256(), key, SCRAM_KEY_SIZE, (const unsigned char *)text, strlen(text), out, NULL));
+}
+
+/* The exchange itself: the client's proof of the RFC fits StoredKey, ServerKey makes the server's signature.
+ */
+static void test_rfc7677_proof_and_signature(void **state)
+{
+    (void)state;
+    static const char messages[] = "n=user,r=rOprNGfwEbeRWgbNEkqO,"
+                                   "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
+                                   "s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,"
+                                   "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
+    static const char proof[] = "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
+                      signature[] = "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=";
+    struct scram_keys keys;
+    struct error err = {0};
+    unsigned char client[SCRAM_KEY_SIZE], hash[SCRAM_KEY_SIZE], bytes[48], text[64];
+    assert_int_equal(
+        scram_keys_parse(span_str("SCRAM-SHA-256$4096:" SALT "$" STORED ":" SERVER), &keys, &err), STATUS_OK);
+    assert_int_equal(scram_keys_derive("pencil", &keys, &err), STATUS_OK);
+    mac(keys.stored_key, messages, client);
+    assert_int_equal(EVP_DecodeBlock(bytes, (const unsigned char *)proof, sizeof proof - 1), 33);
+    for (size_t i = 0; i < SCRAM_KEY_SIZE; i++)
+        client[i] ^= bytes[i];
+    SHA256(client, sizeof client, hash);
+    assert_memory_equal(hash, keys.stored_key, SCRAM_KEY_SIZE);
+    mac(keys.server_key, messages, hash);
+    EVP_EncodeBlock(text, hash, SCRAM_KEY_SIZE);
+    assert_string_equal((const char *)text, signature);
 }
 
 static void test_new_keys(void **state)
@@ -88,6 +126,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rfc7677_example),
+        cmocka_unit_test(test_rfc7677_proof_and_signature),
         cmocka_unit_test(test_new_keys),
         cmocka_unit_test(test_what_is_not_of_the_form),
     };

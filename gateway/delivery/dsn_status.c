@@ -1,0 +1,74 @@
+/* message/delivery-status: what became of each recipient, for programs (RFC 3464 §2). */
+#include <ctype.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "gateway/delivery/dsn_address.h"
+#include "gateway/delivery/dsn_private.h"
+#include "gateway/wire/orcpt.h"
+#include "gateway/wire/xtext.h"
+
+#define VALUE_MAX ORCPT_ASCII_MAX
+
+/* A field whose value comes from outside stands there whole or not at all. */
+static void put_field(struct buf *out, const char *name, const struct buf *value)
+{
+    if (value->failed || value->len == 0)
+        return;
+    buf_printf(out, "%s: ", name);
+    buf_append_span(out, buf_span(value));
+    buf_append_str(out, "\r\n");
+}
+
+static void put_original_recipient(const struct recipient *r, struct buf *out)
+{
+    struct buf value;
+    buf_init(&value, VALUE_MAX);
+    if (r->lease->orcpt && dsn_put_orcpt(&value, r->lease->orcpt))
+        put_field(out, "Original-Recipient", &value);
+    buf_free(&value);
+}
+
+/* §2.3.4: the class is 2 where the action is "relayed", 4 or 5 where it is "failed". */
+static const char *status_of(const struct recipient *r)
+{
+    return dsn_is_relayed(r) && r->result.status[0] != '2' ? "2.0.0" : r->result.status;
+}
+
+static void put_recipient(const struct dsn *dsn, const struct recipient *r, struct buf *out)
+{
+    char date[CLOCK_RFC5322_SIZE];
+    clock_rfc5322(dsn->now_ms, date);
+    buf_append_str(out, "\r\n");
+    put_original_recipient(r, out);
+    buf_append_str(out, "Final-Recipient: ");
+    dsn_put_address(out, r->lease->address);
+    buf_printf(out, "\r\nAction: %s\r\nStatus: %s\r\n", dsn_is_relayed(r) ? "relayed" : "failed",
+               status_of(r));
+    if (r->host)
+        buf_printf(out, "Remote-MTA: dns; %.*s\r\n", (int)strcspn(r->host, " "), r->host);
+    /* Only a reply of another server is a diagnostic "smtp" (§2.3.6). */
+    bool reply = r->host && isdigit((unsigned char)r->result.text[0]);
+    buf_printf(out, "Diagnostic-Code: %s; %s\r\n", reply ? "smtp" : "x-sealgate", r->result.text);
+    buf_printf(out, "Last-Attempt-Date: %s\r\n", date);
+}
+
+static void put_envelope_id(const struct dsn *dsn, struct buf *out)
+{
+    struct buf value;
+    buf_init(&value, VALUE_MAX);
+    if (dsn->envid && xtext_decode(span_str(dsn->envid), &value))
+        put_field(out, "Original-Envelope-Id", &value);
+    buf_free(&value);
+}
+
+void dsn_put_status(const struct dsn *dsn, struct buf *out)
+{
+    char date[CLOCK_RFC5322_SIZE];
+    clock_rfc5322(dsn->received_ms, date);
+    dsn_put_part(dsn, "message/delivery-status", "7bit", out);
+    put_envelope_id(dsn, out);
+    buf_printf(out, "Reporting-MTA: dns; %s\r\nArrival-Date: %s\r\n", dsn->hostname, date);
+    for (size_t i = 0; i < dsn->n; i++)
+        put_recipient(dsn, dsn->recipients[i], out);
+}

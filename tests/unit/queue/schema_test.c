@@ -1,0 +1,94 @@
+/* A database of an older version is brought to this one, and what lies in it goes on as before. */
+#include "tests/unit/queue/database.h"
+
+#include "gateway/queue/body.h"
+
+/* As version 1 stored it; the body by body_insert, which has not changed. */
+static const char *const version_1_rows[] = {
+    "INSERT INTO message (id, received_ms, reverse_path, user_name, client_address, body_8bit, smtputf8) "
+    "VALUES ('0123456789abcdefghij', 1800000000000, 'alice@example.org', 'alice', '192.0.2.1', 0, 1)",
+    "INSERT INTO copy (message_id, format, locked, cipher, body_len, body_hash, expires_ms) "
+    "VALUES ('0123456789abcdefghij', 3, 0, 'AES256', 11, '', 1800000900000)",
+    "INSERT INTO recipient (copy_id, address, state, next_ms, rule, notify, orcpt) "
+    "VALUES (1, 'bob@example.com', 'queued', 1800000000000, 'default', 'NEVER', 'rfc822;b')",
+};
+
+static void make_version_1(struct database *d)
+{
+    const char *const steps[] = {queue_schema[0], NULL};
+    const struct span body = span_str("sealed body");
+    char hash[DIGEST_HEX_SIZE];
+    struct sql_stmt *stmt;
+    struct error err;
+    database_folder(d);
+    OK(sql_open(d->path, steps, &d->sql, &err));
+    OK(sql_begin(d->sql, &err));
+    for (size_t i = 0; i < sizeof version_1_rows / sizeof version_1_rows[0]; i++)
+        database_run(d, version_1_rows[i]);
+    OK(body_hash(body, hash, &err));
+    OK(sql_prepare(d->sql, "UPDATE copy SET body_hash = ?1", &stmt, &err));
+    sql_bind_str(stmt, 1, hash);
+    OK(sql_run(stmt, &err));
+    OK(body_insert(d->sql, 1, body, &err));
+    struct audit_row row = {.time_ms = T0, .text = {[AUDIT_EVENT] = "accepted", [AUDIT_USER] = "alice"}};
+    OK(audit_append(d->sql, &row, &err));
+    OK(sql_commit(d->sql, &err));
+    sql_close(d->sql);
+}
+
+static void test_version_1_goes_on(void **state)
+{
+    (void)state;
+    struct database d;
+    struct sample s;
+    struct queue_lease lease;
+    struct error err;
+    int fd;
+    make_version_1(&d);
+    database_open(&d);
+    database_verify(&d);
+    struct row_ids ids = database_claim(&d, DELIVERY_1, 10, T0);
+    assert_int_equal(ids.n, 1);
+    OK(lease_load(d.sql, ids.ids[0], &lease, &fd, &err));
+    assert_string_equal(lease.recipients[0].notify, "NEVER");
+    assert_string_equal(lease.recipients[0].orcpt, "rfc822;b");
+    assert_true(lease.smtputf8);
+    assert_false(lease.requiretls);
+    assert_null(lease.envid);
+    assert_null(lease.ret);
+    queue_lease_free(&lease);
+    close(fd);
+    free(ids.ids);
+    /* New messages lie beside the old ones. */
+    sample_simple(&s, "carol@example.net");
+    s.store.envelope.requiretls = true;
+    database_store(&d, &s, T0);
+    assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM message WHERE requiretls = 1"), 1);
+    database_verify(&d);
+    database_remove(&d);
+}
+
+/* A second start, and one of an older program, which must not touch what it does not understand. */
+static void test_it_is_done_once_and_not_undone(void **state)
+{
+    (void)state;
+    const char *const version_1[] = {queue_schema[0], NULL};
+    struct database d;
+    struct error err;
+    make_version_1(&d);
+    database_open(&d);
+    sql_close(d.sql);
+    assert_int_equal(sql_open(d.path, version_1, &d.sql, &err), STATUS_INVALID);
+    database_open(&d);
+    assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM recipient WHERE state = 'queued'"), 1);
+    database_remove(&d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_version_1_goes_on),
+        cmocka_unit_test(test_it_is_done_once_and_not_undone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
