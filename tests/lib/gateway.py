@@ -91,7 +91,7 @@ class Gateway:
             'log-level = "debug"',
             f'listen "127.0.0.1:{self.port}" {{ tls = implicit {self.listen_keys} {self.listen_text} }}',
             f'listen "127.0.0.1:{self.starttls_port}" {{ tls = starttls {self.listen_keys} }}',
-            f'tls {{ certificate = "{self.certificate}" key = "{self.key}" {self.tls_keys} {self.tls_text} }}',
+            f'tls {{ certificate = "{self.certificate}" key = "{self.key}" {self.tls_keys} }}',
         ]
         # None takes a key away: where users are elsewhere.
         sections["auth"] = {"users": self.users, **sections["auth"]}

@@ -1,6 +1,6 @@
 /*
  * Every order of five commands, from each stage of a session, against the model: 15^5 orders, three times.
- * The session and the verbs are the real ones; connection, calls to other roles and memory files are doubles,
+ * The session and the verbs are the real ones; the connection and the calls to other roles are doubles,
  * defined here and so taken before those of the libraries.
  */
 #include <setjmp.h>
@@ -13,11 +13,9 @@
 #include <cmocka.h>
 
 #include "base/call.h"
-#include "base/memfile.h"
 #include "gateway/jobs/allow_job.h"
 #include "gateway/jobs/sasl_job.h"
 #include "gateway/jobs/sasl_mechanism.h"
-#include "gateway/net/tickets.h"
 #include "gateway/submission/session.h"
 #include "tests/unit/submission/model.h"
 
@@ -46,11 +44,6 @@ struct conn *conn_accepted(struct event_base *base, int fd, SSL_CTX *tls, const 
     (void)base, (void)fd, (void)limits, (void)err;
     the_conn = (struct conn){.handler = handler, .session = arg, .starts_tls = tls != NULL};
     return &the_conn;
-}
-
-void conn_expect_proxy(struct conn *c)
-{
-    (void)c;
 }
 
 enum status conn_start_tls(struct conn *c, SSL_CTX *tls, const char *sni, conn_tls_setup_fn *setup,
@@ -121,6 +114,11 @@ const char *conn_tls_cipher(const struct conn *c)
     return c->tls ? "TLS_AES_256_GCM_SHA384" : "";
 }
 
+void conn_expect_proxy(struct conn *c)
+{
+    fail_msg("no proxy is near %s", conn_peer(c));
+}
+
 SSL *conn_ssl(const struct conn *c)
 {
     (void)c;
@@ -131,40 +129,6 @@ bool conn_tls_exporter(const struct conn *c, unsigned char exporter_out[CONN_EXP
 {
     memset(exporter_out, 'x', CONN_EXPORTER_SIZE);
     return c->tls;
-}
-
-/* ---- session tickets: there are none ---- */
-
-enum status tickets_run(struct tickets *tickets, struct event_base *base, struct error *err)
-{
-    (void)tickets, (void)base, (void)err;
-    return STATUS_OK;
-}
-
-void tickets_stop(struct tickets *tickets)
-{
-    (void)tickets;
-}
-
-/* ---- memory files: nobody reads them here ---- */
-
-enum status memfile_create(const char *name, int *fd_out, struct error *err)
-{
-    (void)name, (void)err;
-    *fd_out = -1;
-    return STATUS_OK;
-}
-
-enum status memfile_write(int fd, struct span bytes, struct error *err)
-{
-    (void)fd, (void)bytes, (void)err;
-    return STATUS_OK;
-}
-
-enum status memfile_seal(int fd, struct error *err)
-{
-    (void)fd, (void)err;
-    return STATUS_OK;
 }
 
 /* ---- the other roles: they say yes ---- */
