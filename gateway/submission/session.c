@@ -63,7 +63,7 @@ static bool is_late(const struct session *s)
     if (s->call || s->phase < SESSION_COMMAND || s->phase == SESSION_OVER)
         return false;
     int64_t now = clock_mono_ms();
-    return (!s->user && s->auth_by <= now) || (is_amid_data(s) && data_by(s) <= now);
+    return (!identity_is_known(s) && s->auth_by <= now) || (is_amid_data(s) && data_by(s) <= now);
 }
 
 /* Between two chunks, the whole message's time is running. */

@@ -153,6 +153,20 @@ static void test_a7_a_relay_client_needs_no_password(void **state)
     free(log);
 }
 
+/* Known without AUTH: the time that others have for it does not end the session. */
+static void test_a18_a_relay_client_need_not_hurry_to_log_in(void **state)
+{
+    (void)state;
+    struct submission_limits limits = test_limits();
+    limits.before_auth_ms = 300;
+    struct fixture *f = start_prepared(limits, SASL_ALL_MECHANISMS, with_clients);
+    struct client *c = client_open(f, 0);
+    poll(NULL, 0, 500);
+    say(c, "NOOP", "250");
+    quit(c);
+    finish(f, NULL);
+}
+
 static void test_a7_a_relay_client_may_log_in_and_is_the_user_then(void **state)
 {
     (void)state;
@@ -232,6 +246,7 @@ int main(void)
         cmocka_unit_test(test_a8_mail_from_another_is_refused),
         cmocka_unit_test(test_a8_refused_senders_count_as_errors),
         cmocka_unit_test(test_a7_a_relay_client_needs_no_password),
+        cmocka_unit_test(test_a18_a_relay_client_need_not_hurry_to_log_in),
         cmocka_unit_test(test_a7_a_relay_client_may_log_in_and_is_the_user_then),
         cmocka_unit_test(test_a7_a_failed_login_changes_nothing),
         cmocka_unit_test(test_a7_nobody_relays_elsewhere),
