@@ -132,7 +132,7 @@ struct conf {
     char *autoconfig_host, *autoconfig_name, *autoconfig_incoming;
 
     int64_t limit_message, limit_in_hand, limit_recipients, limit_sessions, limit_sessions_per_client,
-        limit_transactions;
+        limit_sessions_per_user, limit_transactions;
     int64_t limit_header, limit_parts, limit_depth;
     int64_t limit_bad_commands, limit_auth_failures;
     int64_t limit_handshake_ms, limit_command_ms, limit_data_ms, limit_before_auth_ms, limit_busy_ms,

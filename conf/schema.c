@@ -126,6 +126,7 @@ static const struct conf_key schema[] = {
     {"limits", "recipients", CONF_COUNT, TOP(limit_recipients), 1, 1000, "1000"},
     {"limits", "sessions", CONF_COUNT, TOP(limit_sessions), 1, 100000, "1000"},
     {"limits", "sessions-per-client", CONF_COUNT, TOP(limit_sessions_per_client), 1, 100000, "50"},
+    {"limits", "sessions-per-user", CONF_COUNT, TOP(limit_sessions_per_user), 1, 100000, "50"},
     {"limits", "transactions", CONF_COUNT, TOP(limit_transactions), 1, 1000000, "1000"},
     {"limits", "header", CONF_BYTES, TOP(limit_header), 1024, MEGABYTES(4), "256KB"},
     {"limits", "parts", CONF_COUNT, TOP(limit_parts), 1, 100000, "1000"},

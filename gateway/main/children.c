@@ -25,6 +25,7 @@ struct child {
     unsigned restarts;
     int64_t backoff_ms;
     bool leaving; /* got SIGTERM; its end is expected */
+    bool retired; /* got SIGHUP: ends with its last session */
     bool surplus; /* its end is the end of this entry */
     struct event *respawn;
     struct child *next;
@@ -81,7 +82,7 @@ static void start(struct child *c)
                           .sockets = all->sockets,
                           .tickets = all->settings.tickets};
     struct error err;
-    c->leaving = false;
+    c->leaving = c->retired = false;
     if (spawn_role(&spawn, &c->pid, &err) != STATUS_OK) {
         c->pid = 0;
         log_error(all->settings.log, LOG_LEVEL_ERROR, "start-failed", c->role->name, &err);
@@ -136,6 +137,17 @@ static void leave(struct child *c)
     kill(c->pid, SIGTERM);
 }
 
+/* A role with sessions lets them go on beside its successor (roles.h). */
+static void replace(struct child *c)
+{
+    if (!c->role->takes_listeners) {
+        leave(c);
+    } else if (c->pid && !c->leaving && !c->retired) {
+        c->retired = true;
+        kill(c->pid, SIGHUP);
+    }
+}
+
 enum status children_open(struct event_base *base, const struct children_settings *settings,
                           struct children **children_out, struct error *err)
 {
@@ -176,7 +188,7 @@ static void configure_one(struct children *all, const struct role *role, unsigne
     if (old && old->pid && role->takes_listeners) {
         /* The old process finishes its sessions beside its successor. */
         old->surplus = true;
-        leave(old);
+        replace(old);
         old = NULL;
     }
     if (old) {
@@ -198,7 +210,7 @@ static void dismiss(struct children *all, const struct role *role, unsigned n)
             continue;
         c->surplus = true;
         if (c->pid)
-            leave(c);
+            replace(c);
         else
             remove_child(all, c); /* waits to be started anew: must not be */
     }
@@ -275,7 +287,7 @@ static void ended(struct child *c, int status)
 {
     struct children *all = c->all;
     bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0; /* a worker that is recycled */
-    if (!c->leaving && !clean) {
+    if (!c->leaving && !c->retired && !clean) {
         c->restarts++;
         log_child(c, LOG_LEVEL_ERROR, "died", WIFSIGNALED(status) ? "signal" : "exit",
                   WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));

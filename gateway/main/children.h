@@ -33,8 +33,8 @@ void children_close(struct children *children);
 /*
  * From now on processes run with this configuration: CONF_FD is its memory file (duplicated), CONF says how
  * many of each. The first call starts them; a later one lets each end what it has in hand (SIGTERM) and
- * starts its successor; submission's successors start at once, so that the doors never close. Does nothing
- * after children_stop.
+ * starts its successor; submission's successors start at once, so that the doors never close, and the old
+ * ones go on until their last session has ended (SIGHUP). Does nothing after children_stop.
  */
 void children_configure(struct children *children, const struct conf *conf, int conf_fd,
                         const struct sockets *sockets);

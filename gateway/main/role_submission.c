@@ -23,6 +23,7 @@ static struct submission_limits limits_from(const struct conf *conf)
         .recipients_max = (unsigned)conf->limit_recipients,
         .sessions_max = (unsigned)conf->limit_sessions,
         .sessions_per_client_max = (unsigned)conf->limit_sessions_per_client,
+        .sessions_per_user_max = (unsigned)conf->limit_sessions_per_user,
         .transactions_max = (unsigned)conf->limit_transactions,
         .bad_commands_max = (unsigned)conf->limit_bad_commands,
         .auth_failures_max = (unsigned)conf->limit_auth_failures,

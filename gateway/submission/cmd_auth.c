@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gateway/submission/auth_call.h"
+#include "gateway/submission/identity.h"
 #include "gateway/submission/session.h"
 #include "gateway/submission/verbs.h"
 #include "gateway/wire/base64.h"
@@ -46,20 +47,16 @@ static void fail(struct session *s, const char *user)
         cmd_auth_end(s, REPLY_AUTH_WRONG);
 }
 
-/* Takes the rights out of RESULT. */
 static void succeed(struct session *s, struct sasl_result *result)
 {
-    s->user = strdup(result->user);
-    if (!s->user) {
-        cmd_auth_end(s, REPLY_AUTH_LATER);
-        return;
+    enum reply_id why;
+    if (identity_take_user(s, result, &why)) {
+        log_verdict(s, LOG_LEVEL_NOTICE, "authenticated", s->user);
+        cmd_auth_end(s, REPLY_AUTHENTICATED);
+    } else {
+        log_verdict(s, LOG_LEVEL_WARNING, "login-not-taken", result->user);
+        cmd_auth_end(s, why);
     }
-    s->send_as = result->send_as;
-    s->n_send_as = result->n_send_as;
-    result->send_as = NULL;
-    result->n_send_as = 0;
-    log_verdict(s, LOG_LEVEL_NOTICE, "authenticated", s->user);
-    cmd_auth_end(s, REPLY_AUTHENTICATED);
 }
 
 static void challenge(struct session *s, const struct buf *bytes)

@@ -55,8 +55,32 @@ void identity_recognise(struct session *s)
 
 /* ---- users, or whoever it is ---- */
 
+bool identity_take_user(struct session *s, struct sasl_result *result, enum reply_id *why_out)
+{
+    struct client_key key = limits_user_key(result->user);
+    if (!limits_enter(&s->server->users, &key)) {
+        *why_out = REPLY_TOO_MANY_USER_SESSIONS;
+        return false;
+    }
+    s->user = strdup(result->user);
+    if (!s->user) {
+        limits_leave(&s->server->users, &key);
+        *why_out = REPLY_AUTH_LATER;
+        return false;
+    }
+    s->send_as = result->send_as;
+    s->n_send_as = result->n_send_as;
+    result->send_as = NULL;
+    result->n_send_as = 0;
+    return true;
+}
+
 void identity_forget(struct session *s)
 {
+    if (s->user) {
+        struct client_key key = limits_user_key(s->user);
+        limits_leave(&s->server->users, &key);
+    }
     free(s->user);
     s->user = NULL;
     s->relay = NULL;

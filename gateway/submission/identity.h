@@ -9,10 +9,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "gateway/jobs/sasl_job.h"
+#include "gateway/submission/replies.h"
+
 struct session;
 
 /* Looks for the relay client; once, when TLS is up. */
 void identity_recognise(struct session *s);
+
+/* A login succeeded: takes the user and what it may send as out of RESULT. False: *WHY_OUT is the answer to
+ * AUTH (too many sessions of that user, or no memory), and nothing has changed. */
+bool identity_take_user(struct session *s, struct sasl_result *result, enum reply_id *why_out);
 
 /* Nobody any more: user, relay client and what they may send as. */
 void identity_forget(struct session *s);

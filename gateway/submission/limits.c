@@ -1,6 +1,7 @@
 #include "gateway/submission/limits.h"
 
 #include <netinet/in.h>
+#include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,16 @@ struct client_key limits_key(const struct sockaddr_storage *address)
         bool mapped = IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr);
         memcpy(key.bytes, &v6->sin6_addr, mapped ? sizeof key.bytes : V6_PREFIX_BYTES);
     }
+    return key;
+}
+
+struct client_key limits_user_key(const char *user)
+{
+    struct client_key key = {0};
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    /* Without a digest all users count as one: too strict, never too lax. */
+    if (EVP_Digest(user, strlen(user), digest, NULL, EVP_sha256(), NULL) == 1)
+        memcpy(key.bytes, digest, sizeof key.bytes);
     return key;
 }
 

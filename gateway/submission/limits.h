@@ -1,5 +1,6 @@
 /*
- * How many sessions there are, in all and per client (A17). A client is an IPv4 address or an IPv6 /64.
+ * How many sessions there are, in all and per client (A17). A client is an IPv4 address or an IPv6 /64; or,
+ * in a table of its own, an authenticated user.
  *
  * A hash table whose order nobody outside can foresee, so that ten thousand clients cost no more each than
  * ten.
@@ -40,6 +41,8 @@ void limits_free(struct limits *limits);
 
 /* Addresses of other families all count as one client. */
 struct client_key limits_key(const struct sockaddr_storage *address);
+
+struct client_key limits_user_key(const char *user);
 
 /* Counts a session; false, and nothing is counted, when there are too many. */
 bool limits_enter(struct limits *limits, const struct client_key *key);

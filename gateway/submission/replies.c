@@ -56,6 +56,8 @@ static const struct reply_entry entries[] = {
     [REPLY_AUTH_LINE_TOO_LONG] = {500, "5.5.6", "Authentication line too long", true},
     [REPLY_AUTH_CANCELLED] = {501, "5.7.0", "Authentication cancelled", true},
     [REPLY_AUTH_WRONG] = {535, "5.7.8", "Wrong user name or password"},
+    [REPLY_TOO_MANY_USER_SESSIONS] = {454, "4.7.0",
+                                      "Too many sessions of this user at the same time, close some"},
     [REPLY_AUTH_LATER] = {454, "4.7.0", "Authentication is not possible now, try again later"},
     [REPLY_TLS_LATER] = {454, "4.7.0", "TLS is not available now, try again later"},
 

@@ -58,6 +58,7 @@ enum reply_id {
     REPLY_AUTH_CANCELLED,
     REPLY_AUTH_WRONG,
     REPLY_AUTH_LATER,
+    REPLY_TOO_MANY_USER_SESSIONS,
     REPLY_TLS_LATER,
     /* Addresses. */
     REPLY_BAD_SENDER,

@@ -14,13 +14,15 @@ struct refused_call;
 struct server_state {
     const struct submission_settings *settings;
     struct event_base *base;
-    struct limits limits;
+    struct limits limits;         /* of clients */
+    struct limits users;          /* of authenticated users, by limits_user_key */
     struct session *sessions;     /* all of them, newest first */
     struct refused_call *refused; /* audit records on their way to queue */
     size_t in_hand;               /* bytes of messages in memory files */
     unsigned clear_tries;         /* tries without TLS on their way to auth */
+    bool retired;                 /* SIGHUP came: no new sessions, those that are here go on */
     bool draining;                /* SIGTERM came: no session begins anything new */
-    /* Called when draining and the last session or audit record is gone. */
+    /* Called when retired or draining and the last session or audit record is gone. */
     void (*on_empty)(struct server_state *server);
     void *owner;
 };

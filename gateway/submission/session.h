@@ -54,7 +54,7 @@ struct session {
 
     char *helo;     /* EHLO or HELO argument; NULL: none since the connection or TLS began; owned */
     bool esmtp;     /* it was EHLO */
-    char *user;     /* authenticated; owned */
+    char *user;     /* authenticated, and counted in the server's users; owned */
     char **send_as; /* patterns of addresses that are the user's; owned */
     size_t n_send_as;
     const struct submission_client *relay; /* that it is besides; NULL: none (identity.h) */
@@ -74,10 +74,26 @@ struct session {
     unsigned bad_commands, auth_failures, transactions;
 };
 
-/* ---- session.c: life ---- */
+/* ---- session_accept.c ---- */
 
 /* Takes over an accepted socket. */
 void session_accept(struct server_state *server, const struct submission_listener *listener, int fd);
+
+/* ---- session_events.c ---- */
+
+/* A session is the argument of its connection's handler. */
+extern const struct conn_handler session_handler;
+
+/* The session is counted and linked in, and the client's address is known: greets, or waits for TLS. */
+void session_begin(struct session *s);
+
+/* ---- session.c: life ---- */
+
+/* The connection is closed, or handed over to its closing. */
+void session_free(struct session *s);
+
+/* Takes back what was counted of a connection; KNOWN: as one of CLIENT. */
+void session_uncount(struct server_state *server, const struct client_key *client, bool known);
 
 /* To be called last by whatever the loop calls: sends replies, sets the deadline, or closes and frees. */
 void session_settle(struct session *s);
@@ -88,12 +104,24 @@ void session_close(struct session *s);
 /* Ends the session now, with the reply for it. */
 void session_end_with(struct session *s, enum reply_id id);
 
+/* Forgets all that was learned before TLS (RFC 3207 §4.2). */
+void session_forget(struct session *s);
+
+/* Ends the session because its time is over. */
+void session_time_out(struct session *s);
+
+/* ---- session_time.c ---- */
+
+/* A time that no byte buys more of is over. The timer alone would be set anew with each byte, and a flood
+ * would keep it from ever being noticed. */
+bool session_is_late(const struct session *s);
+
+/* Sets the deadline for what the session waits for now. */
+void session_update_deadline(struct session *s);
+
 /* Sets the one deadline that stands, milliseconds from now, but never later than the one for AUTH; 0: no
  * other. */
 void session_set_deadline(struct session *s, int64_t ms);
-
-/* Forgets all that was learned before TLS (RFC 3207 §4.2). */
-void session_forget(struct session *s);
 
 /* ---- greeting.c ---- */
 

@@ -20,9 +20,12 @@ struct port {
 struct process {
     struct server_state server;
     struct port *ports;
-    struct event *term;
-    struct event *drain_end;
+    struct event *retire, *retire_end;
+    struct event *term, *drain_end;
 };
+
+/* A session that never pauses and never ends must not keep old rules and certificates for ever. */
+#define RETIRED_SECONDS 3600
 
 static void on_accept(void *arg, int fd)
 {
@@ -46,14 +49,18 @@ static void on_empty(struct server_state *server)
     struct process *process = server->owner;
     if (server->settings->tickets)
         tickets_stop(server->settings->tickets);
+    event_del(process->retire);
+    event_del(process->retire_end);
     event_del(process->term);
     event_del(process->drain_end);
-    signal(SIGTERM, SIG_IGN); /* a second one must not cut the last words short */
+    /* Another one must not cut the last words short. */
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
 }
 
 void server_check_empty(struct server_state *server)
 {
-    if (server->draining && !server->sessions && !server->refused)
+    if ((server->draining || server->retired) && !server->sessions && !server->refused)
         server->on_empty(server);
 }
 
@@ -90,6 +97,29 @@ static void on_term(evutil_socket_t fd, short what, void *arg)
     server_check_empty(&process->server);
 }
 
+static void on_retire_end(evutil_socket_t fd, short what, void *arg)
+{
+    on_term(fd, what, arg);
+}
+
+/* A successor with a new configuration takes what comes; what is here goes on to its own end. */
+static void on_retire(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct process *process = arg;
+    const struct timeval tv = {.tv_sec = RETIRED_SECONDS};
+    struct log_line line;
+    if (process->server.retired)
+        return;
+    log_start(&line, process->server.settings->log, LOG_LEVEL_INFO, "retired");
+    log_int(&line, "sessions", process->server.limits.sessions);
+    log_end(&line);
+    process->server.retired = true;
+    stop_listening(process);
+    event_add(process->retire_end, &tv);
+    server_check_empty(&process->server);
+}
+
 static enum status listen_all(struct process *process, struct error *err)
 {
     const struct submission_settings *settings = process->server.settings;
@@ -118,11 +148,16 @@ static enum status start(struct process *process, struct error *err)
         st = tickets_run(server->settings->tickets, server->base, err);
     if (st == STATUS_OK)
         st = limits_init(&server->limits, limits->sessions_max, limits->sessions_per_client_max, err);
+    if (st == STATUS_OK)
+        st = limits_init(&server->users, limits->sessions_max, limits->sessions_per_user_max, err);
     if (st != STATUS_OK)
         return st;
+    process->retire = evsignal_new(server->base, SIGHUP, on_retire, process);
+    process->retire_end = event_new(server->base, -1, 0, on_retire_end, process);
     process->term = evsignal_new(server->base, SIGTERM, on_term, process);
     process->drain_end = event_new(server->base, -1, 0, on_drain_end, process);
-    if (!process->term || !process->drain_end || event_add(process->term, NULL) < 0)
+    if (!process->retire || !process->retire_end || !process->term || !process->drain_end ||
+        event_add(process->retire, NULL) < 0 || event_add(process->term, NULL) < 0)
         return error_set(err, STATUS_TEMPORARY, "out of memory for the event loop");
     return listen_all(process, err);
 }
@@ -133,13 +168,14 @@ static void stop(struct process *process)
     if (process->ports)
         stop_listening(process);
     free(process->ports);
-    if (process->term)
-        event_free(process->term);
-    if (process->drain_end)
-        event_free(process->drain_end);
+    struct event *const events[] = {process->retire, process->retire_end, process->term, process->drain_end};
+    for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+        if (events[i])
+            event_free(events[i]);
     if (server->settings->tickets)
         tickets_stop(server->settings->tickets);
     limits_free(&server->limits);
+    limits_free(&server->users);
     if (server->base)
         event_base_free(server->base);
 }

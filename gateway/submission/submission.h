@@ -51,6 +51,7 @@ struct submission_limits {
     unsigned recipients_max;          /* per transaction, default 1000 */
     unsigned sessions_max;            /* per process, default 1000 */
     unsigned sessions_per_client_max; /* per client address, default 50 */
+    unsigned sessions_per_user_max;   /* per authenticated user, default 50 */
     unsigned transactions_max;        /* per session, default 1000 */
     unsigned bad_commands_max;        /* then 421 and close, default 20 */
     unsigned auth_failures_max;       /* per session, then 421 and close, default 3 */
@@ -84,8 +85,11 @@ struct submission_settings {
     int queue_service; /* QUEUE_REFUSED only */
 };
 
-/* Runs until SIGTERM and the drain that follows (no new connections, transactions in hand end, the rest gets
- * 421). Returns the exit code. */
+/*
+ * Runs until SIGTERM and the drain that follows (no new connections, transactions in hand end, the rest gets
+ * 421); or, after SIGHUP, until the last of the sessions that are there has ended, an hour at most. Returns
+ * the exit code.
+ */
 int submission_run(const struct submission_settings *settings);
 
 #endif

@@ -235,9 +235,10 @@ class Gateway:
 
     # ---- sending ----
 
-    def connect(self, tls="implicit", source="127.0.0.1"):
+    def connect(self, tls="implicit", source="127.0.0.1", certificate=None):
         """A raw client before EHLO."""
-        return smtp.Raw(self.starttls_port if tls != "implicit" else self.port, self.pki, tls, source=source)
+        return smtp.Raw(self.starttls_port if tls != "implicit" else self.port, self.pki, tls, source=source,
+                        certificate=certificate)
 
     def submit(self, recipients, message, sender=USER, mail_params="", rcpt_params=""):
         """Sends one message; the last reply, be it to MAIL, RCPT or the end of data. Parameters with a space before

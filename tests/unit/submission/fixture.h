@@ -470,6 +470,7 @@ static inline struct submission_limits test_limits(void)
                                       .recipients_max = 5,
                                       .sessions_max = 50,
                                       .sessions_per_client_max = 50,
+                                      .sessions_per_user_max = 50,
                                       .transactions_max = 1000,
                                       .bad_commands_max = 20,
                                       .auth_failures_max = 3,

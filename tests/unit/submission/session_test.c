@@ -344,6 +344,59 @@ static void test_A18_a_flood_does_not_put_off_the_end(void **state)
     finish(f, NULL);
 }
 
+static void test_A17_sessions_per_user(void **state)
+{
+    (void)state;
+    struct submission_limits limits = test_limits();
+    limits.sessions_per_user_max = 2;
+    struct fixture *f = start_with(limits);
+    struct client *first = client_login(f), *second = client_login(f), *third = client_open(f, 0);
+    say(third, "EHLO client.example.org", "250");
+    say(third, AUTH_ALICE, "454 4.7.0 Too many sessions of this user");
+    say(third, "MAIL FROM:<a@example.org>", "530");
+    quit(first);
+    say(third, AUTH_ALICE, "235");
+    quit(second);
+    quit(third);
+    finish(f, NULL);
+}
+
+static void await_log(struct fixture *f, const char *text)
+{
+    bool found = false;
+    for (int i = 0; i < 2000 && !found; i++, poll(NULL, 0, 5)) {
+        char *log = read_log(f);
+        found = strstr(log, text) != NULL;
+        free(log);
+    }
+    assert_true(found);
+}
+
+/* SIGHUP: a successor takes new sessions, those that are here go on. */
+static void test_a_retired_process_drops_no_session(void **state)
+{
+    (void)state;
+    struct fixture *f = start();
+    struct client *idle = client_login(f), *late = client_open(f, 1);
+    kill(f->pid, SIGHUP);
+    await_log(f, "event=retired");
+    say(idle, "NOOP", "250");
+    say(idle, "MAIL FROM:<a@example.org>", "250");
+    say(idle, "RCPT TO:<b@example.com>", "250");
+    say(idle, "DATA", "354");
+    say(idle, "Subject: x\r\n\r\ny\r\n.", "250 2.0.0");
+    quit(idle);
+    say(late, "EHLO client.example.org", "250");
+    say(late, "STARTTLS", "220");
+    client_tls(late);
+    say(late, "EHLO client.example.org", "250");
+    quit(late);
+    /* It ends by itself; finish() then looks at how. */
+    siginfo_t info;
+    assert_int_equal(waitid(P_PID, (id_t)f->pid, &info, WEXITED | WNOWAIT), 0);
+    finish(f, NULL);
+}
+
 static void test_A17_sessions_per_client(void **state)
 {
     (void)state;
@@ -433,6 +486,8 @@ int main(void)
         cmocka_unit_test(test_A18_time_to_auth),
         cmocka_unit_test(test_A18_a_flood_does_not_put_off_the_end),
         cmocka_unit_test(test_A17_sessions_per_client),
+        cmocka_unit_test(test_A17_sessions_per_user),
+        cmocka_unit_test(test_a_retired_process_drops_no_session),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_the_drain_has_an_end),
     };

@@ -313,6 +313,8 @@ static void walk_all(enum model_stage stage)
                                                             .transactions_max = 100,
                                                             .bad_commands_max = 100,
                                                             .auth_failures_max = 100,
+                                                            .command_ms = 1000000,
+                                                            .data_ms = 1000000,
                                                             .before_auth_ms = 1000000},
                                                  .tls = (SSL_CTX *)&the_conn, /* not looked into */
                                                  .mechanisms = SASL_ALL_MECHANISMS,
@@ -322,12 +324,15 @@ static void walk_all(enum model_stage stage)
     struct error err = {0};
     size_t said = 0;
     assert_int_equal(limits_init(&server.limits, 10, 10, &err), STATUS_OK);
+    assert_int_equal(limits_init(&server.users, 10, 10, &err), STATUS_OK);
     for (size_t order = 0; order < model_orders(LENGTH); order++)
         said += (size_t)walk(&server, stage, order);
     print_message("%zu orders, %zu commands\n", model_orders(LENGTH), said);
     assert_null(server.sessions);
     assert_int_equal(server.in_hand, 0);
+    assert_int_equal(server.users.sessions, 0);
     limits_free(&server.limits);
+    limits_free(&server.users);
 }
 
 static void test_A4_A5_orders_in_clear(void **state)
