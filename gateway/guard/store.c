@@ -228,7 +228,7 @@ static void failed(struct guard *guard, enum status st, const struct error *err)
 void store_write_now(struct guard *guard, struct row *row, int64_t now)
 {
     struct error err;
-    if (!guard->sql)
+    if (!guard->sql || guard->store_failing)
         return;
     enum status st = write_row(guard, row, now, &err);
     if (st == STATUS_OK)
