@@ -252,6 +252,7 @@ static void step_on(struct exchange *x, struct sasl_step *step)
     struct buf challenge;
     event_del(x->timer);
     if (mechanism_next_proves(x->mechanism)) {
+        x->step = STEP_MALFORMED; /* what an empty one is, which proves nothing */
         buf_append_span(&x->response, buf_span(&step->response));
         verify_begin(x);
         return;

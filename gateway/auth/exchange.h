@@ -22,14 +22,15 @@ struct exchange {
     struct auth_role *role;
     struct mechanism *mechanism;
     enum sasl_mechanism kind;
-    struct sasl_start start;  /* what the connection is; its initial response is used up */
-    int64_t until;            /* monotonic ms */
-    struct event *timer;      /* waiting: too late; held back: now check */
-    struct request *request;  /* being answered; NULL: waits for the client */
-    struct buf response;      /* the one that proves, held back */
-    enum mechanism_step step; /* the result that is held back, when there is no such response */
-    bool attempt;             /* the guard counts it as one in hand */
-    struct call *call;        /* to passwords */
+    struct sasl_start start; /* what the connection is; its initial response is used up */
+    int64_t until;           /* monotonic ms */
+    struct event *timer;     /* waiting: too late; held back: now check */
+    struct request *request; /* being answered; NULL: waits for the client */
+    struct buf response;     /* the one that proves, held back */
+    enum mechanism_step
+        step;          /* the result that is held back, when there is no such response, or an empty one */
+    bool attempt;      /* the guard counts it as one in hand */
+    struct call *call; /* to passwords */
 };
 
 /* The deciding step is there: held back as the guard says, checked, answered. */

@@ -15,8 +15,8 @@ struct shape {
     size_t users;
 };
 
-/* Files that were imported from several servers have a few; rarer ones than that are not imitated. */
-#define SHAPES_MAX 8
+/* Files that were imported from several servers have a few; of more, some rare ones are not imitated. */
+#define SHAPES_MAX 32
 
 /* HMAC-SHA-256 of "PURPOSE NUL NAME": one secret, a stream of its own for each purpose. */
 static bool derive(const struct fake_secret *secret, const char *purpose, const char *name,
@@ -41,22 +41,35 @@ static int compare(const void *a, const void *b)
     return x->salt_len < y->salt_len ? -1 : x->salt_len > y->salt_len;
 }
 
+/* The one to be counted with KEYS: theirs, a new one, or the rarest, which gives way to it. */
+static struct shape *shape_of(const struct scram_keys *keys, struct shape shapes[SHAPES_MAX], size_t *n)
+{
+    struct shape *rarest = shapes;
+    for (size_t i = 0; i < *n; i++) {
+        if (shapes[i].iterations == keys->iterations && shapes[i].salt_len == keys->salt_len)
+            return &shapes[i];
+        if (shapes[i].users < rarest->users)
+            rarest = &shapes[i];
+    }
+    struct shape *taken = *n < SHAPES_MAX ? &shapes[(*n)++] : rarest;
+    taken->iterations = keys->iterations;
+    taken->salt_len = keys->salt_len;
+    return taken;
+}
+
+/*
+ * Where there are too many, a new shape takes over the count of the rarest (the algorithm called "space
+ * saving"): one that more than each 32nd user has is there in the end, whatever the order.
+ */
 static size_t collect(const struct users *users, struct shape shapes[SHAPES_MAX], size_t *users_out)
 {
     size_t n = 0;
+    memset(shapes, 0, SHAPES_MAX * sizeof *shapes);
     *users_out = 0;
     for (size_t i = 0; i < users->n; i++) {
-        const struct scram_keys *keys = &users->items[i].scram;
-        size_t at = 0;
         if (!users->items[i].has_scram)
             continue;
-        while (at < n && (shapes[at].iterations != keys->iterations || shapes[at].salt_len != keys->salt_len))
-            at++;
-        if (at == SHAPES_MAX)
-            continue;
-        if (at == n)
-            shapes[n++] = (struct shape){.iterations = keys->iterations, .salt_len = keys->salt_len};
-        shapes[at].users++;
+        shape_of(&users->items[i].scram, shapes, &n)->users++;
         (*users_out)++;
     }
     qsort(shapes, n, sizeof *shapes, compare);

@@ -8,6 +8,7 @@
 #include "gateway/auth/account.h"
 #include "gateway/auth/exchange.h"
 #include "gateway/jobs/password_job.h"
+#include "gateway/users/users.h"
 
 #define CHECK_MAX 4096
 
@@ -52,6 +53,11 @@ static void right(struct exchange *x, const char *user, char *const *addresses, 
 {
     struct sasl_result result = {.verdict = SASL_OK};
     struct error err;
+    /* Whoever names the user: "client:x" would pass for a relay client in the audit trail. */
+    if (!user_name_is_valid(user)) {
+        unavailable(x, "the user has a name that is no user name");
+        return;
+    }
     memcpy(result.user, user, strnlen(user, sizeof result.user - 1));
     if (additional) {
         buf_init(&result.challenge, SASL_RESPONSE_MAX);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "gateway/delivery/dsn_address.h"
 #include "gateway/delivery/dsn_private.h"
+#include "gateway/message/header.h"
 
 #define HEADER_LINE_MAX 998 /* RFC 5322 §2.1.1 */
 #define HEADER_SHOWN_MAX ((size_t)64 << 10)
@@ -61,6 +62,8 @@ void dsn_put_part(const struct dsn *dsn, const char *type, const char *encoding,
  */
 static void put_header_line(struct span line, struct buf *out)
 {
+    if (line.len > 0 && line.p[line.len - 1] == '\n')
+        line.len--;
     if (line.len > 0 && line.p[line.len - 1] == '\r')
         line.len--;
     for (size_t i = 0; i < line.len && i < HEADER_LINE_MAX; i++) {
@@ -70,19 +73,17 @@ static void put_header_line(struct span line, struct buf *out)
     buf_append_str(out, "\r\n");
 }
 
+/* Fields alone: a message without an empty line has its text among them. */
 static void put_original(const struct dsn *dsn, struct buf *out)
 {
     struct span rest = dsn->header;
+    struct header_field field;
     if (rest.len > HEADER_SHOWN_MAX)
         rest.len = HEADER_SHOWN_MAX;
     dsn_put_part(dsn, "text/rfc822-headers", "7bit", out);
-    while (rest.len > 0) {
-        const char *lf = memchr(rest.p, '\n', rest.len);
-        size_t len = lf ? (size_t)(lf - rest.p) : rest.len;
-        put_header_line(span_of(rest.p, len), out);
-        size_t step = lf ? len + 1 : len;
-        rest = span_of(rest.p + step, rest.len - step);
-    }
+    while (header_next(&rest, &field))
+        while (field.name.len > 0 && field.raw.len > 0)
+            put_header_line(message_line(&field.raw), out);
 }
 
 void dsn_write(const struct dsn *dsn, struct buf *out)

@@ -69,7 +69,7 @@ enum guard_login {
  *
  * The delay grows with the failures of the address (of the /64 for IPv6) and of the user: 0, 1, 2, 4, 8, 10
  * s. An address that the user logged in from before is neither delayed nor blocked by what others did to the
- * user; what the address itself did blocks it all the same.
+ * user or in its IPv4 /24; what the address itself did blocks it all the same.
  */
 enum guard_login guard_may_login(struct guard *guard, const char *address, const char *user, int64_t now,
                                  int64_t *delay_ms_out, char text_out[200]);

@@ -106,7 +106,8 @@ void rows_all_dirty(struct guard *guard);
 MUST_USE enum status store_open(struct guard *guard, int64_t now, struct error *err);
 void store_close(struct guard *guard);
 
-/* Writes ROW now. Failures are logged, and tried again by store_write. */
+/* Writes ROW now. Failures are logged, and tried again by store_write; until that succeeds, it alone tries,
+ * so that guessing does not have the loop wait for a locked database or a bad disk each time (A20). */
 void store_write_now(struct guard *guard, struct row *row, int64_t now);
 
 /* Writes what is dirty, a bounded number of rows. */

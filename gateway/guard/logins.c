@@ -205,11 +205,11 @@ static void judge(struct guard *guard, const struct attempt *attempt, const stru
         return;
     window_move(&row->window, count->rate->window_ms, now);
     int64_t failures = window_sum(&row->window), attempts = rows_attempts(row, now);
-    bool is_users = count->kind == KIND_USER;
     /* Neighbours in an IPv4 /24 are strangers to each other; a /64 is one customer's. */
-    if ((count->kind != KIND_NETWORK || attempt->address.is_v6) && failures > verdict->failures)
+    bool is_strangers = count->kind == KIND_NETWORK && !attempt->address.is_v6;
+    if (!is_strangers && failures > verdict->failures)
         verdict->failures = failures;
-    if (attempt->known && is_users)
+    if (attempt->known && (is_strangers || count->kind == KIND_USER))
         return;
     if (row->blocked_until_ms != 0)
         stop(verdict, row->blocked_until_ms, "failed logins", count->shown);

@@ -191,10 +191,12 @@ static enum status put(struct guard *guard, const struct row *row, struct error 
     return st;
 }
 
-static enum status delete (struct guard *guard, const struct row *row, struct error *err) {
+static enum status erase(struct guard *guard, const struct row *row, struct error *err)
+{
     struct sql_stmt *stmt;
     enum status st = sql_prepare(guard->sql, "DELETE FROM guard WHERE kind = ?1 AND name = ?2", &stmt, err);
-    if (st != STATUS_OK) return st;
+    if (st != STATUS_OK)
+        return st;
     sql_bind_str(stmt, 1, kind_word(row->kind));
     sql_bind_str(stmt, 2, row->name);
     return sql_run(stmt, err);
@@ -207,7 +209,7 @@ static enum status write_row(struct guard *guard, const struct row *row, int64_t
     /* It has come back meanwhile: what the database has under this name is that one's now. */
     struct row *successor = rows_find(guard, row->kind, row->name, now);
     if (!successor)
-        return delete (guard, row, err);
+        return erase(guard, row, err);
     successor->stored = true;
     return STATUS_OK;
 }
@@ -226,7 +228,7 @@ static void failed(struct guard *guard, enum status st, const struct error *err)
 void store_write_now(struct guard *guard, struct row *row, int64_t now)
 {
     struct error err;
-    if (!guard->sql)
+    if (!guard->sql || guard->store_failing)
         return;
     enum status st = write_row(guard, row, now, &err);
     if (st == STATUS_OK)

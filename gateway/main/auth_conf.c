@@ -5,6 +5,7 @@
 
 #include "gateway/jobs/sasl_mechanism.h"
 #include "gateway/net/peer_pattern.h"
+#include "gateway/users/users.h"
 
 static unsigned possible(const struct conf *conf)
 {
@@ -46,7 +47,7 @@ struct auth_account *accounts_from_conf(const struct conf *conf, struct error *e
 /* A whole name: no wildcards, and not "@domain" or ".domain". */
 static bool is_name(const char *pattern)
 {
-    return !strpbrk(pattern, "*?") && pattern[0] != '@' && pattern[0] != '.' && pattern[0];
+    return user_name_is_valid(pattern) && !strpbrk(pattern, "*?") && pattern[0] != '@' && pattern[0] != '.';
 }
 
 void auth_conf_check(const struct conf *conf, const char *path, struct buf *problems)

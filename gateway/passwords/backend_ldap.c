@@ -19,15 +19,21 @@ struct directory {
 
 /* ---- what an entry says of the user ---- */
 
-/* LOWER: names in a directory have no case, so one user is to have one name. */
-static void write_name(struct span name, bool lower, struct password_result *result)
+static void write_name(struct span name, struct password_result *result)
 {
-    if (name.len >= sizeof result->user || memchr(name.p, '\0', name.len))
-        return; /* stays empty: no user name */
-    memcpy(result->user, name.p, name.len);
-    for (char *p = result->user; lower && *p; p++)
-        if (*p >= 'A' && *p <= 'Z')
-            *p = (char)(*p - 'A' + 'a');
+    if (name.len < sizeof result->user && !memchr(name.p, '\0', name.len))
+        memcpy(result->user, name.p, name.len); /* else it stays empty: no user name */
+}
+
+/* A directory takes a name in any case, with spaces around it or several for one (RFC 4518 §2.6.1): one user
+ * is to have one name all the same. */
+static void write_asked(const char *asked, struct password_result *result)
+{
+    size_t n = 0;
+    for (const char *p = asked; *p && n + 1 < sizeof result->user; p++)
+        if (*p != ' ' || (n > 0 && p[1] && p[1] != ' '))
+            result->user[n++] = *p >= 'A' && *p <= 'Z' ? (char)(*p - 'A' + 'a') : *p;
+    result->user[n] = '\0';
 }
 
 /* The value that the user gave, as the directory writes it; else its first; else as the user gave it. */
@@ -35,13 +41,16 @@ static void take_name(const struct directory *d, LDAP *ld, LDAPMessage *entry, c
                       struct password_result *result)
 {
     struct berval **values = d->name_attribute ? ldap_get_values_len(ld, entry, d->name_attribute) : NULL;
-    struct span name = span_str(asked);
+    struct span name = {0};
     for (int i = ldap_count_values_len(values) - 1; i >= 0; i--) {
         name = span_of(values[i]->bv_val, values[i]->bv_len);
         if (span_is(name, asked))
             break;
     }
-    write_name(name, ldap_count_values_len(values) == 0, result);
+    if (name.p)
+        write_name(name, result);
+    else
+        write_asked(asked, result);
     ldap_value_free_len(values);
 }
 
@@ -104,7 +113,7 @@ static enum status read_own_entry(const struct directory *d, struct ldap_session
         return st;
     if (d->settings->n_address_attributes > 0)
         return error_set(err, STATUS_TEMPORARY, "the user cannot read address-attributes: %s", err->text);
-    write_name(span_str(asked), true, result);
+    write_asked(asked, result);
     return STATUS_OK;
 }
 

@@ -98,18 +98,43 @@ void dovecot_request(struct buf *b, uint32_t id, const struct password_check *ch
     buf_append_char(b, '\n');
 }
 
-static enum dovecot_reply read_ok(struct span fields, char user_out[PASSWORD_USER_MAX])
+/* What stands behind "KEY=" in the first field that has it; false: none has. */
+static bool find_value(struct span fields, const char *key, struct span *value_out)
 {
-    static const char name[] = "user=";
+    size_t len = strlen(key);
     struct span field;
     while (next_field(&fields, &field)) {
-        if (field.len < sizeof name - 1 || memcmp(field.p, name, sizeof name - 1) != 0)
+        if (field.len <= len || memcmp(field.p, key, len) != 0 || field.p[len] != '=')
             continue;
-        field = span_of(field.p + sizeof name - 1, field.len - (sizeof name - 1));
-        return field.len > 0 && dovecot_unescape(field, user_out, PASSWORD_USER_MAX) ? DOVECOT_OK
-                                                                                     : DOVECOT_NONSENSE;
+        *value_out = span_of(field.p + len + 1, field.len - len - 1);
+        return true;
     }
-    return DOVECOT_NONSENSE; /* "user" is always there */
+    return false;
+}
+
+/* A field "KEY", with a value or without. */
+static bool has_field(struct span fields, const char *key)
+{
+    struct span rest = fields, field;
+    while (next_field(&rest, &field))
+        if (span_eq(field, span_str(key)))
+            return true;
+    return find_value(fields, key, &field);
+}
+
+/*
+ * "nologin": the password is right, and the user is to be kept out all the same. "proxy" brings it along and
+ * means no more than that the mailbox is on another server.
+ */
+static enum dovecot_reply read_ok(struct span fields, char user_out[PASSWORD_USER_MAX])
+{
+    struct span user;
+    if (has_field(fields, "nologin") && !has_field(fields, "proxy") && !has_field(fields, "proxy_maybe"))
+        return DOVECOT_FAIL;
+    /* It is always there. */
+    if (!find_value(fields, "user", &user) || user.len == 0)
+        return DOVECOT_NONSENSE;
+    return dovecot_unescape(user, user_out, PASSWORD_USER_MAX) ? DOVECOT_OK : DOVECOT_NONSENSE;
 }
 
 static enum dovecot_reply read_fail(struct span fields)

@@ -36,7 +36,7 @@ void dovecot_request(struct buf *b, uint32_t id, const struct password_check *ch
 
 enum dovecot_reply {
     DOVECOT_OK = 1,
-    DOVECOT_FAIL,      /* no such user or wrong password */
+    DOVECOT_FAIL,      /* no such user, wrong password, or one who may not log in */
     DOVECOT_TEMPORARY, /* it could not ask its own backend */
     DOVECOT_NONE,      /* a line that is no reply: to be passed over */
     DOVECOT_NONSENSE,

@@ -48,7 +48,7 @@ struct tls_demand {
 
 /*
  * The policy for the domain itself decides, else the one for its nearest parent, else the default. REQUIRETLS
- * raises whatever they say to secure; then a host named by a secure MX record may also show a certificate for
+ * raises whatever they say to secure; then a host named by a secure MX record is to show a certificate for
  * its own name (RFC 8689 §4.2.1). match_name is one of HOP's strings.
  */
 struct tls_demand tls_level_decide(const struct tls_level_settings *settings, const struct tls_hop *hop);

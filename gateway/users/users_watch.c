@@ -30,9 +30,17 @@ static enum status load(struct users_watch *watch, struct error *err)
     users_free(&watch->users);
     watch->version = (struct users_version){0};
     bool seen = look(watch->path, &watch->version);
-    enum status st = users_load(watch->path, &watch->users, err);
+    enum status st = users_load(watch->path, &watch->users, &watch->why);
     watch->loaded = seen && st == STATUS_OK;
+    if (st != STATUS_OK)
+        *err = watch->why;
     return st;
+}
+
+/* What stands in the file is wrong, not what is around it. */
+static bool is_lasting(const struct users_watch *watch)
+{
+    return !watch->loaded && (watch->why.status == STATUS_INVALID || watch->why.status == STATUS_LIMIT);
 }
 
 enum status users_watch_open(const char *path, struct users_watch *watch_out, struct error *err)
@@ -50,7 +58,11 @@ void users_watch_close(struct users_watch *watch)
 enum status users_watch_refresh(struct users_watch *watch, struct error *err)
 {
     struct users_version now;
-    if (watch->loaded && look(watch->path, &now) && same_version(&now, &watch->version))
+    bool same = look(watch->path, &now) && same_version(&now, &watch->version);
+    if (same && watch->loaded)
         return STATUS_OK;
-    return load(watch, err);
+    if (!same || !is_lasting(watch))
+        return load(watch, err);
+    *err = watch->why;
+    return err->status;
 }

@@ -100,6 +100,20 @@ def test_dovecots_name_for_the_user_counts(with_dovecot, dovecot, people, tag):
 
 
 @only_root
+def test_whom_dovecot_keeps_out_stays_out(with_dovecot):
+    """"nologin": Dovecot says that the password is right, and leaves it to the server to refuse."""
+    server = Dovecot({USER: PASSWORD})
+    try:
+        with server.users.open("a") as users:
+            users.write("gone:{PLAIN}secret::::::nologin\nfar:{PLAIN}secret::::::proxy host=127.0.0.1\n")
+        gateway = with_dovecot(server)
+        assert is_refused(answer(gateway, "gone", "secret"))
+        assert answer(gateway, "far", "secret").code == 235
+    finally:
+        server.close()
+
+
+@only_root
 def test_a21_names_through_dovecot(with_dovecot, dovecot):
     gateway = with_dovecot(dovecot)
     check_names(gateway, PASSWORD)
@@ -178,7 +192,7 @@ def slapd(pki):
 @pytest.fixture
 def with_ldap(make_gateway, make_sink, people, pki, tmp_path):
     """make(url, by="name" or "search", …keys of the ldap section) → a started gateway."""
-    def make(url, by="search", start=True, password=READER_PASSWORD, **keys):
+    def make(url, by="search", start=True, password=READER_PASSWORD, addresses=True, **keys):
         secret = tmp_path / "reader"
         secret.write_text(password + "\n")
         secret.chmod(0o600)
@@ -190,8 +204,9 @@ def with_ldap(make_gateway, make_sink, people, pki, tmp_path):
                          "bind-password-file": secret})
         ldap.update({key.replace("_", "-"): value for key, value in keys.items()})
         values = " ".join(f'{key} = "{value}"' for key, value in ldap.items() if value is not None)
+        values += " address-attributes = {mail}" if addresses else ""
         return make_gateway(make_sink().route, people.bob, start=start, settings={"auth": {"users": None}},
-                            extra=f"ldap {{ {values} address-attributes = {{mail}} }}")
+                            extra=f"ldap {{ {values} }}")
     return make
 
 
@@ -228,6 +243,22 @@ def test_a8_ldap_says_which_addresses_are_the_users(with_ldap, slapd, people, ta
             if reply.code == 250:
                 assert client.command(f"RCPT TO:<{address}>").code == 250
             assert reply.code == code, f"{sender}: {reply}"
+
+
+def test_one_ldap_user_has_one_name(with_ldap, pki):
+    """The directory takes "ALICE " for alice, and does not tell: rules and the audit trail know her all the same."""
+    server = Slapd(DIRECTORY, pki.gateway)
+    try:
+        server.conf.write_text(server.conf.read_text().replace("by users read", "by users none"))
+        server.stop()
+        server.start()
+        gateway = with_ldap(server.ldaps_url, "name", addresses=False)
+        for name in ("alice", "ALICE ", "  Alice  "):
+            assert answer(gateway, name, PASSWORD).code == 235
+        logins = [line for line in gateway.log.splitlines() if "event=authenticated" in line]
+        assert len(logins) == 3 and all(" login=alice " in line for line in logins), logins
+    finally:
+        server.close()
 
 
 @pytest.mark.parametrize("by", ["name", "search"])

@@ -57,6 +57,28 @@ static void test_plain_and_what_is_the_users(void **state)
     assert_int_equal(plain_verdict(w, "dave", ""), SASL_MALFORMED);
 }
 
+/* Nobody logs in under a name that the audit trail gives to a relay client, whoever gave it to the user. */
+static void test_no_user_is_a_relay_client(void **state)
+{
+    struct world *w = *state;
+    static const char *const certificates[] = {"subject:CN=carol,O=Example"};
+    static const struct auth_account account = {
+        .pattern = "client:scanner", .certificates = certificates, .n_certificates = 1};
+    w->settings.accounts = &account;
+    w->settings.n_accounts = 1;
+    add_user(w->folder, "alice", "secret");
+    start_worker(w);
+    start_role(w);
+    assert_int_equal(plain_verdict(w, "client:scanner", "right"), SASL_LATER);
+    struct sasl_start start = connection("EXTERNAL");
+    snprintf(start.certificate_sha256, sizeof start.certificate_sha256, "ff");
+    start.certificate_subject = strdup("CN=carol,O=Example");
+    with_initial(&start, "", 0);
+    struct sasl_result result = ask_start(w, &start);
+    assert_int_equal(result.verdict, SASL_LATER);
+    sasl_result_free(&result);
+}
+
 static void test_login_step_by_step(void **state)
 {
     struct world *w = *state;
@@ -286,6 +308,17 @@ static void test_ids_cannot_be_guessed(void **state)
     sasl_result_free(&result);
 }
 
+/* A6: not "later", which would make a mail program try it for ever. */
+static void test_A6_a_proof_that_is_empty(void **state)
+{
+    struct world *w = *state;
+    add_user(w->folder, "alice", "secret");
+    start_role(w);
+    struct sasl_result result = ask_step(w, begin_scram(w, "192.0.2.1"), "", 0);
+    assert_int_equal(result.verdict, SASL_MALFORMED);
+    sasl_result_free(&result);
+}
+
 static void test_a_step_that_is_late(void **state)
 {
     struct world *w = *state;
@@ -433,6 +466,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WORLD_TEST(test_plain_and_what_is_the_users),
+        WORLD_TEST(test_no_user_is_a_relay_client),
         WORLD_TEST(test_login_step_by_step),
         WORLD_TEST(test_scram_and_the_users_file),
         WORLD_TEST(test_exporter_of_another_connection),
@@ -442,6 +476,7 @@ int main(void)
         WORLD_TEST(test_passwords_that_cannot_be_checked),
         WORLD_TEST(test_A20_not_more_than_so_many),
         WORLD_TEST(test_ids_cannot_be_guessed),
+        WORLD_TEST(test_A6_a_proof_that_is_empty),
         WORLD_TEST(test_a_step_that_is_late),
         WORLD_TEST(test_a_step_while_one_is_in_hand),
         WORLD_TEST(test_the_end),

@@ -117,6 +117,23 @@ static void a2_the_original_header_is_made_safe(void **state)
     buf_free(&out);
 }
 
+/* Where the empty line is missing, what is no field may be the message's text. */
+static void a32_nothing_but_fields_is_shown(void **state)
+{
+    (void)state;
+    struct lease_recipient l;
+    struct recipient r = make(&l, "bob@example.com", "5.1.1", "550 no", NULL);
+    struct buf out;
+    const char *text = write((struct recipient *const[]){&r}, 1, "carol@example.net",
+                             "From: carol@example.net\r\nSubject: one,\r\n two\r\nthe canary\r\n folded "
+                             "canary\r\ncan ary: yes\r\nX-Last: here",
+                             &out);
+    assert_non_null(strstr(text, "\r\nFrom: carol@example.net\r\nSubject: one,\r\n two\r\nX-Last: here\r\n"));
+    assert_null(strstr(text, "canary"));
+    is_seven_bit_crlf(&out);
+    buf_free(&out);
+}
+
 static void international_addresses(void **state)
 {
     (void)state;
@@ -283,6 +300,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(has_all_that_rfc3464_asks_for),
         cmocka_unit_test(a2_the_original_header_is_made_safe),
+        cmocka_unit_test(a32_nothing_but_fields_is_shown),
         cmocka_unit_test(international_addresses),
         cmocka_unit_test(long_international_addresses),
         cmocka_unit_test(a9_envid_and_orcpt),

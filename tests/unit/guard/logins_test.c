@@ -78,6 +78,23 @@ static void test_a20_a_24_is_blocked(void **state)
     assert_true(may_login(s, "192.0.3.1", "alice"));
 }
 
+/* Strangers nearby must not shut out whoever has been there before. */
+static void test_a20_neighbours_do_not_block_a_known_address(void **state)
+{
+    struct state *s = *state;
+    guard_login_succeeded(s->guard, "192.0.2.200", "alice", s->now);
+    for (int i = 0; i < 12; i++) {
+        char address[60];
+        snprintf(address, sizeof address, "192.0.2.%d", i + 1);
+        fail_login(s, address, "bob", 1);
+    }
+    assert_false(may_login(s, "192.0.2.200", "carol"));
+    assert_true(may_login(s, "192.0.2.200", "alice"));
+    assert_int_equal(s->delay, 0);
+    fail_login(s, "192.0.2.200", "alice", 5);
+    assert_false(may_login(s, "192.0.2.200", "alice"));
+}
+
 static void guess_from_everywhere(struct state *s, const char *user, int times)
 {
     for (int i = 0; i < times; i++) {
@@ -254,6 +271,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a20_an_address_is_blocked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a20_a_64_is_blocked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a20_a_24_is_blocked, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a20_neighbours_do_not_block_a_known_address, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a20_a_user_is_blocked_but_where_the_user_has_been, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_known_address_does_not_block_the_user, set_up, tear_down),

@@ -8,10 +8,11 @@
 #include <sys/wait.h>
 
 /* While set, nothing reaches the disk: stands before the C library's function, also for SQLite. */
-static volatile sig_atomic_t disk_is_broken;
+static volatile sig_atomic_t disk_is_broken, disk_was_tried;
 
 int fdatasync(int fd)
 {
+    disk_was_tried = disk_was_tried + 1;
     if (disk_is_broken) {
         errno = EIO;
         return -1;
@@ -152,6 +153,24 @@ static void test_the_disk_fails_and_logins_go_on(void **state)
 }
 
 /* It could not be opened at the start: what was in it counts once it can. */
+/* Who guesses does not decide how often the loop waits for it. */
+static void test_a20_a_failing_disk_is_tried_by_the_tick_alone(void **state)
+{
+    struct state *s = *state;
+    disk_is_broken = 1;
+    fail_login(s, "192.0.2.1", "alice", 5);
+    int tried = disk_was_tried;
+    assert_true(tried > 0);
+    fail_login(s, "198.51.100.1", "bob", 5);
+    assert_int_equal(disk_was_tried, tried);
+    assert_false(may_login(s, "198.51.100.1", "bob"));
+    disk_is_broken = 0;
+    guard_tick(s->guard, s->now);
+    restart(s);
+    assert_false(may_login(s, "192.0.2.1", "alice"));
+    assert_false(may_login(s, "198.51.100.1", "bob"));
+}
+
 static void test_opened_later(void **state)
 {
     struct state *s = *state;
@@ -184,6 +203,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_newer_program_s_database, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_database_of_others_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_disk_fails_and_logins_go_on, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a20_a_failing_disk_is_tried_by_the_tick_alone, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_opened_later, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

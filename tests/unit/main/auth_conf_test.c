@@ -74,6 +74,8 @@ static void test_accounts_that_are_wrong(void **state)
         {"account \"*\" { send-as = {\"*\"} }\n", NULL},
         {"account \"*\" { certificates = {\"subject:CN=a\"} }\n", "whole name"},
         {"account \"@example.org\" { certificates = {\"subject:CN=a\"} }\n", "whole name"},
+        /* It would pass for a relay client in the audit trail. */
+        {"account \"client:scanner\" { certificates = {\"subject:CN=a\"} }\n", "whole name"},
         {"account \"a\" { certificates = {\"" HEX "\"} }\n", "neither \"sha256:\""},
         {"account \"a\" { certificates = {\"sha256:00\"} }\n", "neither \"sha256:\""},
     };

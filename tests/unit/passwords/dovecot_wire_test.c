@@ -103,6 +103,12 @@ static void test_replies(void **state)
         {"OK\t8\tuser=alice", DOVECOT_NONSENSE, ""},
         {"OK\t07\tuser=alice", DOVECOT_NONSENSE, ""},
         {"OK", DOVECOT_NONSENSE, ""},
+        /* The password is right, but the user may not log in; with a proxy that is only not here. */
+        {"OK\t7\tuser=alice\tnologin", DOVECOT_FAIL, ""},
+        {"OK\t7\tnologin=y\tuser=alice\treason=on leave", DOVECOT_FAIL, ""},
+        {"OK\t7\tuser=alice\tnologin\tproxy\thost=192.0.2.1", DOVECOT_OK, "alice"},
+        {"OK\t7\tproxy=y\tuser=alice\tnologin=", DOVECOT_OK, "alice"},
+        {"OK\t7\tuser=nologin\tx=nologin\tnologins", DOVECOT_OK, "nologin"},
         {"OK 7 user=alice", DOVECOT_NONE, ""},
         {"FAIL\t7\tuser=alice", DOVECOT_FAIL, ""},
         {"FAIL\t7", DOVECOT_FAIL, ""},

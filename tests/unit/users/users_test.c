@@ -1,4 +1,5 @@
 /* The users file: reading, checking, changing. */
+#include <sys/inotify.h>
 #include <time.h>
 
 #include "gateway/users/users_watch.h"
@@ -396,6 +397,30 @@ static void test_the_watch(void **state)
     users_watch_close(&watch);
 }
 
+/* A file that is wrong is read once, however many try to log in (A20), and again when it is mended. */
+static void test_A20_the_watch_reads_a_wrong_file_once(void **state)
+{
+    const struct folder *f = *state;
+    static const char wrong[] = "alice\n";
+    struct users_watch watch;
+    struct error err = {0};
+    char events[1024];
+    write_users(f, wrong, sizeof wrong - 1, 0600);
+    assert_int_equal(users_watch_open(f->users, &watch, &err), STATUS_INVALID);
+    int opened = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    assert_true(opened >= 0 && inotify_add_watch(opened, f->users, IN_OPEN) >= 0);
+    for (int i = 0; i < 3; i++) {
+        struct error again = {0};
+        assert_int_equal(users_watch_refresh(&watch, &again), STATUS_INVALID);
+        assert_string_equal(again.text, err.text);
+    }
+    assert_int_equal(read(opened, events, sizeof events), -1);
+    write_users(f, "", 0, 0600);
+    assert_int_equal(users_watch_refresh(&watch, &err), STATUS_OK);
+    users_watch_close(&watch);
+    close(opened);
+}
+
 /* A changer that died left its file behind. */
 static void test_a_left_over_file_is_no_obstacle(void **state)
 {
@@ -428,6 +453,7 @@ int main(void)
         TEST(test_adding_many),
         TEST(test_scram_keys_come_back_as_they_were_written),
         TEST(test_the_watch),
+        TEST(test_A20_the_watch_reads_a_wrong_file_once),
         TEST(test_changes),
         TEST(test_a_left_over_file_is_no_obstacle),
     };
