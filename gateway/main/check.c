@@ -13,7 +13,6 @@
 #include "gateway/net/listener.h"
 #include "gateway/net/network.h"
 #include "gateway/net/tls.h"
-#include "gateway/users/users.h"
 #include "smime/smime.h"
 
 static void note(struct buf *problems, const char *path, const char *what, const struct error *err)
