@@ -78,7 +78,7 @@ E2E ?= tests/e2e
 .PHONY: e2e test testssl kill-campaign
 e2e: deps
 	@$(MAKE) --no-print-directory -s programs $(BUILD)/load $(BUILD)/hold
-	BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider $(E2E)
+	BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider -n 3 --dist loadfile $(E2E)
 
 # Longer than the part of it in make test.
 testssl: deps

@@ -38,7 +38,7 @@ def send(gateway, sink, messages, to):
     sessions = 20
     count = sink.count
     done = run(BUILD / "load", *gateway.load_words(), "--to", to, "--sessions", sessions,
-               "--messages", max(messages // sessions, 1), "--size", 1024, timeout=1800, check=False)
+               "--messages", -(-messages // sessions), "--size", 1024, timeout=1800, check=False)
     result = json.loads(done.stdout)
     wait_until(lambda: sink.count >= count + result["sent"], "everything reached the sink", 300)
     return result
@@ -59,7 +59,7 @@ def measured(o):
         gateway.start().add_keys(ring.smime("smime@example.com"))
         steps, sent, failed = [], 0, 0
         for _ in range(STEPS):
-            result = send(gateway, sink, o.messages // STEPS, "smime@example.com")
+            result = send(gateway, sink, -(-o.messages // STEPS), "smime@example.com")
             sent, failed = sent + result["sent"], failed + result["failed"]
             steps.append({"messages": sent, **memory(gateway)})
         processes = {role: max(len(gateway.pids(role)), 1) for role in LONG_LIVED}

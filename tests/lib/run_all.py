@@ -48,9 +48,9 @@ def run_units(count, programs):
     count.add("units", passed, failed, skipped, time.monotonic() - started)
 
 
-def run_pytest(count, name, *paths):
+def run_pytest(count, name, *words):
     started = time.monotonic()
-    process = subprocess.Popen(PYTEST + list(paths), stdout=subprocess.PIPE, text=True, errors="replace")
+    process = subprocess.Popen(PYTEST + list(words), stdout=subprocess.PIPE, text=True, errors="replace")
     last = ""
     for line in process.stdout:
         sys.stdout.write(line)
@@ -83,7 +83,8 @@ def main():
     count = Count()
     run_units(count, sys.argv[1:])
     run_fuzzers(count, os.environ.get("FUZZ_TIME", "5"))
-    run_pytest(count, "end to end", "tests/e2e")
+    # They wait more than they work: three processes, each with the servers of its files.
+    run_pytest(count, "end to end", "-n", "3", "--dist", "loadfile", "tests/e2e")
     run_pytest(count, "faults", "tests/fault")
     print(f"{count.passed} passed, {count.failed} failed, {count.skipped} skipped")
     return 1 if count.failed or not count.passed else 0

@@ -44,9 +44,11 @@ def wait_until(condition, what, timeout=30):
 
 
 def free_port():
-    """A loopback port that nobody listens on, below the range from which the kernel takes ports for clients."""
+    """A loopback port that nobody listens on, below the range from which the kernel takes ports for clients; test
+    processes that run side by side (gw0, gw1, …) each have a part of it."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 8
     while True:
-        port = random.randrange(15000, 32000)
+        port = 15000 + 2000 * worker + random.randrange(2000)
         with socket.socket() as s:
             try:
                 s.bind(("127.0.0.1", port))
