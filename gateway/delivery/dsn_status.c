@@ -8,7 +8,7 @@
 #include "gateway/wire/orcpt.h"
 #include "gateway/wire/xtext.h"
 
-#define VALUE_MAX ORCPT_ASCII_MAX
+#define VALUE_MAX ORCPT_MAX
 
 /* A field whose value comes from outside stands there whole or not at all. */
 static void put_field(struct buf *out, const char *name, const struct buf *value)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <openssl/ssl.h>
 #include <pwd.h>
 #include <stdlib.h>
@@ -57,23 +58,49 @@ static enum status look_at_ca(const struct conf *conf, struct error *err)
     return st;
 }
 
+/* What is given up for the eyes of another user. */
+struct own_eyes {
+    gid_t gid;
+    gid_t *groups; /* owned */
+    int n_groups;
+};
+
+/* User and primary group alone: so the roles have it (privileges.h). */
+static bool look_as(const struct passwd *pw, struct own_eyes *own_out)
+{
+    *own_out = (struct own_eyes){.gid = getegid(), .n_groups = getgroups(0, NULL)};
+    if (own_out->n_groups < 0)
+        return false;
+    own_out->groups = calloc((size_t)own_out->n_groups + 1, sizeof *own_out->groups);
+    return own_out->groups && getgroups(own_out->n_groups, own_out->groups) == own_out->n_groups &&
+           setgroups(0, NULL) == 0 && setegid(pw->pw_gid) == 0 && seteuid(pw->pw_uid) == 0;
+}
+
+static bool look_as_before(const struct own_eyes *own)
+{
+    return seteuid(0) == 0 && setegid(own->gid) == 0 && own->groups &&
+           setgroups((size_t)own->n_groups, own->groups) == 0;
+}
+
 /* With the eyes of the service user, for it is the passwords role that looks, after rights are dropped. */
 static void as_service_user(const struct conf *conf, const char *path, const char *what,
                             enum status (*look)(const struct conf *, struct error *), struct buf *problems)
 {
     const struct passwd *pw = geteuid() == 0 && conf->user ? getpwnam(conf->user) : NULL;
+    struct own_eyes own = {0};
     struct error err = {0};
-    if (pw && seteuid(pw->pw_uid) < 0) {
-        error_errno(&err, STATUS_INTERNAL, errno, "cannot look as user %s", conf->user);
+    enum status st = STATUS_OK;
+    if (pw && !look_as(pw, &own))
+        st = error_errno(&err, STATUS_INTERNAL, errno, "cannot look as user %s", conf->user);
+    if (st == STATUS_OK)
+        st = look(conf, &err);
+    if (st != STATUS_OK)
         note(problems, path, what, &err);
-        return;
-    }
-    if (look(conf, &err) != STATUS_OK)
-        note(problems, path, what, &err);
-    if (pw && seteuid(0) < 0) {
+    if (pw && !look_as_before(&own)) {
         error_errno(&err, STATUS_INTERNAL, errno, "cannot become root again");
         note(problems, path, what, &err);
     }
+    free(own.groups);
 }
 
 /* The password is read before rights are dropped. */

@@ -283,11 +283,17 @@ void children_stop(struct children *children, int64_t grace_ms, void (*done)(voi
     stop_next(children);
 }
 
+/* SIGHUP reached a process that did not listen to it yet, and so had no sessions. */
+static bool is_retired_early(const struct child *c, int status)
+{
+    return c->retired && WIFSIGNALED(status) && WTERMSIG(status) == SIGHUP;
+}
+
 static void ended(struct child *c, int status)
 {
     struct children *all = c->all;
     bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0; /* a worker that is recycled */
-    if (!c->leaving && !c->retired && !clean) {
+    if (!c->leaving && !is_retired_early(c, status) && !clean) {
         c->restarts++;
         log_child(c, LOG_LEVEL_ERROR, "died", WIFSIGNALED(status) ? "signal" : "exit",
                   WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));

@@ -42,10 +42,11 @@ static struct submission_limits limits_from(const struct conf *conf)
     };
 }
 
-/* A session has a socket, a message being received, and the reply of a role that it waits for. */
+/* A session has a socket, a message being received, and the reply of a role that it waits for. Beside them
+ * there are calls that no session waits for. */
 static int64_t descriptors_for(const struct conf *conf)
 {
-    return conf->limit_sessions * 3 + 100;
+    return conf->limit_sessions * 3 + 1000;
 }
 
 static void listeners_free(struct submission_listener *listeners, size_t n)

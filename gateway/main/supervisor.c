@@ -74,8 +74,6 @@ static enum status take_new(struct supervisor *s, struct conf *next, const struc
     struct sockets sockets;
     enum status st = check_fixed(&s->conf, next, err);
     if (st == STATUS_OK)
-        st = tickets_set_rotation(s->tickets, next->tls_ticket_rotation_ms, err);
-    if (st == STATUS_OK)
         st = inherited_check(&s->inherited, next, err);
     if (st == STATUS_OK)
         st = sockets_open(next, &s->inherited, &s->sockets, &sockets, err);
@@ -87,6 +85,9 @@ static enum status take_new(struct supervisor *s, struct conf *next, const struc
     conf_free(&s->conf);
     s->conf = *next;
     s->log = log_from_conf(&s->conf, "supervisor", s->settings->verbose);
+    /* Behind all that may refuse the reload. Tickets mend themselves when next they are asked for. */
+    if (tickets_set_rotation(s->tickets, s->conf.tls_ticket_rotation_ms, err) != STATUS_OK)
+        log_error(&s->log, LOG_LEVEL_WARNING, "tickets-failed", NULL, err);
     return configure(s, text, err);
 }
 

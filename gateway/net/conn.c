@@ -23,6 +23,8 @@ static void set_timer(struct conn *c, int64_t ms)
 
 static void release(struct conn *c)
 {
+    void (*on_gone)(void *) = c->tell_gone ? c->handler->on_gone : NULL;
+    void *arg = c->arg;
     event_del(&c->read);
     event_del(&c->write);
     event_del(&c->timer);
@@ -33,6 +35,8 @@ static void release(struct conn *c)
     buf_free(&c->in);
     buf_free(&c->out);
     free(c);
+    if (on_gone)
+        on_gone(arg);
 }
 
 static void leave(struct conn *c)
@@ -331,6 +335,7 @@ void conn_close(struct conn *c)
 {
     if (c->state >= CONN_CLOSING)
         return;
+    c->tell_gone = true;
     if (c->state != CONN_OPEN || c->broken.status != STATUS_OK) {
         conn_abort(c);
         return;

@@ -33,6 +33,9 @@ struct conn_handler {
     /* Ended from the other side (STATUS_CLOSED) or by an error (why->text); the conn is gone after this
      * returns: do not close it again. */
     void (*on_end)(void *arg, struct conn *conn, const struct error *why);
+    /* After conn_close, at once or when the last words are sent: the conn and its descriptor are gone. NULL:
+     * not told. */
+    void (*on_gone)(void *arg);
     /* The PROXY header that conn_expect_proxy waited for is there: conn_peer is now the client's address, and
      * so is CLIENT; NULL: the balancer speaks for itself. Needed only by who expects one. */
     void (*on_proxied)(void *arg, struct conn *conn, const struct sockaddr_storage *client);
@@ -93,8 +96,8 @@ void conn_write(struct conn *conn, struct span bytes);
 /* One absolute deadline per connection, milliseconds from now; 0: none. Replaces the one before. */
 void conn_deadline(struct conn *conn, int64_t in_ms);
 
-/* Sends what is queued, then close_notify, then closes; no handler is called any more. Bounded to a few
- * seconds. */
+/* Sends what is queued, then close_notify, then closes; no handler but on_gone is called any more. Bounded to
+ * a few seconds. */
 void conn_close(struct conn *conn);
 /* Closes at once. */
 void conn_abort(struct conn *conn);

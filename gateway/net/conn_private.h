@@ -30,6 +30,7 @@ struct conn {
     bool server;
     bool tls_up;
     bool paused;
+    bool tell_gone;  /* conn_close was called: on_gone follows */
     bool announce;   /* unread input waits for on_data */
     bool want_read;  /* writing (TLS) needs a readable socket to go on */
     bool want_write; /* writing, or reading over TLS, needs a writable one */

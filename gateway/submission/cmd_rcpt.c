@@ -56,7 +56,7 @@ static char *orcpt_of(const struct rcpt_params *params)
     struct buf ascii;
     if (!params->orcpt_8bit)
         return span_dup(params->orcpt);
-    buf_init(&ascii, ORCPT_ASCII_MAX);
+    buf_init(&ascii, ORCPT_MAX);
     orcpt_append_ascii(params->orcpt, &ascii);
     char *copy = ascii.failed ? NULL : span_dup(buf_span(&ascii));
     buf_free(&ascii);

@@ -1,4 +1,4 @@
-/* STARTTLS (RFC 3207). What the client sent before is forgotten once TLS is up (session.c on_open). */
+/* STARTTLS (RFC 3207). What the client sent before is forgotten once TLS is up (session_events.c). */
 #include "gateway/submission/session.h"
 #include "gateway/submission/verbs.h"
 

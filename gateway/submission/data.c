@@ -54,6 +54,9 @@ static bool is_flawed(const struct data *data)
 static void keep(struct data *data, struct span piece)
 {
     struct error err;
+    if (piece.len == 0)
+        return;
+    data->mid_line = piece.p[piece.len - 1] != '\n';
     data->size += piece.len;
     if (data->size > data->size_max)
         data_fail(data, STATUS_LIMIT);
@@ -110,14 +113,15 @@ bool data_is_whole(const struct data *data)
     return data->eod.state == END_OF_DATA_DONE;
 }
 
-/* What only the end of a message counted by BDAT shows: a last CR without its LF. */
+/* What only the end of a message counted by BDAT shows: a last CR without its LF, a last line without end. */
 static void end_lines(struct data *data)
 {
     char lf;
     line_ends_finish(&data->ends);
     size_t len = normalize_finish(&data->normalizer, &lf);
-    if (len > 0)
-        keep(data, span_of(&lf, len));
+    keep(data, span_of(&lf, len));
+    if (data->mid_line)
+        keep(data, span_str("\r\n"));
 }
 
 enum status data_finish(struct data *data, struct error *err)

@@ -15,6 +15,7 @@ struct data {
     size_t kept;            /* bytes in the memory file */
     struct end_of_data eod; /* of DATA */
     struct line_ends ends;  /* of BDAT */
+    bool mid_line;          /* the last byte so far was no LF */
     bool normalizes;        /* bare CR and LF become CRLF instead of an error */
     struct normalizer normalizer;
     enum status failed; /* not STATUS_OK: nothing is kept, the rest is swallowed */
@@ -43,8 +44,9 @@ bool data_has_eight_bit(const struct data *data);
 void data_fail(struct data *data, enum status why);
 
 /*
- * After the end: seals the memory file; it stays owned by DATA. STATUS_INVALID: a bare CR or LF, or a NUL;
- * STATUS_LIMIT: too big; STATUS_TEMPORARY.
+ * After the end: gives a last line without its end, which BDAT can say and DATA cannot, the CRLF that every
+ * line of a message has (RFC 5321 §2.3.8), and seals the memory file; it stays owned by DATA. STATUS_INVALID:
+ * a bare CR or LF, or a NUL; STATUS_LIMIT: too big; STATUS_TEMPORARY.
  */
 MUST_USE enum status data_finish(struct data *data, struct error *err);
 

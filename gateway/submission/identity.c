@@ -68,6 +68,7 @@ bool identity_take_user(struct session *s, struct sasl_result *result, enum repl
         *why_out = REPLY_AUTH_LATER;
         return false;
     }
+    s->user_key = key;
     s->send_as = result->send_as;
     s->n_send_as = result->n_send_as;
     result->send_as = NULL;
@@ -77,10 +78,8 @@ bool identity_take_user(struct session *s, struct sasl_result *result, enum repl
 
 void identity_forget(struct session *s)
 {
-    if (s->user) {
-        struct client_key key = limits_user_key(s->user);
-        limits_leave(&s->server->users, &key);
-    }
+    if (s->user)
+        limits_leave(&s->server->users, &s->user_key);
     free(s->user);
     s->user = NULL;
     s->relay = NULL;

@@ -10,6 +10,10 @@
 #define TAKEN_MS 10000
 #define TOTAL_MS 20000
 
+/* On their way at a time, per process, each with a descriptor: a client that is refused faster than queue
+ * writes it down must not take them from all sessions. */
+#define ON_THE_WAY_MAX 256
+
 struct refused_call {
     struct refused_call *next, *previous;
     struct server_state *server;
@@ -24,6 +28,7 @@ static void unlink_from(struct refused_call *r)
         r->previous->next = r->next;
     else
         r->server->refused = r->next;
+    r->server->n_refused--;
 }
 
 static void on_recorded(void *arg, enum status status, struct ipc_msg *reply, const struct error *err)
@@ -64,6 +69,8 @@ void refused_record(struct session *s, const char *recipient, const char *rule, 
     pack(&body, s, recipient, rule, reply);
     if (!r)
         error_set(&err, STATUS_TEMPORARY, "out of memory");
+    else if (server->n_refused >= ON_THE_WAY_MAX)
+        error_set(&err, STATUS_BUSY, "queue takes no more records now");
     else if (buf_check(&body, "audit record", &err) == STATUS_OK)
         r->call = call_start(server->base, server->settings->queue_service, QUEUE_REFUSED, buf_span(&body),
                              NULL, 0, limits, on_recorded, r, &err);
@@ -78,6 +85,7 @@ void refused_record(struct session *s, const char *recipient, const char *rule, 
     if (r->next)
         r->next->previous = r;
     server->refused = r;
+    server->n_refused++;
 }
 
 void refused_cancel_all(struct server_state *server)

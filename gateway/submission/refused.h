@@ -5,8 +5,8 @@
 struct session;
 struct server_state;
 
-/* Sends a record of RECIPIENT, refused with REPLY; "": the message is refused for all. What goes wrong is
- * logged; the refusal stands anyway. */
+/* Sends a record of RECIPIENT, refused with REPLY; "": the message is refused for all. What goes wrong, or is
+ * too much at a time, is logged; the refusal stands anyway. */
 void refused_record(struct session *s, const char *recipient, const char *rule, const char *reply);
 
 /* Forgets those that queue has not answered yet. */

@@ -18,6 +18,7 @@ struct server_state {
     struct limits users;          /* of authenticated users, by limits_user_key */
     struct session *sessions;     /* all of them, newest first */
     struct refused_call *refused; /* audit records on their way to queue */
+    unsigned n_refused;           /* of them */
     size_t in_hand;               /* bytes of messages in memory files */
     unsigned clear_tries;         /* tries without TLS on their way to auth */
     bool retired;                 /* SIGHUP came: no new sessions, those that are here go on */

@@ -24,14 +24,33 @@ void session_uncount(struct server_state *server, const struct client_key *clien
         limits_leave_unknown(&server->limits);
 }
 
+static void end(struct session *s)
+{
+    session_forget(s);
+    unlink_from(s);
+    buf_free(&s->out);
+}
+
 void session_free(struct session *s)
 {
     struct server_state *server = s->server;
-    session_forget(s);
-    unlink_from(s);
-    session_uncount(server, &s->client, s->client_known);
-    buf_free(&s->out);
+    end(s);
+    session_gone(s);
+    server_check_empty(server);
+}
+
+void session_gone(struct session *s)
+{
+    session_uncount(s->server, &s->client, s->client_known);
     free(s);
+}
+
+/* Its connection may take a few seconds to close, and costs a descriptor until then. */
+static void hang_up(struct session *s)
+{
+    struct server_state *server = s->server;
+    end(s);
+    conn_close(s->conn); /* session_gone follows */
     server_check_empty(server);
 }
 
@@ -101,6 +120,5 @@ void session_settle(struct session *s)
     }
     session_log(s, &line, LOG_LEVEL_INFO, "disconnected");
     log_end(&line);
-    conn_close(s->conn);
-    session_free(s);
+    hang_up(s);
 }

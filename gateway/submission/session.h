@@ -3,7 +3,7 @@
  *
  * Input is taken line by line in order. A verb either answers at once, or starts a call to another role:
  * then the session takes no more input until the call is done, so that replies never change their order.
- * A session is freed only by session_settle; a verb that ends it sets its phase (session_close).
+ * A session is ended only by session_settle; a verb that ends it sets its phase (session_close).
  */
 #ifndef SEALGATE_SUBMISSION_SESSION_H
 #define SEALGATE_SUBMISSION_SESSION_H
@@ -52,9 +52,10 @@ struct session {
     int64_t data_since;      /* when DATA, or the first BDAT, began */
     bool rearm;              /* a command ended: the next one has its whole time */
 
-    char *helo;     /* EHLO or HELO argument; NULL: none since the connection or TLS began; owned */
-    bool esmtp;     /* it was EHLO */
-    char *user;     /* authenticated, and counted in the server's users; owned */
+    char *helo; /* EHLO or HELO argument; NULL: none since the connection or TLS began; owned */
+    bool esmtp; /* it was EHLO */
+    char *user; /* authenticated, and counted in the server's users under USER_KEY; owned */
+    struct client_key user_key;
     char **send_as; /* patterns of addresses that are the user's; owned */
     size_t n_send_as;
     const struct submission_client *relay; /* that it is besides; NULL: none (identity.h) */
@@ -89,8 +90,12 @@ void session_begin(struct session *s);
 
 /* ---- session.c: life ---- */
 
-/* The connection is closed, or handed over to its closing. */
+/* The connection is gone, or never was. */
 void session_free(struct session *s);
+
+/* The same for a session that has ended before: until then it counts, so that who makes sessions end and
+ * keeps their connections open does not get more of them than others (A17). */
+void session_gone(struct session *s);
 
 /* Takes back what was counted of a connection; KNOWN: as one of CLIENT. */
 void session_uncount(struct server_state *server, const struct client_key *client, bool known);

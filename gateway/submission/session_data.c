@@ -2,6 +2,13 @@
 #include "base/clock.h"
 #include "gateway/submission/session.h"
 
+/* To be called with what was kept before, whenever data_* may have kept or dropped something: a sum that is
+ * once wrong stays so for the life of the process. */
+static void count_in_hand(struct session *s, size_t before)
+{
+    s->server->in_hand = s->server->in_hand - before + s->data.kept;
+}
+
 bool session_begin_message(struct session *s, enum reply_id *why_out)
 {
     struct error err = {0};
@@ -48,8 +55,11 @@ enum reply_id session_data_refusal(const struct session *s)
 void session_end_of_data(struct session *s)
 {
     struct error err = {0};
+    size_t before = s->data.kept;
     s->phase = SESSION_COMMAND;
-    if (data_finish(&s->data, &err) == STATUS_OK) {
+    enum status st = data_finish(&s->data, &err);
+    count_in_hand(s, before);
+    if (st == STATUS_OK) {
         submit_start(s);
         return;
     }
@@ -63,11 +73,14 @@ size_t session_feed_message(struct session *s, struct span input,
 {
     struct server_state *server = s->server;
     size_t in_hand_max = server->settings->limits.in_hand_max;
-    size_t others = server->in_hand - s->data.kept;
+    size_t before = s->data.kept;
     size_t used = feed(&s->data, input);
-    if (in_hand_max > 0 && others + s->data.kept > in_hand_max)
+    count_in_hand(s, before);
+    if (in_hand_max > 0 && server->in_hand > in_hand_max) {
+        before = s->data.kept;
         data_fail(&s->data, STATUS_TEMPORARY);
-    server->in_hand = others + s->data.kept;
+        count_in_hand(s, before);
+    }
     return used;
 }
 

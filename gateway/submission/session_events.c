@@ -126,9 +126,15 @@ static void on_proxied(void *arg, struct conn *conn, const struct sockaddr_stora
     }
 }
 
+static void on_gone(void *arg)
+{
+    session_gone(arg);
+}
+
 const struct conn_handler session_handler = {.on_open = on_open,
                                              .on_data = on_data,
                                              .on_drained = on_drained,
                                              .on_deadline = on_deadline,
                                              .on_end = on_end,
+                                             .on_gone = on_gone,
                                              .on_proxied = on_proxied};

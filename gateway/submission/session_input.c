@@ -69,11 +69,20 @@ static void refuse_verb(struct session *s, struct span verb)
     session_close(s);
 }
 
+/* One that means BDAT may have a chunk behind it, which must not be read as commands (A1). */
+static void refuse_no_command(struct session *s, struct span line)
+{
+    if (span_starts(line, "BDAT"))
+        session_end_with(s, REPLY_BAD_CHUNK);
+    else
+        session_reply(s, REPLY_NOT_A_COMMAND);
+}
+
 static void take_command(struct session *s, struct span line)
 {
     struct command command;
     if (!command_parse(line, &command)) {
-        session_reply(s, REPLY_NOT_A_COMMAND);
+        refuse_no_command(s, line);
         return;
     }
     s->verb = verb_find(command.verb);

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "gateway/net/listener.h"
 #include "gateway/net/tickets.h"
@@ -33,12 +34,17 @@ static void on_accept(void *arg, int fd)
     session_accept(port->server, port->settings, fd);
 }
 
+/* And closes: a socket that stays open without being accepted from would take connections to an address that
+ * the new configuration gives up, or has in another socket, and leave them without an answer. */
 static void stop_listening(struct process *process)
 {
     for (size_t i = 0; i < process->server.settings->n_listeners; i++) {
-        if (process->ports[i].listener)
-            listener_stop(process->ports[i].listener);
-        process->ports[i].listener = NULL;
+        struct port *port = &process->ports[i];
+        if (!port->listener)
+            continue;
+        listener_stop(port->listener);
+        close(port->settings->fd);
+        port->listener = NULL;
     }
 }
 

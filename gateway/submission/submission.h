@@ -29,7 +29,7 @@ struct submission_client {
 
 struct submission_listener {
     const char *name; /* as configured: "[::]:465" */
-    int fd;           /* bound and listening; owned by the process */
+    int fd;           /* bound and listening; closed by submission_run when it takes no more connections */
     bool implicit_tls;
     bool normalizes_line_ends; /* a bare CR or LF in a message becomes CRLF instead of a refusal */
     const struct submission_client *const *clients; /* that may relay here; the first that it is counts */

@@ -39,22 +39,34 @@ static bool take_escape(struct span *text)
     return true;
 }
 
-static bool is_utf8_address(struct span text, bool *eight_bit_out)
+/* Takes one character, escaped or not, from the front of *TEXT. */
+static bool take_character(struct span *text, bool *eight_bit)
 {
     uint32_t c;
-    if (text.len == 0)
+    if (text->p[0] == '\\')
+        return take_escape(text);
+    if (!utf8_next(text, &c) || !is_plain(c))
         return false;
-    while (text.len > 0) {
-        if (text.p[0] == '\\') {
-            if (!take_escape(&text))
-                return false;
-            continue;
-        }
-        if (!utf8_next(&text, &c) || !is_plain(c))
-            return false;
-        *eight_bit_out |= c > 0x7f;
-    }
+    *eight_bit |= c > 0x7f;
     return true;
+}
+
+static bool is_utf8_address(struct span text, bool *eight_bit_out)
+{
+    bool valid = text.len > 0;
+    while (valid && text.len > 0)
+        valid = take_character(&text, eight_bit_out);
+    return valid;
+}
+
+static bool fits_in_ascii(struct span value)
+{
+    struct buf ascii;
+    buf_init(&ascii, ORCPT_MAX);
+    orcpt_append_ascii(value, &ascii);
+    bool fits = !ascii.failed;
+    buf_free(&ascii);
+    return fits;
 }
 
 static bool is_atom(struct span text)
@@ -74,7 +86,7 @@ bool orcpt_is_valid(struct span value, bool *eight_bit_out)
     struct span type = span_of(value.p, (size_t)(semicolon - value.p));
     struct span address = span_of(semicolon + 1, value.len - type.len - 1);
     if (span_is(type, "utf-8"))
-        return is_utf8_address(address, eight_bit_out);
+        return is_utf8_address(address, eight_bit_out) && (!*eight_bit_out || fits_in_ascii(value));
     return is_atom(type) && xtext_is_valid(address);
 }
 

@@ -10,11 +10,11 @@
 #include "base/buf.h"
 #include "base/span.h"
 
-#define ORCPT_MAX 500                   /* bytes as given */
-#define ORCPT_ASCII_MAX (4 * ORCPT_MAX) /* of orcpt_append_ascii: at worst two bytes become "\\x{7FF}" */
+#define ORCPT_MAX 500 /* bytes, RFC 3461 §4.2: as given, and as orcpt_append_ascii writes it */
 
 /*
- * Is VALUE well-formed? The address decodes to printable characters and spaces, nothing that ends a line or
+ * Is VALUE well-formed, and not longer than ORCPT_MAX, nor would be in ASCII, so that a next hop with that
+ * limit takes it too? The address decodes to printable characters and spaces, nothing that ends a line or
  * is a control character (A9). *EIGHT_BIT_OUT: it is utf-8-addr-unitext with bytes over 127, which only a
  * transaction with SMTPUTF8 may give.
  */

@@ -55,7 +55,7 @@ def test_a17_descriptors_for_all_sessions(make_gateway):
     gateway.settings["limits"]["sessions"] = 5000
     gateway.write_conf()
     gateway.reload()
-    gateway.wait_log("event=few-descriptors wanted=15100 limit=4096")
+    gateway.wait_log("event=few-descriptors wanted=16000 limit=4096")
     wait_until(lambda: limit() == 4096, "what there is is taken")
 
 

@@ -192,6 +192,24 @@ def test_another_rotation_begins_anew(make_gateway, pki):
     assert not resume(gateway, context, session)[0]
 
 
+def test_a_refused_reload_leaves_the_tickets(make_gateway, pki):
+    gateway = make_gateway(NOWHERE)
+    context = pki.client_context()
+    _, session = resume(gateway, context)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        gateway.tls_keys = "ticket-rotation = 30min"
+        gateway.extra = f'listen "127.0.0.1:{other.getsockname()[1]}" {{ tls = starttls }}\n'
+        gateway.write_conf()
+        gateway.reload()
+        gateway.wait_log("event=reload-refused")
+    (old,) = gateway.pids("submission")
+    os.kill(old, signal.SIGKILL)
+    wait_until(lambda: gateway.listens() and old not in (gateway.pids_or_none("submission") or [old]), "a new process")
+    assert resume(gateway, context, session)[0]
+
+
 # ---- reload ----
 
 
@@ -267,6 +285,38 @@ def test_a_reload_to_an_address_that_overlaps(make_gateway):
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with pytest.raises(OSError):
             other.bind(("::", port))
+
+
+def test_an_address_that_is_given_up_is_closed(make_gateway):
+    """Also while sessions go on in the old processes: their sockets would take connections and never answer."""
+    gateway = make_gateway(NOWHERE, start=False)
+    port = free_port()
+
+    def greeting():
+        """None: nobody listens; b"": nobody answers."""
+        try:
+            with socket.create_connection(("127.0.0.1", port), 2) as client:
+                return client.recv(100)
+        except ConnectionError:
+            return None
+        except TimeoutError:
+            return b""
+
+    def listen(address):
+        gateway.extra = f'listen "{address}:{port}" {{ tls = starttls }}\n' if address else ""
+        gateway.write_conf()
+
+    listen("0.0.0.0")
+    gateway.start()
+    with gateway.connect() as busy:
+        for address in ("[::]", None):
+            at = len(gateway.log)
+            listen(address)
+            gateway.reload()
+            gateway.wait_log("event=retired", at)
+            wait_until(lambda: bool(address) == (greeting() or b"").startswith(b"220 ") and greeting() != b"",
+                       "the new sockets alone take connections")
+        assert busy.command("NOOP").code == 250
 
 
 # ---- who is no mail program ----

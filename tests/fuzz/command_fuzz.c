@@ -71,11 +71,10 @@ static void check_orcpt(const struct rcpt_params *params)
     require(eight_bit == params->orcpt_8bit);
     buf_init(&ascii, TEXT_MAX);
     orcpt_append_ascii(params->orcpt, &ascii);
-    require(!ascii.failed && ascii.len <= ORCPT_ASCII_MAX);
+    require(!ascii.failed && ascii.len <= ORCPT_MAX);
     require_clean(buf_span(&ascii));
     require(!memchr(ascii.data, ' ', ascii.len));
-    if (ascii.len <= ORCPT_MAX)
-        require(orcpt_is_valid(buf_span(&ascii), &eight_bit) && !eight_bit);
+    require(orcpt_is_valid(buf_span(&ascii), &eight_bit) && !eight_bit);
     buf_free(&ascii);
 }
 

@@ -66,7 +66,7 @@ static _Noreturn void play(char **argv)
     sigprocmask(SIG_BLOCK, &term, NULL);
     write_diary("fds", role, descriptors);
     if (strcmp(how, "stubborn") == 0)
-        signal(SIGTERM, SIG_IGN), sigprocmask(SIG_UNBLOCK, &term, NULL);
+        signal(SIGTERM, SIG_IGN), signal(SIGHUP, SIG_IGN), sigprocmask(SIG_UNBLOCK, &term, NULL);
     if (strcmp(how, "family") == 0 && fork() == 0) {
         snprintf(pid, sizeof pid, "%d", getpid());
         write_diary("grandchild", role, pid);
@@ -99,6 +99,8 @@ struct world {
     struct tickets *tickets;
     struct children *children;
     bool stopped;
+    int log_fd; /* a memory file */
+    struct log log;
 };
 
 static void on_chld(evutil_socket_t fd, short what, void *arg)
@@ -143,7 +145,9 @@ static int world_open(void **state)
     w->tick = event_new(w->base, -1, EV_PERSIST, on_tick, w);
     assert_int_equal(event_add(w->chld, NULL) | event_add(w->tick, &tick), 0);
     assert_int_equal(tickets_open(3600000, &w->tickets, &err), STATUS_OK);
-    struct children_settings settings = {.services = &w->services, .tickets = w->tickets};
+    assert_int_equal(memfile_create("log", &w->log_fd, &err), STATUS_OK);
+    w->log = (struct log){.fd = w->log_fd, .level = LOG_LEVEL_ERROR, .role = "supervisor"};
+    struct children_settings settings = {.log = &w->log, .services = &w->services, .tickets = w->tickets};
     assert_int_equal(children_open(w->base, &settings, &w->children, &err), STATUS_OK);
     *state = w;
     alarm(60);
@@ -170,6 +174,7 @@ static int world_close(void **state)
     close(w->listeners[1]);
     close(w->sockets.control);
     close(w->conf_fd);
+    close(w->log_fd);
     free(w);
     alarm(0);
     return folder_remove(&folder);
@@ -372,6 +377,10 @@ static void the_doors_never_close_on_reload(void **state)
         turn(w);
     assert_int_not_equal(tally(w, "submission").pid, old);
     assert_int_equal(count(w, "start submission "), 2);
+    /* It had sessions, which are lost: not for nobody to hear of. */
+    char log[1000] = "";
+    assert_true(pread(w->log_fd, log, sizeof log - 1, 0) >= 0);
+    assert_non_null(strstr(log, "event=died process=submission"));
 }
 
 /* Position of the first line that begins with START, counted in lines; of the last one with LAST. */

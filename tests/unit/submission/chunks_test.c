@@ -35,7 +35,7 @@ static void assert_message(struct fixture *f, const char *want)
     pthread_mutex_unlock(&f->roles.lock);
 }
 
-/* At every split, without un-stuffing, and without a line end that the client did not send. */
+/* At every split, and without un-stuffing; a last line without its end gets one (RFC 5321 §2.3.8). */
 static void test_a_message_in_two_chunks_byte_for_byte(void **state)
 {
     (void)state;
@@ -50,7 +50,7 @@ static void test_a_message_in_two_chunks_byte_for_byte(void **state)
         expect(c, reply);
         put_chunk_of(c, message + cut, len - cut, true);
         expect(c, "250 2.0.0 ID queued, sealed for 1 of 1 recipients\r\n");
-        assert_message(f, message);
+        assert_message(f, "Subject: x\r\n\r\n.\r\n..two\r\n\xc3\xbc, no line end here\r\n");
         assert_true(f->roles.envelope.body_8bit);
     }
     quit(c);
@@ -93,7 +93,7 @@ static void test_pipelined(void **state)
         expect(c, replies[i]);
     expect_end(c);
     client_close(c);
-    assert_message(f, "C: d");
+    assert_message(f, "C: d\r\n");
     assert_int_equal(roles_calls(f, SERVICE_SEAL), 2);
     finish(f, NULL);
 }
@@ -216,7 +216,7 @@ static void test_orders(void **state)
         begin(c);
         put_chunk(c, "kept", true);
         expect(c, "250 2.0.0 ID");
-        assert_message(f, "kept");
+        assert_message(f, "kept\r\n");
     }
     begin(c);
     say(c, "DATA", "354");
@@ -247,6 +247,16 @@ static void test_A1_malformed_sizes_close(void **state)
     expect(c, "503 5.5.1");
     expect_end(c);
     client_close(c);
+    /* Lines that are no command, but may be meant as this one. */
+    static const char *const worse[] = {"BDAT\t9 LAST\r\n", "bdat:9\r\n", "BDAT 9\x01\r\n"};
+    for (size_t i = 0; i < sizeof worse / sizeof *worse; i++) {
+        c = client_login(f);
+        put_str(c, worse[i]);
+        put_str(c, "x" SMUGGLED);
+        expect(c, "501 5.5.4 Malformed chunk size");
+        expect_end(c);
+        client_close(c);
+    }
     assert_int_equal(roles_calls(f, SERVICE_SEAL), 0);
     finish(f, NULL);
 }
@@ -385,6 +395,35 @@ static void test_no_memory_left(void **state)
     finish(f, NULL);
 }
 
+static void normalize(struct fixture *f)
+{
+    f->listeners[0].normalizes_line_ends = true;
+}
+
+/* What the end of a message adds or drops is counted too: a sum that is once wrong would refuse all mail. */
+static void test_memory_is_counted_to_the_end(void **state)
+{
+    (void)state;
+    struct submission_limits limits = test_limits();
+    limits.in_hand_max = 100;
+    limits.message_max = 60;
+    struct fixture *f = start_prepared(limits, SASL_ALL_MECHANISMS, normalize);
+    struct client *c = client_login(f);
+    for (int i = 0; i < 3; i++) {
+        begin(c);
+        put_chunk(c, "A: b\r\n\r\nlast\r", true); /* its LF is added */
+        expect(c, "250 2.0.0 ID");
+        begin(c);
+        put_chunk(c, "A: b\r\n\r\nlast", true);
+        expect(c, "250 2.0.0 ID");
+        begin(c);
+        put_chunk(c, "60 bytes fit, but not with the line end that they lack .....", true);
+        expect(c, "552 5.3.4");
+    }
+    quit(c);
+    finish(f, NULL);
+}
+
 /* A client that is gone in the middle has sent nothing. */
 static void test_half_a_chunk(void **state)
 {
@@ -398,15 +437,10 @@ static void test_half_a_chunk(void **state)
     begin(c);
     put_chunk(c, "whole", true);
     expect(c, "250 2.0.0 ID");
-    assert_message(f, "whole");
+    assert_message(f, "whole\r\n");
     assert_int_equal(roles_calls(f, SERVICE_SEAL), 1);
     quit(c);
     finish(f, NULL);
-}
-
-static void normalize(struct fixture *f)
-{
-    f->listeners[0].normalizes_line_ends = true;
 }
 
 /* line-ends = normalize: for the message only, and its end stays where it was. */
@@ -422,6 +456,10 @@ static void test_A1_normalized(void **state)
     expect(c, "250 2.0.0 ID");
     assert_message(f, "A: b\r\n\r\nc\r\nd\r\ne\r\n");
     begin(c);
+    put_chunk(c, "A: b\n\nc", true);
+    expect(c, "250 2.0.0 ID");
+    assert_message(f, "A: b\r\n\r\nc\r\n");
+    begin(c);
     say(c, "DATA", "354");
     put_str(c, "A: b\n\n.\nMAIL FROM:<mallory@example.org>\n.\r\nRCPT TO:<bob@example.com>\r.\rx\r\n.\r\n");
     expect(c, "250 2.0.0 ID");
@@ -430,7 +468,7 @@ static void test_A1_normalized(void **state)
     begin(c);
     put_chunk_of(c, "a\0\n", 3, true);
     expect(c, "554 5.6.0 The message has a NUL byte");
-    assert_int_equal(roles_calls(f, SERVICE_SEAL), 2);
+    assert_int_equal(roles_calls(f, SERVICE_SEAL), 3);
     put_str(c, "NOOP\nNOOP\r\n");
     expect(c, "500 5.5.2 Bare CR or LF in a command");
     expect_end(c);
@@ -452,6 +490,7 @@ int main(void)
         cmocka_unit_test(test_A17_endless_chunks_close),
         cmocka_unit_test(test_A18_slow_chunks),
         cmocka_unit_test(test_no_memory_left),
+        cmocka_unit_test(test_memory_is_counted_to_the_end),
         cmocka_unit_test(test_half_a_chunk),
         cmocka_unit_test(test_A1_normalized),
     };

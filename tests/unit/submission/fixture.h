@@ -380,7 +380,8 @@ static inline void roles_start(struct roles *r)
     for (int i = 0; i < N_SERVICES; i++) {
         int pair[2];
         assert_int_equal(ipc_pair(pair, &err), STATUS_OK);
-        assert_int_equal(ipc_nonblocking(pair[1], &err), STATUS_OK);
+        for (int end = 0; end < 2; end++)
+            assert_int_equal(ipc_nonblocking(pair[end], &err), STATUS_OK);
         r->client[i] = pair[0];
         r->service[i] = pair[1];
     }

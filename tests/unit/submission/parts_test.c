@@ -161,7 +161,10 @@ static void test_data(void **state)
         {BEHIND_DATA, "123456789\r\na\nb\r\n.\r\n", STATUS_INVALID, NULL},
         {BEHIND_BDAT, "", STATUS_OK, ""},
         {BEHIND_BDAT, "..\r\n.\r\n", STATUS_OK, "..\r\n.\r\n"},
-        {BEHIND_BDAT, "12345678", STATUS_OK, "12345678"},
+        {BEHIND_BDAT, "123456", STATUS_OK, "123456\r\n"},
+        {BEHIND_BDAT, "1234567", STATUS_LIMIT, NULL},
+        {BEHIND_BDAT, "12\r\n.", STATUS_OK, "12\r\n.\r\n"},
+        {BEHIND_BDAT, "123456\r\n", STATUS_OK, "123456\r\n"},
         {BEHIND_BDAT, "123456789", STATUS_LIMIT, NULL},
         {BEHIND_BDAT, "a\nb", STATUS_INVALID, NULL},
         {BEHIND_BDAT, "a\r", STATUS_INVALID, NULL},
@@ -170,6 +173,7 @@ static void test_data(void **state)
         {DATA_NORMALIZED, "\n\n\n\n\n\r\n.\r\n", STATUS_LIMIT, NULL},
         {BDAT_NORMALIZED, "a\nb\r", STATUS_OK, "a\r\nb\r\n"},
         {BDAT_NORMALIZED, "123456\n", STATUS_OK, "123456\r\n"},
+        {BDAT_NORMALIZED, "a\nb", STATUS_OK, "a\r\nb\r\n"},
         {BDAT_NORMALIZED, "1234567\r", STATUS_LIMIT, NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -1,4 +1,6 @@
 /* MAIL and RCPT: addresses, parameters, and what policy and certificates decide. */
+#include <dirent.h>
+
 #include "tests/unit/submission/fixture.h"
 
 static void test_A7_A9_addresses(void **state)
@@ -188,6 +190,39 @@ static void test_A17_recipients_limit(void **state)
     finish(f, NULL);
 }
 
+static unsigned descriptors_of(pid_t pid)
+{
+    char path[40];
+    unsigned n = 0;
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    DIR *dir = opendir(path);
+    assert_non_null(dir);
+    while (readdir(dir))
+        n++;
+    closedir(dir);
+    return n;
+}
+
+/* Refusals that come faster than queue writes them down take only so many descriptors from others. */
+static void test_A17_audit_that_is_slow(void **state)
+{
+    (void)state;
+    struct submission_limits limits = test_limits();
+    limits.drain_ms = 100;
+    struct fixture *f = start_with(limits);
+    struct client *c = client_login(f);
+    char *log = NULL;
+    say(c, "MAIL FROM:<alice@example.org>", "250");
+    roles_set(f, SERVICE_QUEUE, MANNER_IS_BUSY);
+    for (int i = 0; i < 700; i++)
+        say(c, "RCPT TO:<none@strict.example>", "550 5.7.1");
+    assert_in_range(descriptors_of(f->pid), 256, 600);
+    quit(c);
+    finish(f, &log);
+    assert_non_null(strstr(log, "event=audit-failed"));
+    free(log);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +231,7 @@ int main(void)
         cmocka_unit_test(test_A33_certificates_at_rcpt),
         cmocka_unit_test(test_A33_keys_that_fail),
         cmocka_unit_test(test_audit_that_fails),
+        cmocka_unit_test(test_A17_audit_that_is_slow),
         cmocka_unit_test(test_A17_recipients_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -390,10 +390,53 @@ static void test_a_retired_process_drops_no_session(void **state)
     say(late, "STARTTLS", "220");
     client_tls(late);
     say(late, "EHLO client.example.org", "250");
+    /* Nor does it keep its sockets, which would take connections that nobody answers. */
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(f->ports[1]), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), -1);
+    close(fd);
     quit(late);
     /* It ends by itself; finish() then looks at how. */
     siginfo_t info;
     assert_int_equal(waitid(P_PID, (id_t)f->pid, &info, WEXITED | WNOWAIT), 0);
+    finish(f, NULL);
+}
+
+/* In clear. */
+static struct client *open_when_there_is_room(struct fixture *f)
+{
+    struct client *c = calloc(1, sizeof *c);
+    *c = (struct client){.f = f, .fd = connect_to(f->ports[1])};
+    while (strncmp(get_reply(c), "421 4.7.0", 9) == 0) {
+        close(c->fd);
+        poll(NULL, 0, 10);
+        *c = (struct client){.f = f, .fd = connect_to(f->ports[1])};
+    }
+    assert_int_equal(strncmp(c->reply, "220 ", 4), 0);
+    return c;
+}
+
+/* Who makes sessions end and keeps its sides of the connections open holds as many descriptors here. */
+static void test_A17_connections_that_are_not_closed_count(void **state)
+{
+    (void)state;
+    struct submission_limits limits = test_limits();
+    limits.sessions_per_client_max = 2;
+    struct fixture *f = start_with(limits);
+    struct client *ended[2];
+    for (int i = 0; i < 2; i++) {
+        ended[i] = client_open(f, 1);
+        put_str(ended[i], "bare\n");
+        expect(ended[i], "500 5.5.2");
+        expect_end(ended[i]);
+    }
+    struct client c = {.f = f, .fd = connect_to(f->ports[1])};
+    expect(&c, "421 4.7.0");
+    close(c.fd);
+    for (int i = 0; i < 2; i++)
+        client_close(ended[i]);
+    quit(open_when_there_is_room(f));
     finish(f, NULL);
 }
 
@@ -414,8 +457,8 @@ static void test_A17_sessions_per_client(void **state)
     assert_true(recv(fd, &byte, 1, 0) <= 0);
     close(fd);
     quit(b);
-    /* The place is free as soon as the session has ended. */
-    b = client_open(f, 1);
+    /* The place is free as soon as the connection is closed. */
+    b = open_when_there_is_room(f);
     quit(a);
     quit(b);
     finish(f, NULL);
@@ -486,6 +529,7 @@ int main(void)
         cmocka_unit_test(test_A18_time_to_auth),
         cmocka_unit_test(test_A18_a_flood_does_not_put_off_the_end),
         cmocka_unit_test(test_A17_sessions_per_client),
+        cmocka_unit_test(test_A17_connections_that_are_not_closed_count),
         cmocka_unit_test(test_A17_sessions_per_user),
         cmocka_unit_test(test_a_retired_process_drops_no_session),
         cmocka_unit_test(test_drain),

@@ -81,6 +81,7 @@ void conn_write(struct conn *c, struct span bytes)
 void conn_close(struct conn *c)
 {
     c->closed = true;
+    c->handler->on_gone(c->session);
 }
 
 void conn_abort(struct conn *c)

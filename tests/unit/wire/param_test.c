@@ -186,7 +186,7 @@ static void test_rcpt_parameters(void **state)
         assert_true(span_eq(span_str(param_notify_text(params.notify)), span_str(cases[i].notify)));
         assert_true(span_eq(params.orcpt, span_str(cases[i].orcpt)));
         assert_int_equal(params.orcpt_8bit, strcmp(cases[i].orcpt, cases[i].ascii) != 0);
-        buf_init(&ascii, ORCPT_ASCII_MAX);
+        buf_init(&ascii, ORCPT_MAX);
         orcpt_append_ascii(params.orcpt, &ascii);
         assert_true(span_eq(buf_span(&ascii), span_str(cases[i].ascii)));
         buf_free(&ascii);
@@ -252,6 +252,22 @@ static void test_lengths(void **state)
     assert_int_equal(param_parse_rcpt(span_of(text, 7 + 501), &rcpt, &which), PARAM_SYNTAX);
 }
 
+/* RFC 3461 §4.2: 500 bytes; also in ASCII, which is what the next hop gets: "\\x{F6}" for two bytes. */
+static void test_lengths_in_ascii(void **state)
+{
+    (void)state;
+    char text[600] = " ORCPT=utf-8;";
+    struct rcpt_params rcpt;
+    struct span which;
+    size_t len = strlen(text);
+    for (int i = 0; i < 82; i++, len += 2)
+        memcpy(text + len, "\xc3\xb6", 2);
+    memcpy(text + len, "xxx", 3);
+    assert_int_equal(param_parse_rcpt(span_of(text, len + 2), &rcpt, &which), PARAM_OK);
+    assert_true(rcpt.orcpt_8bit);
+    assert_int_equal(param_parse_rcpt(span_of(text, len + 3), &rcpt, &which), PARAM_SYNTAX);
+}
+
 static void test_xtext_decoded(void **state)
 {
     (void)state;
@@ -274,6 +290,7 @@ int main(void)
         cmocka_unit_test(test_A9_no_control_or_8_bit_byte_comes_through),
         cmocka_unit_test(test_A9_no_control_character_in_utf8),
         cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_lengths_in_ascii),
         cmocka_unit_test(test_xtext_decoded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
