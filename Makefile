@@ -150,14 +150,17 @@ clean:
 	rm -rf $(BUILD)
 
 help:
-	@echo 'make            build $(BUILD)/sealgate and $(BUILD)/sealctl'
+	@echo 'make            build $(BUILD)/sealgate and $(BUILD)/sealctl, warnings are errors'
 	@echo 'make demo       the main job on throwaway keys (KEEP=1 leaves it running)'
 	@echo 'make test       units, dialogs, end to end, faults, short fuzzing'
+	@echo 'make unit       unit tests; one folder: UNIT=wire'
+	@echo 'make e2e        end to end; one file: E2E=tests/e2e/test_rules.py'
 	@echo 'make testssl    everything testssl.sh has, against both ports'
+	@echo 'make kill-campaign   1,000 times a role is killed at a system call'
 	@echo 'make bench      the load of doc/bench.md beside Postfix'
 	@echo 'make bench-idle 10,000 idle and 1,000 slow connections beside normal mail'
 	@echo 'make bench-flat memory over 100,000 messages'
 	@echo 'make fuzz       each fuzzer for TIME=60 seconds'
-	@echo 'make format check-format lint layers   house rules'
+	@echo 'make format     clang-format; check-format, layers and lint keep the house rules'
 	@echo 'make install    DESTDIR= PREFIX='
 	@echo 'SANITIZER=address,undefined  CC=clang  BUILD=build  V=1'

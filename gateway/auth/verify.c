@@ -42,6 +42,8 @@ static void unavailable(struct exchange *x, const char *why)
 {
     struct log_line line;
     log_start(&line, x->role->settings->log, LOG_LEVEL_ERROR, "auth-unavailable");
+    log_str(&line, "client", x->start.client_address);
+    log_str(&line, "user", claimed(x));
     log_str(&line, "error", why);
     log_end(&line);
     tell_guard(x, guard_login_undecided);

@@ -52,9 +52,6 @@ MUST_USE enum status autoconfig_account(const struct conf *conf, const char *who
                                         struct autoconfig_account *account_out, struct error *err);
 void autoconfig_account_free(struct autoconfig_account *account);
 
-/* DOMAIN, in U-labels or A-labels, as lower-case A-labels; NULL when it is no domain. Free it. */
-char *autoconfig_a_labels(const char *domain);
-
 /* True for UTF-8 without control characters and without code points that XML 1.0 §2.2 excludes. */
 bool autoconfig_text_is_plain(const char *text);
 

@@ -1,4 +1,3 @@
-#include <idn2.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,26 +16,12 @@ bool autoconfig_text_is_plain(const char *text)
     return true;
 }
 
-char *autoconfig_a_labels(const char *domain)
-{
-    char *ascii = NULL;
-    if (idn2_to_ascii_8z(domain, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
-        return NULL;
-    char *copy = domain_is_valid(span_str(ascii)) ? strdup(ascii) : NULL;
-    idn2_free(ascii);
-    /* What is ASCII already may have kept its case. */
-    for (char *c = copy; c && *c; c++)
-        if (*c >= 'A' && *c <= 'Z')
-            *c = (char)(*c - 'A' + 'a');
-    return copy;
-}
-
 /* True when the users of DOMAIN log in with their local part (auth domains). */
 static bool has_short_users(const struct conf *conf, const char *domain)
 {
     bool found = false;
     for (size_t i = 0; i < conf->auth_domains.n && !found; i++) {
-        char *other = autoconfig_a_labels(conf->auth_domains.items[i]);
+        char *other = domain_to_a_labels(conf->auth_domains.items[i]);
         found = other && strcmp(other, domain) == 0;
         free(other);
     }
@@ -70,7 +55,7 @@ enum status autoconfig_account(const struct conf *conf, const char *whom, bool w
         (!autoconfig_text_is_plain(whom) || path_parse_mailbox(span_str(whom), &path) != PATH_OK))
         return error_set(err, STATUS_INVALID, "\"%s\" is not an address that could send through this server",
                          whom);
-    account_out->domain = autoconfig_a_labels(path.domain.p); /* it ends where WHOM does */
+    account_out->domain = domain_to_a_labels(path.domain.p); /* it ends where WHOM does */
     if (!account_out->domain)
         return error_set(err, STATUS_INVALID, "\"%s\" is not a domain", path.domain.p);
     return set_names(conf, whole_domain ? NULL : &path, account_out, err);

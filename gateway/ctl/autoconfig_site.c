@@ -2,11 +2,11 @@
 #include <string.h>
 
 #include "gateway/ctl/autoconfig.h"
+#include "gateway/wire/domain.h"
+#include "gateway/wire/imap_url.h"
 
 #define PORT_SUBMISSIONS 465
 #define PORT_SUBMISSION 587
-#define PORT_IMAPS 993
-#define PORT_IMAP 143
 
 /* The number behind the last colon, 1 to 65535; 0: none. */
 static unsigned port_of(const char *address)
@@ -40,7 +40,7 @@ static enum status add_submission(struct autoconfig_site *site, const char *host
 {
     if (port == 0)
         return STATUS_OK;
-    char *copy = autoconfig_a_labels(host);
+    char *copy = domain_to_a_labels(host);
     if (!copy)
         return error_set(err, STATUS_INVALID, "autoconfig host (or hostname) \"%s\" is not a domain name",
                          host);
@@ -49,28 +49,15 @@ static enum status add_submission(struct autoconfig_site *site, const char *host
     return STATUS_OK;
 }
 
-/* "imaps://HOST[:PORT]" or "imap://HOST[:PORT]" */
-static enum status set_incoming(struct autoconfig_server *server, const char *url, struct error *err)
+static enum status set_incoming(struct autoconfig_server *server, const char *text, struct error *err)
 {
-    bool implicit = strncmp(url, "imaps://", 8) == 0;
-    if (!implicit && strncmp(url, "imap://", 7) != 0)
-        return error_set(err, STATUS_INVALID,
-                         "autoconfig incoming \"%s\" is neither imaps://HOST[:PORT] nor imap://HOST[:PORT]",
-                         url);
-    char *host = strdup(strstr(url, "://") + 3);
-    char *colon = host ? strchr(host, ':') : NULL;
-    unsigned port = implicit ? PORT_IMAPS : PORT_IMAP;
-    if (colon) {
-        port = port_of(colon);
-        *colon = '\0';
-    }
-    *server = (struct autoconfig_server){
-        .host = host ? autoconfig_a_labels(host) : NULL, .port = port, .implicit = implicit};
-    free(host);
-    if (!server->host || port == 0)
-        return error_set(err, STATUS_INVALID, "autoconfig incoming \"%s\" holds no host name or a wrong port",
-                         url);
-    return STATUS_OK;
+    struct imap_url url;
+    enum status st = imap_url_parse(text, &url, err);
+    if (st == STATUS_OK)
+        *server = (struct autoconfig_server){.host = url.host, .port = url.port, .implicit = url.implicit};
+    else
+        error_prefix(err, "autoconfig incoming");
+    return st;
 }
 
 static bool offers(const struct conf *conf, const char *mechanism)

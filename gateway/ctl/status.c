@@ -111,7 +111,7 @@ static int explain(struct ctl *ctl)
 
 const struct ctl_verb ctl_status_verbs[] = {
     {"status", NULL, "", "processes, queue, who is blocked, who tries without TLS", status},
-    {"explain", NULL, "--from A --to B [--subject S] [--header H] [--user U | --client C]",
+    {"explain", NULL, "--from A --to B [--subject S] [--header H] [--user U | --client C] [--listener L]",
      "which rule, certificate, protection and TLS, and why", explain},
     {NULL, NULL, NULL, NULL, NULL},
 };

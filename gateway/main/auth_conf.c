@@ -50,24 +50,39 @@ static bool is_name(const char *pattern)
     return user_name_is_valid(pattern) && !strpbrk(pattern, "*?") && pattern[0] != '@' && pattern[0] != '.';
 }
 
+/* A list of the configuration is a wish: what of it cannot be had is told, not passed over. */
+static void check_mechanisms(const struct conf *conf, const char *path, struct buf *problems)
+{
+    for (size_t i = 0; i < conf->auth_mechanisms.n; i++) {
+        const char *name = conf->auth_mechanisms.items[i];
+        unsigned mechanism = sasl_mechanism_find(name);
+        if (!(mechanism & possible(conf)))
+            buf_printf(problems, "%s: auth mechanisms: %s cannot be offered: it needs %s\n", path, name,
+                       mechanism == SASL_EXTERNAL ? "client-ca in tls and an account with certificates"
+                                                  : "a users file");
+    }
+}
+
+static void check_certificates(const struct conf *conf, const struct conf_account *account, const char *path,
+                               struct buf *problems)
+{
+    if (account->certificates.n > 0 && !is_name(account->pattern))
+        buf_printf(problems, "%s: account \"%s\": with certificates, it must be the whole name of a user\n",
+                   path, account->pattern);
+    if (account->certificates.n > 0 && !conf->tls_client_ca)
+        buf_printf(problems, "%s: account \"%s\": certificates need tls { client-ca } to be asked for\n",
+                   path, account->pattern);
+    for (size_t j = 0; j < account->certificates.n; j++)
+        if (!peer_pattern_is_valid(account->certificates.items[j]))
+            buf_printf(problems,
+                       "%s: account \"%s\": certificate \"%s\" is neither \"sha256:\" and 64 "
+                       "hexadecimal digits nor \"subject:\" and a name\n",
+                       path, account->pattern, account->certificates.items[j]);
+}
+
 void auth_conf_check(const struct conf *conf, const char *path, struct buf *problems)
 {
-    if (mechanisms_from_conf(conf) == 0)
-        buf_printf(problems,
-                   "%s: auth mechanisms: none of them is possible: SCRAM needs users, external a client-ca "
-                   "and an account with certificates\n",
-                   path);
-    for (size_t i = 0; i < conf->n_accounts; i++) {
-        const struct conf_account *account = &conf->accounts[i];
-        if (account->certificates.n > 0 && !is_name(account->pattern))
-            buf_printf(problems,
-                       "%s: account \"%s\": with certificates, it must be the whole name of a user\n", path,
-                       account->pattern);
-        for (size_t j = 0; j < account->certificates.n; j++)
-            if (!peer_pattern_is_valid(account->certificates.items[j]))
-                buf_printf(problems,
-                           "%s: account \"%s\": certificate \"%s\" is neither \"sha256:\" and 64 "
-                           "hexadecimal digits nor \"subject:\" and a name\n",
-                           path, account->pattern, account->certificates.items[j]);
-    }
+    check_mechanisms(conf, path, problems);
+    for (size_t i = 0; i < conf->n_accounts; i++)
+        check_certificates(conf, &conf->accounts[i], path, problems);
 }

@@ -15,8 +15,9 @@ unsigned mechanisms_from_conf(const struct conf *conf);
 struct auth_account *accounts_from_conf(const struct conf *conf, struct error *err);
 
 /*
- * What only auth knows to be wrong: mechanisms of which none is possible, certificates that are none,
- * certificates under a pattern that is no name. A line "PATH: …" each in PROBLEMS.
+ * What only auth knows to be wrong: mechanisms that cannot be offered, certificates that are none, that no
+ * client would be asked for, or that stand under a pattern that is no name. A line "PATH: …" each in
+ * PROBLEMS.
  */
 void auth_conf_check(const struct conf *conf, const char *path, struct buf *problems);
 

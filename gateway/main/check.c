@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <openssl/ssl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,6 +14,8 @@
 #include "gateway/net/listener.h"
 #include "gateway/net/network.h"
 #include "gateway/net/tls.h"
+#include "gateway/wire/domain.h"
+#include "gateway/wire/imap_url.h"
 #include "smime/smime.h"
 
 static void note(struct buf *problems, const char *path, const char *what, const struct error *err)
@@ -107,6 +110,23 @@ static void check_route(const struct conf *conf, const char *path, struct buf *p
         buf_printf(problems, "%s: delivery route: \"%s\" is neither mx nor \"[host]:port\"\n", path, route);
 }
 
+/* What sealctl autoconfig would tell mail programs. */
+static void check_autoconfig(const struct conf *conf, const char *path, struct buf *problems)
+{
+    struct imap_url incoming;
+    struct error err;
+    if (conf->autoconfig_incoming) {
+        if (imap_url_parse(conf->autoconfig_incoming, &incoming, &err) == STATUS_OK)
+            free(incoming.host);
+        else
+            note(problems, path, "autoconfig incoming", &err);
+    }
+    char *host = conf->autoconfig_host ? domain_to_a_labels(conf->autoconfig_host) : NULL;
+    if (conf->autoconfig_host && !host)
+        buf_printf(problems, "%s: autoconfig host: \"%s\" is no host name\n", path, conf->autoconfig_host);
+    free(host);
+}
+
 static void check_gpg(const struct conf *conf, const char *path, struct buf *problems)
 {
     if (access(conf->seal_gpg, X_OK) < 0)
@@ -130,6 +150,7 @@ enum status check_configuration(struct span text, const char *path, struct conf 
     check_listeners(conf_out, path, problems);
     check_networks(conf_out, path, problems);
     check_route(conf_out, path, problems);
+    check_autoconfig(conf_out, path, problems);
     check_gpg(conf_out, path, problems);
     if (problems->len == 0 && !problems->failed)
         return STATUS_OK;

@@ -6,8 +6,8 @@
 
 /*
  * Parses TEXT as PATH and, when the grammar is good, tries what it names: listen addresses, certificate and
- * key, users file, trust anchors, route, rules, gpg. Every problem is a line in PROBLEMS. STATUS_OK: CONF_OUT
- * is set, free with conf_free.
+ * key, who knows the passwords, trust anchors, route, rules, relay clients, what mail programs are told, gpg.
+ * Every problem is a line in PROBLEMS. STATUS_OK: CONF_OUT is set, free with conf_free.
  */
 MUST_USE enum status check_configuration(struct span text, const char *path, struct conf *conf_out,
                                          struct buf *problems, struct error *err);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "gateway/main/check.h"
+#include "gateway/main/check_notes.h"
 #include "gateway/main/roles.h"
 #include "gateway/main/supervisor.h"
 
@@ -43,6 +44,11 @@ static int run(const char *path, bool check_only, bool verbose)
         fprintf(stderr, "sealgate: %s\n", err.text);
         code = EX_CONFIG;
     } else if (check_only) {
+        struct buf notes;
+        buf_init(&notes, 1u << 16);
+        check_notes(&conf, path, &notes);
+        fputs(notes.len ? buf_str(&notes) : "", stderr);
+        buf_free(&notes);
         printf("%s: good\n", path);
         conf_free(&conf);
     } else {

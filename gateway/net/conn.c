@@ -1,17 +1,16 @@
 /* The life of a connection: made, opened, waited for, closed. */
 #include "gateway/net/conn.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "gateway/net/conn_private.h"
+#include "gateway/net/network.h"
 
 /* Longest time for conn_close to hand over the last bytes and see the other side's end. */
 #define CLOSE_MS 3000
@@ -223,16 +222,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 void conn_name_peer(struct conn *c, const struct sockaddr *sa)
 {
-    const struct sockaddr_in6 *v6 = (const void *)sa;
-    if (sa->sa_family == AF_INET)
-        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, c->peer,
-                  sizeof c->peer);
-    else if (sa->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
-        inet_ntop(AF_INET, v6->sin6_addr.s6_addr + 12, c->peer, sizeof c->peer);
-    else if (sa->sa_family == AF_INET6)
-        inet_ntop(AF_INET6, &v6->sin6_addr, c->peer, sizeof c->peer);
-    else
-        snprintf(c->peer, sizeof c->peer, "local");
+    network_peer_text(sa, c->peer);
 }
 
 /* Owns FD whatever happens. */

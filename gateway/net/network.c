@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,4 +135,18 @@ bool networks_have(const struct network *networks, size_t n, const struct networ
             same_prefix(networks[i].address.bytes, address->bytes, networks[i].bits))
             return true;
     return false;
+}
+
+void network_peer_text(const struct sockaddr *peer, char out[NETWORK_PEER_SIZE])
+{
+    const struct sockaddr_in *v4 = (const void *)peer;
+    const struct sockaddr_in6 *v6 = (const void *)peer;
+    if (peer->sa_family == AF_INET)
+        inet_ntop(AF_INET, &v4->sin_addr, out, NETWORK_PEER_SIZE);
+    else if (peer->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+        inet_ntop(AF_INET, v6->sin6_addr.s6_addr + 12, out, NETWORK_PEER_SIZE);
+    else if (peer->sa_family == AF_INET6)
+        inet_ntop(AF_INET6, &v6->sin6_addr, out, NETWORK_PEER_SIZE);
+    else
+        snprintf(out, NETWORK_PEER_SIZE, "local");
 }

@@ -10,6 +10,8 @@
 
 #include "base/error.h"
 
+#define NETWORK_PEER_SIZE 46 /* INET6_ADDRSTRLEN */
+
 struct network_address {
     bool v6;
     uint8_t bytes[16]; /* IPv4: the first four, the rest 0 */
@@ -30,7 +32,9 @@ MUST_USE enum status networks_parse(char *const *texts, size_t n, struct network
 
 /* False: no IP address. */
 bool network_address_of(const struct sockaddr_storage *from, struct network_address *address_out);
-/* As conn_peer writes it. */
+/* A peer for people and logs, an IPv4-mapped address as IPv4; "local" when it has no IP address. */
+void network_peer_text(const struct sockaddr *peer, char out[NETWORK_PEER_SIZE]);
+/* As network_peer_text writes it. */
 bool network_address_parse(const char *text, struct network_address *address_out);
 
 /* Is ADDRESS in one of the N NETWORKS? */

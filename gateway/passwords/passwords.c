@@ -39,6 +39,7 @@ static void check_password(const struct passwords_settings *settings, const stru
         return;
     struct log_line line;
     log_start(&line, settings->log, LOG_LEVEL_ERROR, "passwords-unavailable");
+    log_str(&line, "user", check->user);
     log_str(&line, "error", result->why);
     log_end(&line);
 }

@@ -12,10 +12,13 @@
 
 /* Before there is a session. In clear the client can be told why; TLS is not worth its cost then. */
 static void turn_away(struct server_state *server, const struct submission_listener *listener, int fd,
-                      const char *why)
+                      const struct sockaddr_storage *address, const char *why)
 {
     struct log_line line;
+    char client[NETWORK_PEER_SIZE];
+    network_peer_text((const struct sockaddr *)address, client);
     log_start(&line, server->settings->log, LOG_LEVEL_WARNING, "turned-away");
+    log_str(&line, "client", client);
     log_str(&line, "listener", listener->name);
     log_str(&line, "why", why);
     log_end(&line);
@@ -77,13 +80,13 @@ void session_accept(struct server_state *server, const struct submission_listene
     struct client_key key = limits_key(&address);
     bool proxied = is_proxy(listener, &address);
     if (proxied ? !limits_enter_unknown(&server->limits) : !limits_enter(&server->limits, &key)) {
-        turn_away(server, listener, fd, "too many sessions");
+        turn_away(server, listener, fd, &address, "too many sessions");
         return;
     }
     struct session *s = session_new(server, listener);
     if (!s) {
         session_uncount(server, &key, !proxied);
-        turn_away(server, listener, fd, "out of memory");
+        turn_away(server, listener, fd, &address, "out of memory");
         return;
     }
     s->client = key;

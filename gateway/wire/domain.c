@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <idn2.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/utf8.h"
 #include "gateway/wire/ascii.h"
@@ -57,16 +58,29 @@ static bool is_domain_text(struct span text)
 
 bool domain_is_valid_utf8(struct span domain)
 {
-    char *ascii = NULL;
     if (domain.len > DOMAIN_MAX || !is_domain_text(domain))
         return false;
     char *copy = span_dup(domain);
-    /* As keystore and delivery do it: what they could not use is refused here. */
-    bool valid = copy && idn2_to_ascii_8z(copy, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) == IDN2_OK &&
-                 domain_is_valid(span_str(ascii));
-    idn2_free(ascii);
+    char *ascii = copy ? domain_to_a_labels(copy) : NULL;
+    bool valid = ascii;
+    free(ascii);
     free(copy);
     return valid;
+}
+
+/* As keystore and delivery do it, so that what they could not use is refused before. */
+char *domain_to_a_labels(const char *domain)
+{
+    char *ascii = NULL;
+    if (idn2_to_ascii_8z(domain, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
+        return NULL;
+    char *copy = domain_is_valid(span_str(ascii)) ? strdup(ascii) : NULL;
+    idn2_free(ascii);
+    /* What is ASCII already may have kept its case. */
+    for (char *c = copy; c && *c; c++)
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c - 'A' + 'a');
+    return copy;
 }
 
 bool domain_is_address_literal(struct span literal)

@@ -18,6 +18,9 @@ bool domain_is_valid(struct span domain);
  */
 bool domain_is_valid_utf8(struct span domain);
 
+/* DOMAIN, in U-labels or A-labels, as lower-case A-labels; NULL when it is no domain. Free it with free. */
+char *domain_to_a_labels(const char *domain);
+
 /* "[192.0.2.1]" or "[IPv6:2001:db8::1]". Other literals have no meaning to us and are false. */
 bool domain_is_address_literal(struct span literal);
 

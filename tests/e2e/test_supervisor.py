@@ -182,6 +182,14 @@ def test_what_the_grammar_cannot_know_is_found_too(make_gateway):
         assert word in said
 
 
+def test_what_can_hardly_be_meant_is_noted(make_gateway):
+    gateway = make_gateway("[127.0.0.1]:9", start=False, extra='client "scanner" { networks = {"192.0.2.0/24"} }')
+    checked = run(SEALGATE, "-c", gateway.conf, "-n")
+    notes = checked.stderr.decode().splitlines()
+    assert len(notes) == 2 and all(note.startswith(f"{gateway.conf}: note: client scanner: ") for note in notes)
+    assert checked.stdout.decode() == f"{gateway.conf}: good\n"
+
+
 def test_the_example_configuration_is_understood():
     """Up to what it names not being installed here."""
     said = run(SEALGATE, "-c", ROOT / "conf/sealgate.conf", "-n", check=False).stderr.decode()

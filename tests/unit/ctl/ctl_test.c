@@ -345,6 +345,36 @@ static void a_changed_audit_trail_fails(void **state)
     free(errors);
 }
 
+/* Each verb, and every option in its usage. */
+static void the_manual_names_each_verb(void **state)
+{
+    (void)state;
+    static const struct ctl_verb *const groups[] = {ctl_status_verbs, ctl_queue_verbs,     ctl_held_verbs,
+                                                    ctl_key_verbs,    ctl_user_verbs,      ctl_guard_verbs,
+                                                    ctl_audit_verbs,  ctl_autoconfig_verbs};
+    struct buf manual;
+    struct error err;
+    assert_int_equal(conf_read_file("doc/sealctl.8", &manual, &err), STATUS_OK);
+    for (size_t g = 0; g < sizeof groups / sizeof groups[0]; g++) {
+        for (const struct ctl_verb *v = groups[g]; v->group; v++) {
+            char item[80], line[400];
+            snprintf(item, sizeof item, "\n.It Ic %s%s%s", v->group, v->name ? " " : "",
+                     v->name ? v->name : "");
+            const char *at = strstr(buf_str(&manual), item);
+            if (!at)
+                fail_msg("sealctl(8) lacks: %s", item + 1);
+            snprintf(line, sizeof line, "%.*s", (int)strcspn(at + 1, "\n"), at + 1);
+            for (const char *option = strstr(v->usage, "--"); option; option = strstr(option + 2, "--")) {
+                snprintf(item, sizeof item, "Fl -%.*s", (int)strspn(option + 2, "abcdefghijklmnopqrstuvwxyz"),
+                         option + 2);
+                if (!strstr(line, item))
+                    fail_msg("sealctl(8) lacks %s in: %s", item, line);
+            }
+        }
+    }
+    buf_free(&manual);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -362,6 +392,7 @@ int main(void)
         cmocka_unit_test(explain_shows_no_control_characters),
         cmocka_unit_test(status_shows_who_is_blocked_and_who_is_in_clear),
         cmocka_unit_test(a_changed_audit_trail_fails),
+        cmocka_unit_test(the_manual_names_each_verb),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

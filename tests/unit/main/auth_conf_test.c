@@ -38,17 +38,24 @@ static void test_mechanisms(void **state)
 {
     (void)state;
     static const struct {
-        const char *tls, *auth, *more, *list;
+        const char *tls, *auth, *more, *list, *problem;
     } cases[] = {
-        {"", USERS, "", "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN"},
-        {"", "dovecot = \"/s\"", "", "PLAIN LOGIN"},
-        {"client-ca = \"/ca\"", USERS, "", "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN"},
-        {"", USERS, CAROL, "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN"},
-        {"client-ca = \"/ca\"", USERS, CAROL, "SCRAM-SHA-256-PLUS SCRAM-SHA-256 EXTERNAL PLAIN LOGIN"},
+        {"", USERS, "", "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN", NULL},
+        {"", "dovecot = \"/s\"", "", "PLAIN LOGIN", NULL},
+        {"client-ca = \"/ca\"", USERS, "", "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN", NULL},
+        {"", USERS, CAROL, "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN",
+         "account \"carol\": certificates need tls { client-ca }"},
+        {"client-ca = \"/ca\"", USERS, CAROL, "SCRAM-SHA-256-PLUS SCRAM-SHA-256 EXTERNAL PLAIN LOGIN", NULL},
         {"client-ca = \"/ca\"", USERS " mechanisms = {scram-sha-256-plus, external}", CAROL,
-         "SCRAM-SHA-256-PLUS EXTERNAL"},
-        {"", USERS " mechanisms = {login, external}", "", "LOGIN"},
-        {"", "dovecot = \"/s\" mechanisms = {scram-sha-256}", "", ""},
+         "SCRAM-SHA-256-PLUS EXTERNAL", NULL},
+        {"", USERS " mechanisms = {login, external}", "", "LOGIN",
+         "external cannot be offered: it needs client-ca in tls and an account with certificates"},
+        {"client-ca = \"/ca\"", USERS " mechanisms = {plain, external}", "", "PLAIN",
+         "external cannot be offered"},
+        {"", "dovecot = \"/s\" mechanisms = {scram-sha-256}", "", "",
+         "scram-sha-256 cannot be offered: it needs a users file"},
+        {"", "dovecot = \"/s\" mechanisms = {plain, scram-sha-256-plus}", "", "PLAIN",
+         "scram-sha-256-plus cannot be offered"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct conf conf = parse(cases[i].tls, cases[i].auth, cases[i].more);
@@ -58,7 +65,9 @@ static void test_mechanisms(void **state)
         assert_string_equal(list, cases[i].list);
         buf_init(&problems, 10000);
         auth_conf_check(&conf, "test", &problems);
-        assert_int_equal(problems.len > 0, !*cases[i].list);
+        const char *said = problems.len ? buf_str(&problems) : "";
+        if (cases[i].problem ? !strstr(said, cases[i].problem) : *said)
+            fail_msg("\"%s\" is not \"%s\"", said, cases[i].problem ? cases[i].problem : "");
         buf_free(&problems);
         conf_free(&conf);
     }

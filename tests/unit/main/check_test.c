@@ -4,7 +4,8 @@
 #include <pwd.h>
 
 #include "gateway/main/check.h"
-#include "tests/unit/net/fixture.h"
+#include "gateway/main/check_notes.h"
+#include "tests/unit/net/pki.h"
 
 /* A folder with a certificate, its key and a users file that the service user can read. */
 static int good_folder(void **state)
@@ -189,6 +190,114 @@ static void a_relay_client_must_be_knowable(void **state)
     }
 }
 
+static void accounts_and_mechanisms_are_judged(void **state)
+{
+    static const struct {
+        const char *rest, *problem;
+    } table[] = {
+        {"account \"carol\" { certificates = {\"subject:CN=carol\"} }",
+         "account \"carol\": certificates need"},
+        {"account \"carol\" { send-as = {\"*\"} }", NULL},
+        {"auth { mechanisms = {plain, external} }", "auth mechanisms: external cannot be offered"},
+        {"auth { mechanisms = {scram-sha-256, plain} }", NULL},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct buf problems;
+        check(*state, ONE_LISTENER, table[i].rest, &problems);
+        if (table[i].problem)
+            expect_problem(&problems, table[i].problem);
+        assert_int_equal(lines_of(&problems), table[i].problem ? 1 : 0);
+        buf_free(&problems);
+    }
+}
+
+static void what_mail_programs_are_told_is_judged(void **state)
+{
+    static const struct {
+        const char *rest, *problem;
+    } table[] = {
+        {"autoconfig { incoming = \"imaps://imap.example.org\" host = \"smtp.grüße.example\" }", NULL},
+        {"autoconfig { incoming = \"imap.example.org\" }",
+         "test.conf: autoconfig incoming: \"imap.example.org\" is neither"},
+        {"autoconfig { incoming = \"imap://imap.example.org:0\" }", "a wrong port"},
+        {"autoconfig { host = \"no host\" }", "test.conf: autoconfig host: \"no host\" is no host name"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct buf problems;
+        check(*state, ONE_LISTENER, table[i].rest, &problems);
+        if (table[i].problem)
+            expect_problem(&problems, table[i].problem);
+        assert_int_equal(lines_of(&problems), table[i].problem ? 1 : 0);
+        buf_free(&problems);
+    }
+}
+
+/* No problems: the gateway starts all the same. */
+static void a_client_that_can_do_nothing_is_noted(void **state)
+{
+    static const struct {
+        const char *listens, *client, *note; /* NULL: none */
+    } table[] = {
+        {"listen \"127.0.0.1:2465\" { tls = implicit clients = {scanner} }", "send-as = {\"@a.example\"}",
+         NULL},
+        {"listen \"127.0.0.1:2465\" { tls = implicit clients = {scanner} }", "",
+         "test.conf: note: client scanner: may send nothing without send-as\n"},
+        {ONE_LISTENER, "send-as = {\"@a.example\"}",
+         "test.conf: note: client scanner: is let in nowhere: no listen section names it\n"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        char rest[300];
+        struct buf problems, notes;
+        snprintf(rest, sizeof rest, "client \"scanner\" { networks = {\"192.0.2.0/24\"} %s }",
+                 table[i].client);
+        check(*state, table[i].listens, rest, &problems);
+        assert_int_equal(problems.len, 0);
+        buf_free(&problems);
+        struct conf conf = conf_with(*state, table[i].listens, rest);
+        buf_init(&notes, 1u << 16);
+        check_notes(&conf, "test.conf", &notes);
+        assert_string_equal(notes.len ? buf_str(&notes) : "", table[i].note ? table[i].note : "");
+        buf_free(&notes);
+        conf_free(&conf);
+    }
+}
+
+/* The certificate signs for itself: who signs does not matter here. */
+static void a_stale_ocsp_response_is_noted(void **state)
+{
+    static const long until_s[] = {3600, -60};
+    const struct folder *f = *state;
+    struct authority self = {0};
+    FILE *file = fopen(path_of(f, "cert.pem").text, "r");
+    assert_non_null(file);
+    self.certificate = PEM_read_X509(file, NULL, NULL, NULL);
+    fclose(file);
+    file = fopen(path_of(f, "key.pem").text, "r");
+    assert_non_null(file);
+    self.key = PEM_read_PrivateKey(file, NULL, NULL, NULL);
+    fclose(file);
+    for (size_t i = 0; i < sizeof until_s / sizeof until_s[0]; i++) {
+        char rest[400], note[400];
+        struct buf problems, notes;
+        struct path path = path_of(f, "ocsp");
+        pki_ocsp(path.text, &self, &self, self.certificate, V_OCSP_CERTSTATUS_GOOD, until_s[i]);
+        snprintf(rest, sizeof rest, "tls { ocsp = \"%s\" }", path.text);
+        check(f, ONE_LISTENER, rest, &problems);
+        assert_string_equal(problems.len ? buf_str(&problems) : "", "");
+        buf_free(&problems);
+        struct conf conf = conf_with(f, ONE_LISTENER, rest);
+        buf_init(&notes, 1u << 16);
+        check_notes(&conf, "test.conf", &notes);
+        snprintf(note, sizeof note,
+                 "test.conf: note: tls ocsp: %s is stale and not stapled; fetch a new one\n", path.text);
+        assert_string_equal(notes.len ? buf_str(&notes) : "", until_s[i] < 0 ? note : "");
+        buf_free(&notes);
+        conf_free(&conf);
+    }
+    X509_free(self.certificate);
+    EVP_PKEY_free(self.key);
+}
+
 /* A26 */
 static void a26_a_key_that_others_can_read_is_refused(void **state)
 {
@@ -246,6 +355,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_grammar_is_judged_first, good_folder, folder_remove),
         cmocka_unit_test_setup_teardown(a_route_is_mx_or_host_and_port, good_folder, folder_remove),
         cmocka_unit_test_setup_teardown(a_relay_client_must_be_knowable, good_folder, folder_remove),
+        cmocka_unit_test_setup_teardown(accounts_and_mechanisms_are_judged, good_folder, folder_remove),
+        cmocka_unit_test_setup_teardown(what_mail_programs_are_told_is_judged, good_folder, folder_remove),
+        cmocka_unit_test_setup_teardown(a_client_that_can_do_nothing_is_noted, good_folder, folder_remove),
+        cmocka_unit_test_setup_teardown(a_stale_ocsp_response_is_noted, good_folder, folder_remove),
         cmocka_unit_test_setup_teardown(a26_a_key_that_others_can_read_is_refused, good_folder,
                                         folder_remove),
         cmocka_unit_test_setup_teardown(missing_files_are_named, good_folder, folder_remove),

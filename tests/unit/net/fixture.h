@@ -40,7 +40,8 @@ static inline void fixture_certificate(const char *dir)
     X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC,
                                (const unsigned char *)"localhost", -1, -1, 0);
     X509_set_issuer_name(cert, X509_get_subject_name(cert));
-    X509_EXTENSION *san = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "DNS:localhost,DNS:secure.example");
+    X509_EXTENSION *san =
+        X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "DNS:localhost,DNS:secure.example");
     X509_add_ext(cert, san, -1);
     X509_EXTENSION_free(san);
     assert_true(X509_sign(cert, key, EVP_sha256()) > 0);

@@ -132,13 +132,37 @@ static void socket_addresses(void **state)
     assert_false(network_address_of(&ss, &a));
 }
 
+static void peers_as_text(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"192.0.2.1", "192.0.2.1"},
+        {"::ffff:192.0.2.1", "192.0.2.1"},
+        {"2001:db8::1", "2001:db8::1"},
+        {"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"}};
+    char text[NETWORK_PEER_SIZE];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct sockaddr_storage ss = {0};
+        struct sockaddr_in *v4 = (void *)&ss;
+        struct sockaddr_in6 *v6 = (void *)&ss;
+        bool is_v6 = strchr(cases[i][0], ':');
+        ss.ss_family = is_v6 ? AF_INET6 : AF_INET;
+        assert_int_equal(inet_pton(ss.ss_family, cases[i][0], is_v6 ? (void *)&v6->sin6_addr : &v4->sin_addr),
+                         1);
+        network_peer_text((const struct sockaddr *)&ss, text);
+        assert_string_equal(text, cases[i][1]);
+    }
+    struct sockaddr_storage local = {.ss_family = AF_UNIX};
+    network_peer_text((const struct sockaddr *)&local, text);
+    assert_string_equal(text, "local");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(members),
-        cmocka_unit_test(what_is_no_network_is_refused),
-        cmocka_unit_test(lists),
-        cmocka_unit_test(socket_addresses),
+        cmocka_unit_test(members),       cmocka_unit_test(what_is_no_network_is_refused),
+        cmocka_unit_test(lists),         cmocka_unit_test(socket_addresses),
+        cmocka_unit_test(peers_as_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

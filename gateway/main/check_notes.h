@@ -1,0 +1,14 @@
+/* What is no mistake, and yet hardly what the administrator wants: told, and never in the way. */
+#ifndef SEALGATE_MAIN_CHECK_NOTES_H
+#define SEALGATE_MAIN_CHECK_NOTES_H
+
+#include "base/buf.h"
+#include "conf/conf.h"
+
+/*
+ * Appends a line "PATH: note: what: why" for each OCSP response that is stale, each relay client that may
+ * send nothing, and each that no listener names. CONF has passed check_configuration.
+ */
+void check_notes(const struct conf *conf, const char *path, struct buf *notes);
+
+#endif
