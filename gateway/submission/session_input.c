@@ -114,7 +114,7 @@ static void refuse_line(struct session *s, enum line_event event)
         cmd_auth_end(s, id);
     else
         session_reply(s, id);
-    if (event == LINE_BAD_END || event == LINE_FLOOD)
+    if (event == LINE_NO_CHUNK || event == LINE_BAD_END || event == LINE_FLOOD)
         session_close(s);
 }
 

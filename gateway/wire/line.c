@@ -40,10 +40,12 @@ static enum scan scan(struct line_reader *reader, struct span input, size_t *at_
 
 /* No line end yet. Over the limit, what was looked at is thrown away; a last CR stays. */
 static enum line_event wait_for_more(struct line_reader *reader, struct span input, size_t max,
-                                     size_t *used_out)
+                                     bool is_command, size_t *used_out)
 {
     if (!reader->too_long && input.len < max)
         return LINE_MORE;
+    if (!reader->too_long)
+        reader->chunk = is_command && span_starts(input, "BDAT");
     reader->too_long = true;
     reader->swallowed += reader->seen;
     *used_out = reader->seen;
@@ -55,13 +57,14 @@ enum line_event line_read(struct line_reader *reader, struct span input, size_t 
                           size_t *used_out)
 {
     size_t end = 0;
-    if (max == 0)
+    bool is_command = max == 0;
+    if (is_command)
         max = line_limit(input);
     *line_out = span_of(NULL, 0);
     *used_out = 0;
     switch (scan(reader, input, &end)) {
     case SCAN_MORE:
-        return wait_for_more(reader, input, max, used_out);
+        return wait_for_more(reader, input, max, is_command, used_out);
     case SCAN_BAD:
         *used_out = input.len;
         *reader = (struct line_reader){0};
@@ -71,7 +74,10 @@ enum line_event line_read(struct line_reader *reader, struct span input, size_t 
     }
     *used_out = end + 2;
     enum line_event event = LINE_WHOLE;
-    if (reader->too_long || end + 2 > max)
+    bool chunk = reader->too_long ? reader->chunk : is_command && span_starts(input, "BDAT");
+    if (chunk && (reader->too_long || reader->nul || end + 2 > max))
+        event = LINE_NO_CHUNK;
+    else if (reader->too_long || end + 2 > max)
         event = LINE_TOO_LONG;
     else if (reader->nul)
         event = LINE_NUL;

@@ -26,6 +26,8 @@ enum line_event {
     LINE_WHOLE,    /* *line_out is a line without its CRLF */
     LINE_TOO_LONG, /* a line over the limit was swallowed, up to its CRLF */
     LINE_NUL,      /* a line with a NUL byte was swallowed, up to its CRLF */
+    LINE_NO_CHUNK, /* either of the two, and it began with BDAT: what follows may be a chunk, of a size that
+                      nobody knows (A1); close */
     LINE_BAD_END,  /* a bare CR or LF: nobody can say where the next line begins; close */
     LINE_FLOOD,    /* LINE_SWALLOW_MAX bytes without a line end; close */
 };
@@ -36,6 +38,7 @@ struct line_reader {
     size_t swallowed;
     bool too_long;
     bool nul;
+    bool chunk; /* the line that is swallowed began with BDAT */
 };
 
 /*

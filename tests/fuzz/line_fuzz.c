@@ -22,7 +22,10 @@ static enum line_event describe(struct span in, size_t max, size_t *len_out)
         *len_out = i + 2;
         if (in.p[i + 1] != '\n')
             return LINE_BAD_END;
-        if (i + 2 > (max ? max : line_limit(in)))
+        bool too_long = i + 2 > (max ? max : line_limit(in));
+        if ((too_long || nul) && !max && span_starts(in, "BDAT"))
+            return LINE_NO_CHUNK;
+        if (too_long)
             return LINE_TOO_LONG;
         return nul ? LINE_NUL : LINE_WHOLE;
     }

@@ -66,6 +66,8 @@ static void test_A1_lines_and_bad_ends_at_every_split(void **state)
         {CASE("MAIL FROM:<a@b>\nRCPT TO:<c@d>\r\n"), LINE_BAD_END, NULL},
         {CASE("NO\0OP\r\n"), LINE_NUL, NULL},
         {CASE("NOOP\r\0\n"), LINE_BAD_END, NULL},
+        {CASE("BDAT 86 LAST\r\n"), LINE_WHOLE, "BDAT 86 LAST"},
+        {CASE("bdat 86\0 LAST\r\n"), LINE_NO_CHUNK, NULL},
         {CASE("NOOP"), LINE_MORE, NULL},
         {CASE("NOOP\r"), LINE_MORE, NULL},
     };
@@ -110,7 +112,8 @@ static void test_limits_by_verb(void **state)
                 char *line = long_line(cases[i].head, cases[i].max + over);
                 char got[LINE_AUTH_MAX];
                 enum line_event event = feed(fed, span_str(line), steps[j], got, sizeof got);
-                assert_int_equal(event, over ? LINE_TOO_LONG : LINE_WHOLE);
+                bool chunk = strncmp(cases[i].head, "BDAT", 4) == 0;
+                assert_int_equal(event, !over ? LINE_WHOLE : chunk ? LINE_NO_CHUNK : LINE_TOO_LONG);
                 assert_int_equal(fed->len, 0);
                 /* The next line is a line again. */
                 assert_int_equal(feed(fed, span_str("QUIT\r\n"), 6, got, sizeof got), LINE_WHOLE);
