@@ -103,11 +103,6 @@ static void on_term(evutil_socket_t fd, short what, void *arg)
     server_check_empty(&process->server);
 }
 
-static void on_retire_end(evutil_socket_t fd, short what, void *arg)
-{
-    on_term(fd, what, arg);
-}
-
 /* A successor with a new configuration takes what comes; what is here goes on to its own end. */
 static void on_retire(evutil_socket_t fd, short what, void *arg)
 {
@@ -159,7 +154,7 @@ static enum status start(struct process *process, struct error *err)
     if (st != STATUS_OK)
         return st;
     process->retire = evsignal_new(server->base, SIGHUP, on_retire, process);
-    process->retire_end = event_new(server->base, -1, 0, on_retire_end, process);
+    process->retire_end = event_new(server->base, -1, 0, on_term, process);
     process->term = evsignal_new(server->base, SIGTERM, on_term, process);
     process->drain_end = event_new(server->base, -1, 0, on_drain_end, process);
     if (!process->retire || !process->retire_end || !process->term || !process->drain_end ||
