@@ -43,6 +43,20 @@ static inline bool span_starts(struct span a, const char *s)
     return a.len >= len && (len == 0 || strncasecmp(a.p, s, len) == 0);
 }
 
+/* Pieces that lie in several places and are read as one, in this order. */
+struct spans {
+    const struct span *items; /* not owned */
+    size_t n;
+};
+
+static inline size_t spans_len(struct spans pieces)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < pieces.n; i++)
+        len += pieces.items[i].len;
+    return len;
+}
+
 /* Without spaces, tabs, CR and LF at both ends. */
 struct span span_trim(struct span a);
 

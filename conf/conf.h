@@ -60,8 +60,27 @@ struct conf_rule {
     char *name;
     struct conf_strings sender, recipient, user, subject, header, listener, client; /* when { … } */
     char *protect;               /* "require", "prefer", "never" */
-    struct conf_strings formats; /* "openpgp", "smime" */
+    struct conf_strings formats; /* "openpgp", "smime"; n 0: both, by what the recipient prefers */
     char *on_missing_key;        /* "hold", "refuse", "bounce" */
+    char *header_protection;     /* "baseline", "shy", "none"; NULL: by format */
+    bool legacy_display;
+    char *sign;                /* "never", "prefer", "require" */
+    char *openpgp_form;        /* "mime", "inline" */
+    char *smime_cipher;        /* "auto", "aes-256-cbc", "aes-256-gcm" */
+    char *smime_key_transport; /* "auto", "pkcs1", "oaep" */
+    bool encrypt_to_self;
+    struct conf_strings archive; /* addresses whose certificates every sealed copy is sealed to as well */
+    bool strip_subject_tag;
+};
+
+/* Keys to sign with, for senders that match PATTERN; the first that matches counts. */
+struct conf_signing {
+    char *pattern; /* "alice@example.org", "@example.org", ".example.org", "*" */
+    char *openpgp; /* fingerprint of a key in signing-home */
+    char *openpgp_passphrase_file;
+    char *smime_certificate;     /* PKCS#12 or PEM file, or a "pkcs11:" URI */
+    char *smime_key;             /* PEM file or "pkcs11:" URI; NULL: in the PKCS#12 or PEM file */
+    char *smime_passphrase_file; /* passphrase, or PIN of the token */
 };
 
 struct conf_tls_policy {
@@ -105,12 +124,20 @@ struct conf {
     struct conf_rate throttle_failures_address, throttle_failures_network, throttle_failures_user;
     int64_t throttle_block_ms;
 
-    char *keys_roots; /* S/MIME trust anchors, NULL: none */
+    char *keys_roots;                 /* S/MIME trust anchors, NULL: none */
+    struct conf_strings keys_crl;     /* files with CRLs */
+    struct conf_strings keys_archive; /* for rules that name no archive of their own */
+    bool keys_crl_required;           /* a certificate without a fresh CRL of its issuer is not used */
     int64_t keys_budget_ms;
     bool keys_case_sensitive;
 
     int64_t seal_workers, seal_jobs, seal_deadline_ms, seal_cpu_ms, seal_memory;
     char *seal_gpg;
+    char *seal_signing_home;  /* GnuPG home with the keys to sign with, NULL: state-dir/signing */
+    char *seal_gpg_agent;     /* program */
+    char *seal_pkcs11_module; /* NULL: none */
+    struct conf_signing *signings;
+    size_t n_signings;
 
     struct conf_rule *rules; /* the default rule is last, made when the file has none */
     size_t n_rules;

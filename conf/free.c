@@ -40,6 +40,10 @@ void conf_free(struct conf *conf)
         free(conf->clients[i].name);
         free_section(&conf->clients[i], "client");
     }
+    for (size_t i = 0; i < conf->n_signings; i++) {
+        free(conf->signings[i].pattern);
+        free_section(&conf->signings[i], "signing");
+    }
     for (size_t i = 0; i < conf->n_rules; i++) {
         free(conf->rules[i].name);
         free_section(&conf->rules[i], "rule");
@@ -54,6 +58,7 @@ void conf_free(struct conf *conf)
     free(conf->accounts);
     free(conf->clients);
     free(conf->rules);
+    free(conf->signings);
     free(conf->tls_policies);
     *conf = (struct conf){0};
 }

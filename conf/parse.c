@@ -169,6 +169,10 @@ static void check_together(struct parse *p, const struct conf *conf)
             complain(p, 0, "listen", "clients", text);
         }
     }
+    for (size_t i = 0; i < conf->n_signings; i++)
+        if (!conf->signings[i].openpgp && !conf->signings[i].smime_certificate)
+            complain(p, 0, "signing", conf->signings[i].pattern,
+                     "needs openpgp or smime-certificate: a key to sign with");
     for (size_t i = 0; i < conf->n_clients; i++)
         if (conf->clients[i].networks.n + conf->clients[i].certificates.n == 0)
             complain(p, 0, "client", conf->clients[i].name, "needs networks or certificates to be known by");
@@ -207,8 +211,9 @@ static void add_default_rule(struct parse *p, struct conf *conf)
     rule->protect = strdup("require");
     if (!rule->name || !rule->protect)
         p->failed = true;
-    set_fallback(p, rule, conf_schema_find("rule", "formats"));
-    set_fallback(p, rule, conf_schema_find("rule", "on-missing-key"));
+    for (const struct conf_key *key = conf_schema(); key->name; key++)
+        if (strcmp(key->section, "rule") == 0 && key->fallback)
+            set_fallback(p, rule, key);
 }
 
 static void read_rules(struct parse *p, cfg_t *tree, struct conf *conf)
@@ -254,6 +259,8 @@ enum status conf_parse(struct span text, const char *path, struct conf *conf_out
         conf_out->accounts =
             read_titled(&p, tree, "account", sizeof *conf_out->accounts, &conf_out->n_accounts);
         conf_out->clients = read_titled(&p, tree, "client", sizeof *conf_out->clients, &conf_out->n_clients);
+        conf_out->signings =
+            read_titled(&p, tree, "signing", sizeof *conf_out->signings, &conf_out->n_signings);
         check_together(&p, conf_out);
         default_control_socket(&p, conf_out);
         cfg_free(tree);

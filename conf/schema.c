@@ -9,6 +9,7 @@
 #define CLIENT(member) offsetof(struct conf_client, member)
 #define RULE(member) offsetof(struct conf_rule, member)
 #define POLICY(member) offsetof(struct conf_tls_policy, member)
+#define SIGNING(member) offsetof(struct conf_signing, member)
 
 #define SECONDS(n) ((int64_t)(n)*1000)
 #define DAYS(n) SECONDS((n)*86400)
@@ -21,6 +22,11 @@ static const char *const mechanisms[] = {
 static const char *const protect[] = {"require", "prefer", "never", NULL};
 static const char *const missing[] = {"hold", "refuse", "bounce", NULL};
 static const char *const formats[] = {"openpgp", "smime", NULL};
+static const char *const header_protection[] = {"baseline", "shy", "none", NULL};
+static const char *const sign[] = {"never", "prefer", "require", NULL};
+static const char *const openpgp_form[] = {"mime", "inline", NULL};
+static const char *const smime_cipher[] = {"auto", "aes-256-cbc", "aes-256-gcm", NULL};
+static const char *const smime_key_transport[] = {"auto", "pkcs1", "oaep", NULL};
 static const char *const levels[] = {"none", "may", "encrypt", "verify", "secure", NULL};
 static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
 
@@ -79,6 +85,9 @@ static const struct conf_key schema[] = {
     {"throttle", "block", CONF_DURATION, TOP(throttle_block_ms), 100, DAYS(30), "1h"},
 
     {"keys", "roots", CONF_PATH, TOP(keys_roots)},
+    {"keys", "crl", CONF_STRINGS, TOP(keys_crl)},
+    {"keys", "crl-required", CONF_BOOL, TOP(keys_crl_required), .fallback = "no"},
+    {"keys", "archive", CONF_STRINGS, TOP(keys_archive)},
     {"keys", "lookup-budget", CONF_DURATION, TOP(keys_budget_ms), 100, SECONDS(60), "5s"},
     {"keys", "case-sensitive", CONF_BOOL, TOP(keys_case_sensitive), .fallback = "no"},
 
@@ -88,6 +97,14 @@ static const struct conf_key schema[] = {
     {"seal", "cpu", CONF_DURATION, TOP(seal_cpu_ms), SECONDS(1), SECONDS(600), "30s"},
     {"seal", "memory", CONF_BYTES, TOP(seal_memory), MEGABYTES(256), MEGABYTES(65536), "2GB"},
     {"seal", "gpg", CONF_PATH, TOP(seal_gpg), .fallback = "/usr/bin/gpg"},
+    {"seal", "gpg-agent", CONF_PATH, TOP(seal_gpg_agent), .fallback = "/usr/bin/gpg-agent"},
+    {"seal", "signing-home", CONF_PATH, TOP(seal_signing_home)},
+    {"seal", "pkcs11-module", CONF_PATH, TOP(seal_pkcs11_module)},
+    {"signing", "openpgp", CONF_STRING, SIGNING(openpgp)},
+    {"signing", "openpgp-passphrase-file", CONF_PATH, SIGNING(openpgp_passphrase_file)},
+    {"signing", "smime-certificate", CONF_STRING, SIGNING(smime_certificate)},
+    {"signing", "smime-key", CONF_STRING, SIGNING(smime_key)},
+    {"signing", "smime-passphrase-file", CONF_PATH, SIGNING(smime_passphrase_file)},
 
     {"when", "sender", CONF_STRINGS, RULE(sender)},
     {"when", "recipient", CONF_STRINGS, RULE(recipient)},
@@ -97,8 +114,18 @@ static const struct conf_key schema[] = {
     {"when", "listener", CONF_STRINGS, RULE(listener)},
     {"when", "client", CONF_STRINGS, RULE(client)},
     {"rule", "protect", CONF_WORD, RULE(protect), .required = true, .words = protect},
-    {"rule", "formats", CONF_WORDS, RULE(formats), .fallback = "openpgp,smime", .words = formats},
+    {"rule", "formats", CONF_WORDS, RULE(formats), .words = formats},
     {"rule", "on-missing-key", CONF_WORD, RULE(on_missing_key), .fallback = "hold", .words = missing},
+    {"rule", "header-protection", CONF_WORD, RULE(header_protection), .words = header_protection},
+    {"rule", "legacy-display", CONF_BOOL, RULE(legacy_display), .fallback = "no"},
+    {"rule", "sign", CONF_WORD, RULE(sign), .fallback = "never", .words = sign},
+    {"rule", "openpgp-form", CONF_WORD, RULE(openpgp_form), .fallback = "mime", .words = openpgp_form},
+    {"rule", "smime-cipher", CONF_WORD, RULE(smime_cipher), .fallback = "auto", .words = smime_cipher},
+    {"rule", "smime-key-transport", CONF_WORD, RULE(smime_key_transport), .fallback = "auto",
+     .words = smime_key_transport},
+    {"rule", "encrypt-to-self", CONF_BOOL, RULE(encrypt_to_self), .fallback = "no"},
+    {"rule", "archive", CONF_STRINGS, RULE(archive)},
+    {"rule", "strip-subject-tag", CONF_BOOL, RULE(strip_subject_tag), .fallback = "no"},
 
     {"delivery", "route", CONF_STRING, TOP(delivery_route), .fallback = "mx"},
     {"delivery", "tls", CONF_WORD, TOP(delivery_tls), .fallback = "may", .words = levels},

@@ -23,12 +23,17 @@ enum certificate_format { CERTIFICATE_OPENPGP = 1, CERTIFICATE_SMIME = 2 };
 /* "openpgp", "smime". Static memory. */
 const char *certificate_format_word(enum certificate_format format);
 
+enum { CAPABILITY_AES256_GCM = 1, CAPABILITY_RSA_OAEP = 2 };
+
 struct certificate {
     enum certificate_format format;
     char fingerprint[CERTIFICATE_FINGERPRINT_SIZE]; /* upper-case hex: OpenPGP primary key, or SHA-256 of DER
                                                      */
     char source[24]; /* "local" (the administrator), later "wkd", "dane", … */
     char algorithm[32];
+    bool for_domain;       /* found under "@domain": a certificate of the domain, not of the person */
+    unsigned capabilities; /* CAPABILITY_*, S/MIME: what its owner's programs are known to read */
+    int64_t worked_ms;     /* a copy sealed to it last reached its next hop; 0: never, as far as known */
     bool usable;
     char reason[160]; /* why not usable, for people: "expired on 2024-05-01", "revoked"; "" when usable */
     int64_t added;    /* seconds since 1970 */
@@ -43,6 +48,7 @@ struct certificate {
 struct certificate_list {
     struct certificate *items; /* owned */
     size_t n;
+    enum certificate_format preferred; /* of a lookup: what the person at the address wants; 0: not known */
 };
 void certificate_list_free(struct certificate_list *list);
 

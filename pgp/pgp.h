@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/sink.h"
 #include "base/span.h"
 
 #define PGP_FINGERPRINT_SIZE 65        /* hex and NUL; 40 digits for v4, 64 for v6 */

@@ -40,7 +40,7 @@ static const char *protect_word(enum policy_protect protect)
 
 static const char *action_word(enum policy_action action)
 {
-    static const char *const words[] = {"seal", "clear", "hold", "refuse", "bounce", "defer"};
+    static const char *const words[] = {"seal", "clear", "hold", "refuse", "bounce", "defer", "pass"};
     return words[action];
 }
 

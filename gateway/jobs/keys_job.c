@@ -44,6 +44,9 @@ static void pack_certificate(struct buf *b, const struct certificate *c, bool wi
     pack_str(b, c->fingerprint);
     pack_str(b, c->source);
     pack_str(b, c->algorithm);
+    pack_bool(b, c->for_domain);
+    pack_u32(b, c->capabilities);
+    pack_i64(b, c->worked_ms);
     pack_bool(b, c->usable);
     pack_str(b, c->reason);
     pack_i64(b, c->added);
@@ -62,6 +65,9 @@ static void unpack_certificate(struct unpack *u, struct certificate *c)
     unpack_str_to(u, c->fingerprint, sizeof c->fingerprint);
     unpack_str_to(u, c->source, sizeof c->source);
     unpack_str_to(u, c->algorithm, sizeof c->algorithm);
+    c->for_domain = unpack_bool(u);
+    c->capabilities = unpack_between(u, 0, CAPABILITY_AES256_GCM | CAPABILITY_RSA_OAEP);
+    c->worked_ms = unpack_i64(u);
     c->usable = unpack_bool(u);
     unpack_str_to(u, c->reason, sizeof c->reason);
     c->added = unpack_i64(u);
@@ -85,6 +91,7 @@ void keys_found_pack(struct buf *b, const struct keys_found *found, bool with_by
         const struct keys_answer *answer = &found->answers[i];
         pack_u32(b, answer->state);
         pack_str(b, answer->why);
+        pack_u32(b, answer->list.preferred);
         pack_u32(b, (uint32_t)answer->list.n);
         for (size_t j = 0; j < answer->list.n; j++)
             pack_certificate(b, &answer->list.items[j], with_bytes);
@@ -95,6 +102,7 @@ static void unpack_answer(struct unpack *u, struct keys_answer *answer)
 {
     answer->state = unpack_between(u, LOOKUP_DONE, LOOKUP_FAILED);
     unpack_str_to(u, answer->why, sizeof answer->why);
+    answer->list.preferred = unpack_between(u, 0, CERTIFICATE_SMIME);
     answer->list.items = unpack_array(u, LIST_MAX, sizeof(struct certificate), &answer->list.n);
     for (size_t i = 0; i < answer->list.n && !u->failed; i++)
         unpack_certificate(u, &answer->list.items[i]);

@@ -7,7 +7,21 @@
 #include "gateway/policy/policy.h"
 #include "keystore/keystore.h"
 
-enum { KEYS_LOOKUP = 16, KEYS_FOUND = 17 };
+/*
+ * KEYS_WORKED, from queue, on the lookup service: copies sealed to these certificates reached their next hop.
+ * A hint for the choice between certificates, sent now and then, lost without harm; answered by KEYS_DONE.
+ */
+enum { KEYS_LOOKUP = 16, KEYS_FOUND = 17, KEYS_WORKED = 18, KEYS_DONE = 19 };
+
+#define KEYS_WORKED_MAX 1000
+
+struct keys_worked {
+    char **fingerprints; /* owned when unpacked; at most KEYS_WORKED_MAX */
+    size_t n;
+};
+void keys_worked_pack(struct buf *b, const struct keys_worked *worked);
+MUST_USE enum status keys_worked_unpack(struct span bytes, struct keys_worked *worked_out, struct error *err);
+void keys_worked_free(struct keys_worked *worked);
 
 struct keys_lookup {
     char **addresses; /* owned when unpacked; at most ENVELOPE_RECIPIENTS_MAX */

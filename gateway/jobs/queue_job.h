@@ -55,6 +55,16 @@ struct copy_recipient {
     char *orcpt;
 };
 
+#define COPY_NOTES_MAX 64
+
+/* What else the audit trail is to say of a copy, a line each. */
+struct copy_note {
+    char *event;       /* "archived", "sealed-to-sender", "signed"; owned, as all here */
+    char *address;     /* of the archive, the sender, or the signer */
+    char *fingerprint; /* of the certificate or key */
+    char *source;
+};
+
 struct store_copy {
     enum copy_state state;
     enum copy_format format;        /* FORMAT_NONE for held and returned ones */
@@ -64,11 +74,13 @@ struct store_copy {
                                        be sealed; else 0, 0. Not locked. */
     struct copy_recipient *recipients;
     size_t n_recipients;
+    char *cipher; /* "AES256", "AES-256-GCM", …; NULL: not sealed by us; owned */
+    struct copy_note *notes;
+    size_t n_notes;
 };
 
 struct queue_store {
     struct envelope envelope;
-    char *cipher;              /* "AES256" etc., for the audit; owned */
     struct submit_reply reply; /* to be sent once committed */
     struct store_copy *copies;
     size_t n_copies;

@@ -45,6 +45,30 @@ static void free_recipient(struct copy_recipient *r)
     free(r->orcpt);
 }
 
+static void pack_note(struct buf *b, const struct copy_note *note)
+{
+    pack_str(b, note->event);
+    pack_str(b, note->address);
+    pack_str(b, note->fingerprint);
+    pack_str(b, note->source);
+}
+
+static void unpack_note(struct unpack *u, struct copy_note *note)
+{
+    note->event = unpack_str_needed(u);
+    note->address = unpack_str_needed(u);
+    note->fingerprint = unpack_str(u);
+    note->source = unpack_str(u);
+}
+
+static void free_note(struct copy_note *note)
+{
+    free(note->event);
+    free(note->address);
+    free(note->fingerprint);
+    free(note->source);
+}
+
 static void pack_copy(struct buf *b, const struct store_copy *copy)
 {
     pack_u32(b, copy->state);
@@ -57,6 +81,10 @@ static void pack_copy(struct buf *b, const struct store_copy *copy)
     pack_u32(b, (uint32_t)copy->n_recipients);
     for (size_t i = 0; i < copy->n_recipients; i++)
         pack_recipient(b, &copy->recipients[i]);
+    pack_str(b, copy->cipher);
+    pack_u32(b, (uint32_t)copy->n_notes);
+    for (size_t i = 0; i < copy->n_notes; i++)
+        pack_note(b, &copy->notes[i]);
 }
 
 /* A place in the memory file, whose end must be a number too; whether it lies inside is the reader's to see.
@@ -81,6 +109,10 @@ static void unpack_copy(struct unpack *u, struct store_copy *copy)
         unpack_array(u, ENVELOPE_RECIPIENTS_MAX, sizeof(struct copy_recipient), &copy->n_recipients);
     for (size_t i = 0; i < copy->n_recipients && !u->failed; i++)
         unpack_recipient(u, &copy->recipients[i]);
+    copy->cipher = unpack_str(u);
+    copy->notes = unpack_array(u, COPY_NOTES_MAX, sizeof(struct copy_note), &copy->n_notes);
+    for (size_t i = 0; i < copy->n_notes && !u->failed; i++)
+        unpack_note(u, &copy->notes[i]);
 }
 
 static void free_copy(struct store_copy *copy)
@@ -88,12 +120,15 @@ static void free_copy(struct store_copy *copy)
     for (size_t i = 0; i < copy->n_recipients; i++)
         free_recipient(&copy->recipients[i]);
     free(copy->recipients);
+    free(copy->cipher);
+    for (size_t i = 0; i < copy->n_notes; i++)
+        free_note(&copy->notes[i]);
+    free(copy->notes);
 }
 
 void queue_store_pack(struct buf *b, const struct queue_store *store)
 {
     envelope_pack(b, &store->envelope);
-    pack_str(b, store->cipher);
     submit_reply_pack(b, &store->reply);
     pack_u32(b, (uint32_t)store->n_copies);
     for (size_t i = 0; i < store->n_copies; i++)
@@ -103,7 +138,6 @@ void queue_store_pack(struct buf *b, const struct queue_store *store)
 void unpack_queue_store(struct unpack *u, struct queue_store *store)
 {
     envelope_unpack(u, &store->envelope);
-    store->cipher = unpack_str(u);
     unpack_submit_reply(u, &store->reply);
     store->copies = unpack_array(u, ENVELOPE_RECIPIENTS_MAX, sizeof(struct store_copy), &store->n_copies);
     for (size_t i = 0; i < store->n_copies && !u->failed; i++)
@@ -126,7 +160,6 @@ enum status queue_store_unpack(struct span bytes, struct queue_store *store_out,
 void queue_store_free(struct queue_store *store)
 {
     envelope_free(&store->envelope);
-    free(store->cipher);
     for (size_t i = 0; i < store->n_copies; i++)
         free_copy(&store->copies[i]);
     free(store->copies);

@@ -19,6 +19,37 @@ static enum policy_missing missing_from(const char *word)
     return strcmp(word, "bounce") == 0 ? MISSING_BOUNCE : MISSING_HOLD;
 }
 
+/* The index of WORD in WORDS, which the schema allows alone; NULL is the first. */
+static unsigned index_of(const char *word, const char *const *words)
+{
+    unsigned i = 0;
+    while (word && words[i] && strcmp(word, words[i]) != 0)
+        i++;
+    return i;
+}
+
+static struct policy_treatment treatment_from(const struct conf_rule *from,
+                                              const struct conf_strings *archive)
+{
+    static const char *const headers[] = {"", "baseline", "shy", "none", NULL};
+    static const char *const sign[] = {"never", "prefer", "require", NULL};
+    static const char *const cipher[] = {"auto", "aes-256-cbc", "aes-256-gcm", NULL};
+    static const char *const transport[] = {"auto", "pkcs1", "oaep", NULL};
+    if (from->archive.n > 0)
+        archive = &from->archive;
+    return (struct policy_treatment){.headers = index_of(from->header_protection, headers),
+                                     .legacy_display = from->legacy_display,
+                                     .sign = index_of(from->sign, sign),
+                                     .inline_pgp =
+                                         from->openpgp_form && strcmp(from->openpgp_form, "inline") == 0,
+                                     .cipher = index_of(from->smime_cipher, cipher),
+                                     .transport = index_of(from->smime_key_transport, transport),
+                                     .encrypt_to_self = from->encrypt_to_self,
+                                     .archive = (const char *const *)archive->items,
+                                     .n_archive = archive->n,
+                                     .strip_subject_tag = from->strip_subject_tag};
+}
+
 static enum tls_level level_from(const char *word)
 {
     for (enum tls_level l = TLS_LEVEL_NONE; l < TLS_LEVEL_SECURE; l++)
@@ -40,7 +71,8 @@ static enum status formats_from(const struct conf_rule *from, struct policy_rule
     return STATUS_OK;
 }
 
-static enum status rule_from(const struct conf_rule *from, struct policy_rule *rule, struct error *err)
+static enum status rule_from(const struct conf *conf, const struct conf_rule *from, struct policy_rule *rule,
+                             struct error *err)
 {
     *rule = (struct policy_rule){
         .name = from->name,
@@ -60,6 +92,7 @@ static enum status rule_from(const struct conf_rule *from, struct policy_rule *r
         .n_clients = from->client.n,
         .protect = protect_from(from->protect),
         .on_missing_key = missing_from(from->on_missing_key),
+        .treatment = treatment_from(from, &conf->keys_archive),
     };
     for (size_t i = 0; i < rule->n_headers; i++)
         if (!strchr(rule->headers[i], ':'))
@@ -75,7 +108,7 @@ enum status policy_from_conf(const struct conf *conf, struct policy_settings *se
     if (!rules)
         return error_set(err, STATUS_TEMPORARY, "out of memory for the rules");
     for (size_t i = 0; i < conf->n_rules; i++) {
-        enum status st = rule_from(&conf->rules[i], &rules[i], err);
+        enum status st = rule_from(conf, &conf->rules[i], &rules[i], err);
         if (st != STATUS_OK) {
             free(rules);
             return st;

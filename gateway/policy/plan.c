@@ -4,7 +4,25 @@
 
 static enum certificate_format format_of(const struct plan_recipient *r)
 {
-    return r->decision.action == ACTION_SEAL ? r->decision.certificate->format : 0;
+    bool sealed = r->decision.action == ACTION_SEAL || r->decision.action == ACTION_PASS;
+    return sealed ? r->decision.certificate->format : 0;
+}
+
+/* AuthEnvelopedData, which many mail programs cannot read: only by rule, or for who is known to. */
+static bool wants_gcm(const struct plan_recipient *r)
+{
+    if (r->decision.action != ACTION_SEAL || format_of(r) != CERTIFICATE_SMIME)
+        return false;
+    enum policy_cipher cipher = r->decision.rule ? r->decision.rule->treatment.cipher : CIPHER_AUTO;
+    return cipher == CIPHER_GCM ||
+           (cipher == CIPHER_AUTO && (r->decision.certificate->capabilities & CAPABILITY_AES256_GCM));
+}
+
+static bool same_treatment(const struct plan_copy *copy, const struct plan_recipient *r)
+{
+    if (copy->rule == r->decision.rule)
+        return true;
+    return copy->rule && r->decision.rule && policy_same_treatment(copy->rule, r->decision.rule);
 }
 
 /* A decision that a plan can carry out. */
@@ -16,9 +34,10 @@ static enum status check_decision(const struct plan_recipient *r, struct error *
     case ACTION_BOUNCE:
         return STATUS_OK;
     case ACTION_SEAL:
+    case ACTION_PASS:
         if (r->decision.certificate)
             return STATUS_OK;
-        return error_set(err, STATUS_INTERNAL, "plan: <%s> is to be sealed without a certificate",
+        return error_set(err, STATUS_INTERNAL, "plan: <%s> is to be sealed for without a certificate",
                          r->address);
     case ACTION_REFUSE:
     case ACTION_DEFER:
@@ -31,7 +50,8 @@ static enum status check_decision(const struct plan_recipient *r, struct error *
 /* Only who stands in To or Cc anyway may be seen in another's copy; held and bounced ones go on alone. */
 static bool may_share(const struct plan_recipient *r)
 {
-    return r->named && (r->decision.action == ACTION_SEAL || r->decision.action == ACTION_CLEAR);
+    return r->named && (r->decision.action == ACTION_SEAL || r->decision.action == ACTION_CLEAR ||
+                        r->decision.action == ACTION_PASS);
 }
 
 /* The copy that R may join: its first recipient is one that shares, too. NULL: none yet. */
@@ -40,8 +60,8 @@ static struct plan_copy *find_shared(struct plan *plan, const struct plan_recipi
 {
     for (size_t i = 0; i < plan->n_copies; i++) {
         struct plan_copy *copy = &plan->copies[i];
-        if (copy->action == r->decision.action && copy->format == format_of(r) &&
-            may_share(&recipients[copy->recipients[0]]))
+        if (copy->action == r->decision.action && copy->format == format_of(r) && copy->gcm == wants_gcm(r) &&
+            same_treatment(copy, r) && may_share(&recipients[copy->recipients[0]]))
             return copy;
     }
     return NULL;
@@ -50,7 +70,8 @@ static struct plan_copy *find_shared(struct plan *plan, const struct plan_recipi
 static bool add_copy(struct plan *plan, const struct plan_recipient *r, size_t room)
 {
     struct plan_copy *copy = &plan->copies[plan->n_copies];
-    *copy = (struct plan_copy){.action = r->decision.action, .format = format_of(r)};
+    *copy = (struct plan_copy){
+        .action = r->decision.action, .rule = r->decision.rule, .format = format_of(r), .gcm = wants_gcm(r)};
     copy->recipients = calloc(room, sizeof *copy->recipients);
     if (!copy->recipients)
         return false;

@@ -1,6 +1,7 @@
 /*
  * The plan of copies: who shares a sealed copy (promise 7). Recipients named in To/Cc that share a format
- * share a copy; each Bcc recipient has a copy of their own; held and bounced recipients have a copy each.
+ * share a copy, if the rules treat it alike; each Bcc recipient has a copy of their own; held and bounced
+ * recipients have a copy each.
  */
 #ifndef SEALGATE_POLICY_PLAN_H
 #define SEALGATE_POLICY_PLAN_H
@@ -15,8 +16,10 @@ struct plan_recipient {
 
 struct plan_copy {
     enum policy_action action;      /* ACTION_SEAL, ACTION_CLEAR, ACTION_HOLD or ACTION_BOUNCE */
-    enum certificate_format format; /* for ACTION_SEAL */
-    size_t *recipients;             /* indices into the plan's recipients; owned */
+    const struct policy_rule *rule; /* that of its first recipient: how the copy is made */
+    enum certificate_format format; /* for ACTION_SEAL and ACTION_PASS */
+    bool gcm;           /* for ACTION_SEAL with S/MIME: all of its recipients are to get AES-256-GCM */
+    size_t *recipients; /* indices into the plan's recipients; owned */
     size_t n_recipients;
 };
 

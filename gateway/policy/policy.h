@@ -16,6 +16,30 @@
 enum policy_protect { PROTECT_REQUIRE, PROTECT_PREFER, PROTECT_NEVER };
 enum policy_missing { MISSING_HOLD, MISSING_REFUSE, MISSING_BOUNCE };
 
+enum policy_headers {
+    HEADERS_BY_FORMAT, /* baseline for OpenPGP, none for S/MIME (Outlook shows no inner header) */
+    HEADERS_BASELINE,
+    HEADERS_SHY,
+    HEADERS_NONE,
+};
+enum policy_sign { SIGN_NEVER, SIGN_PREFER, SIGN_REQUIRE };
+enum policy_cipher { CIPHER_AUTO, CIPHER_CBC, CIPHER_GCM };
+enum policy_transport { TRANSPORT_AUTO, TRANSPORT_PKCS1, TRANSPORT_OAEP };
+
+/* How a copy is made, beside whom it is sealed to. */
+struct policy_treatment {
+    enum policy_headers headers;
+    bool legacy_display;
+    enum policy_sign sign;
+    bool inline_pgp;
+    enum policy_cipher cipher;       /* of S/MIME */
+    enum policy_transport transport; /* of S/MIME, RSA keys */
+    bool encrypt_to_self;
+    const char *const *archive; /* addresses */
+    size_t n_archive;
+    bool strip_subject_tag;
+};
+
 struct policy_rule {
     const char *name;
     /* Conditions; NULL or 0 entries: not asked. All that are given must match; within one, any entry.
@@ -39,8 +63,12 @@ struct policy_rule {
     enum policy_protect protect;
     enum policy_missing on_missing_key;
     enum certificate_format formats[2]; /* in order of preference */
-    size_t n_formats;                   /* 0: all */
+    size_t n_formats;                   /* 0: all, by what the recipient prefers */
+    struct policy_treatment treatment;
 };
+
+/* May recipients of rules A and B have the same copy? */
+bool policy_same_treatment(const struct policy_rule *a, const struct policy_rule *b);
 
 struct policy_settings {
     const struct policy_rule *rules; /* the last is the default rule and has no conditions */
@@ -73,6 +101,7 @@ enum policy_action {
     ACTION_REFUSE, /* 550 for the whole transaction */
     ACTION_BOUNCE, /* accepted, then a DSN */
     ACTION_DEFER,  /* the lookup failed: 451 */
+    ACTION_PASS,   /* the client sealed it for this recipient: it goes as it is */
 };
 
 /* Outcome of looking for a recipient's certificates. */

@@ -71,7 +71,7 @@ static enum status insert_copy_row(const struct insertion *in, const struct stor
     sql_bind_str(stmt, 1, in->store->envelope.id);
     sql_bind_int(stmt, 2, copy->format);
     sql_bind_int(stmt, 3, copy->locked);
-    sql_bind_str(stmt, 4, copy->format <= FORMAT_CLEAR ? NULL : in->store->cipher);
+    sql_bind_str(stmt, 4, copy->format <= FORMAT_CLEAR ? NULL : copy->cipher);
     sql_bind_int(stmt, 5, (int64_t)body.len);
     sql_bind_str(stmt, 6, hash);
     if (copy->header_len > 0)
@@ -126,6 +126,22 @@ static enum status tell(const struct insertion *in, const struct store_copy *cop
     return st;
 }
 
+/* A line for each note, with what the copy's recipient has in common with it. */
+static enum status tell_notes(const struct insertion *in, const struct store_copy *copy, int64_t recipient_id,
+                              struct error *err)
+{
+    enum status st = STATUS_OK;
+
+    for (size_t i = 0; st == STATUS_OK && i < copy->n_notes; i++) {
+        const struct copy_note *note = &copy->notes[i];
+        struct audit_row extra = {.text = {[AUDIT_RECIPIENT] = note->address,
+                                           [AUDIT_FINGERPRINT] = note->fingerprint,
+                                           [AUDIT_SOURCE] = note->source}};
+        st = audit_recipient(in->sql, in->now_ms, recipient_id, note->event, &extra, err);
+    }
+    return st;
+}
+
 static enum status insert_copy(const struct insertion *in, const struct store_copy *copy, struct error *err)
 {
     struct span body = span_of(in->bodies.p + copy->body_at, copy->body_len);
@@ -139,6 +155,8 @@ static enum status insert_copy(const struct insertion *in, const struct store_co
         if (st == STATUS_OK)
             st = tell(in, copy, sql_inserted(in->sql), err);
     }
+    if (st == STATUS_OK)
+        st = tell_notes(in, copy, sql_inserted(in->sql), err);
     return st;
 }
 

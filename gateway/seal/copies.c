@@ -187,6 +187,7 @@ static enum status build_body(struct builder *b, const struct plan_copy *group, 
         st = add_original(b, err);
         set_locked(copy, COPY_RETURN, b->original, b->shown);
         return st;
+    case ACTION_PASS:
     case ACTION_REFUSE:
     case ACTION_DEFER:
         break;
@@ -259,9 +260,9 @@ static enum status build_all(struct builder *b, const struct plan *plan, struct 
     store->n_copies = plan->n_copies;
     for (size_t i = 0; i < plan->n_copies && st == STATUS_OK; i++) {
         st = build_copy(b, &plan->copies[i], &store->copies[i], err);
-        if (st == STATUS_OK && store->copies[i].format > FORMAT_CLEAR && !store->cipher) {
-            store->cipher = strdup("AES256");
-            st = store->cipher ? STATUS_OK : no_memory(err);
+        if (st == STATUS_OK && store->copies[i].format > FORMAT_CLEAR) {
+            store->copies[i].cipher = strdup("AES256");
+            st = store->copies[i].cipher ? STATUS_OK : no_memory(err);
         }
     }
     return st == STATUS_OK ? memfile_seal(b->bodies.fd, err) : st;

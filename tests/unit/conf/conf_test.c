@@ -114,7 +114,11 @@ static void test_no_rule_means_require_and_hold(void **state)
     assert_string_equal(conf.rules[0].name, "default");
     assert_string_equal(conf.rules[0].protect, "require");
     assert_string_equal(conf.rules[0].on_missing_key, "hold");
-    assert_int_equal(conf.rules[0].formats.n, 2);
+    assert_int_equal(conf.rules[0].formats.n, 0);
+    assert_string_equal(conf.rules[0].sign, "never");
+    assert_string_equal(conf.rules[0].openpgp_form, "mime");
+    assert_string_equal(conf.rules[0].smime_cipher, "auto");
+    assert_null(conf.rules[0].header_protection);
     free(problems);
     conf_free(&conf);
 }

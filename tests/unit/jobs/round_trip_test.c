@@ -302,7 +302,6 @@ static struct queue_store example_store(void)
 {
     struct queue_store store = {.reply = {.outcome = SUBMIT_QUEUED, .text = ID " queued"}, .n_copies = 2};
     fill_envelope(&store.envelope);
-    store.cipher = copy("AES256");
     store.copies = calloc(2, sizeof *store.copies);
     assert_non_null(store.copies);
     store.copies[0] = (struct store_copy){.state = COPY_QUEUED,
@@ -328,19 +327,34 @@ static struct queue_store example_store(void)
     r->source = copy("local");
     r->notify = copy("NEVER");
     r->orcpt = copy("rfc822;b");
+    store.copies[0].cipher = copy("AES256");
+    store.copies[0].notes = calloc(1, sizeof *store.copies[0].notes);
+    assert_non_null(store.copies[0].notes);
+    store.copies[0].n_notes = 1;
+    store.copies[0].notes[0] = (struct copy_note){.event = copy("archived"),
+                                                  .address = copy("archive@example.org"),
+                                                  .fingerprint = copy("EF01"),
+                                                  .source = copy("local")};
     return store;
 }
 
 static void see_store(const struct queue_store *store)
 {
     see_envelope(&store->envelope);
-    assert_string_equal(store->cipher, "AES256");
     assert_int_equal(store->reply.outcome, SUBMIT_QUEUED);
     assert_string_equal(store->reply.text, ID " queued");
     assert_int_equal(store->n_copies, 2);
     const struct store_copy *c = store->copies;
     assert_int_equal(c[0].state, COPY_QUEUED);
     assert_int_equal(c[0].format, FORMAT_SMIME);
+    assert_string_equal(c[0].cipher, "AES256");
+    assert_int_equal(c[0].n_notes, 1);
+    assert_string_equal(c[0].notes[0].event, "archived");
+    assert_string_equal(c[0].notes[0].address, "archive@example.org");
+    assert_string_equal(c[0].notes[0].fingerprint, "EF01");
+    assert_string_equal(c[0].notes[0].source, "local");
+    assert_null(c[1].cipher);
+    assert_int_equal(c[1].n_notes, 0);
     assert_false(c[0].locked);
     assert_int_equal(c[0].body_at, 7);
     assert_int_equal(c[0].body_len, 1ull << 40);

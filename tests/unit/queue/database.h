@@ -124,7 +124,6 @@ static inline void sample_start(struct sample *s)
     s->store.envelope.tls_version = text("TLSv1.3");
     s->store.envelope.tls_cipher = text("TLS_AES_256_GCM_SHA384");
     s->store.envelope.recipients = s->to;
-    s->store.cipher = text("AES256");
     s->store.copies = s->copies;
     s->store.reply.outcome = SUBMIT_QUEUED;
     snprintf(s->store.reply.text, sizeof s->store.reply.text, "%s queued", s->store.envelope.id);
@@ -140,7 +139,8 @@ static inline struct store_copy *sample_copy(struct sample *s, enum copy_state s
                                 .locked = format == FORMAT_CLEAR,
                                 .body_at = s->len,
                                 .body_len = strlen(body),
-                                .recipients = s->recipients[s->store.n_copies]};
+                                .recipients = s->recipients[s->store.n_copies],
+                                .cipher = text(format > FORMAT_CLEAR ? "AES256" : NULL)};
     memcpy(s->bodies + s->len, body, strlen(body));
     s->len += strlen(body);
     s->store.n_copies++;

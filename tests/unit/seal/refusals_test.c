@@ -138,7 +138,7 @@ static void content_rules_decide_here(void **state)
     assert_string_equal(result_recipient(&r, "bob@example.com")->rule, "by-subject");
     assert_string_equal(r.reply.text, TALK_ID " queued, sealed for 0 of 1 recipients");
     assert_true(r.store.copies[0].locked);
-    assert_null(r.store.cipher);
+    assert_null(r.store.copies[0].cipher);
     result_free(&r);
 }
 

@@ -1,0 +1,48 @@
+/*
+ * Signing: detached SignedData for multipart/signed (RFC 8551 §3.5.3), with a key from PKCS#12, PEM or a
+ * PKCS#11 token.
+ */
+#ifndef SEALGATE_SMIME_SIGN_H
+#define SEALGATE_SMIME_SIGN_H
+
+#include "smime/smime.h"
+
+#define SMIME_MICALG_SIZE 16
+
+struct smime_signer_settings {
+    const char *name;          /* for messages: the file or URI as configured */
+    struct span certificate;   /* bytes of a PKCS#12 or PEM file (with its chain); empty: CERTIFICATE_URI */
+    struct span key;           /* bytes of a PEM file; empty: in CERTIFICATE, or KEY_URI */
+    const char *certificate_uri, *key_uri; /* RFC 7512 "pkcs11:…"; NULL: none */
+    const char *pkcs11_module; /* library of the token; NULL: none */
+    const char *passphrase;    /* of the file, or the PIN; NULL: none */
+};
+
+struct smime_signer;
+
+/*
+ * Reads certificate, chain and key, which must belong together. STATUS_INVALID: damaged, no pair, wrong
+ * passphrase or PIN, an algorithm that is not used (under RSA 2048, X25519, …); STATUS_TEMPORARY: the token
+ * does not answer. The bytes of SETTINGS are not needed afterwards.
+ */
+MUST_USE enum status smime_signer_open(const struct smime_signer_settings *settings,
+                                       struct smime_signer **signer_out, struct error *err);
+void smime_signer_close(struct smime_signer *signer);
+
+/* SHA-256 of the certificate, upper-case hex. */
+const char *smime_signer_fingerprint(const struct smime_signer *signer);
+
+/* May it sign mail at NOW (dates, KU digitalSignature or nonRepudiation, EKU emailProtection)? STATUS_DENIED
+ * with the reason. */
+MUST_USE enum status smime_signer_check(const struct smime_signer *signer, int64_t now, struct error *err);
+
+/*
+ * A detached SignedData of ENTITY (its bytes as they are, in CRLF lines) in DER, appended to DER_OUT: SHA-256
+ * (P-384: SHA-384, P-521: SHA-512), signed attributes with signing time and SMIMECapabilities, the chain
+ * without its root. MICALG_OUT: "sha-256", …. Proven: parsed again, and the signature verified over ENTITY.
+ * STATUS_TEMPORARY when the token fails. Any failure leaves DER_OUT reset.
+ */
+MUST_USE enum status smime_sign(struct smime_signer *signer, struct spans entity, struct buf *der_out,
+                                char micalg_out[SMIME_MICALG_SIZE], struct error *err);
+
+#endif
