@@ -86,7 +86,8 @@ static enum status write_dsn(struct task *task, struct recipient *const *told_of
     dsn_write(&dsn, &text);
     enum status st = buf_check(&text, "DSN", err);
     if (st == STATUS_OK)
-        st = spool_lock(&task->all->settings->spool_key, outcome->dsn_id, buf_span(&text), &locked, err);
+        st =
+            spool_lock_bytes(&task->all->settings->spool_key, outcome->dsn_id, buf_span(&text), &locked, err);
     if (st == STATUS_OK)
         st = memfile_from("dsn", buf_span(&locked), &report->dsn_fd, err);
     outcome->has_dsn = st == STATUS_OK;

@@ -7,6 +7,7 @@
 
 /* Certificates of one address. The keystore stores far fewer. */
 #define LIST_MAX 1000
+#define ADDRESSES_MAX (ENVELOPE_RECIPIENTS_MAX + KEYS_ADDED_MAX)
 
 void keys_lookup_pack(struct buf *b, const struct keys_lookup *lookup)
 {
@@ -21,7 +22,7 @@ enum status keys_lookup_unpack(struct span bytes, struct keys_lookup *lookup_out
     struct unpack u;
     unpack_init(&u, bytes);
     *lookup_out = (struct keys_lookup){.with_bytes = unpack_bool(&u)};
-    lookup_out->addresses = unpack_array(&u, ENVELOPE_RECIPIENTS_MAX, sizeof(char *), &lookup_out->n);
+    lookup_out->addresses = unpack_array(&u, ADDRESSES_MAX, sizeof(char *), &lookup_out->n);
     for (size_t i = 0; i < lookup_out->n && !u.failed; i++)
         lookup_out->addresses[i] = unpack_str_needed(&u);
     enum status st = unpack_done(&u, "certificate lookup", err);
@@ -116,7 +117,7 @@ enum status keys_found_unpack(struct span bytes, struct keys_found *found_out, s
     struct unpack u;
     unpack_init(&u, bytes);
     *found_out = (struct keys_found){0};
-    found_out->answers = unpack_array(&u, ENVELOPE_RECIPIENTS_MAX, sizeof(struct keys_answer), &found_out->n);
+    found_out->answers = unpack_array(&u, ADDRESSES_MAX, sizeof(struct keys_answer), &found_out->n);
     for (size_t i = 0; i < found_out->n && !u.failed; i++)
         unpack_answer(&u, &found_out->answers[i]);
     enum status st = unpack_done(&u, "certificates found", err);

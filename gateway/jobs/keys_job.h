@@ -23,8 +23,10 @@ void keys_worked_pack(struct buf *b, const struct keys_worked *worked);
 MUST_USE enum status keys_worked_unpack(struct span bytes, struct keys_worked *worked_out, struct error *err);
 void keys_worked_free(struct keys_worked *worked);
 
+#define KEYS_ADDED_MAX 64 /* addresses beside the recipients: archives, the sender */
+
 struct keys_lookup {
-    char **addresses; /* owned when unpacked; at most ENVELOPE_RECIPIENTS_MAX */
+    char **addresses; /* owned when unpacked; at most ENVELOPE_RECIPIENTS_MAX + KEYS_ADDED_MAX */
     size_t n;
     bool with_bytes; /* seal wants the certificates themselves, submission only the fitness */
 };

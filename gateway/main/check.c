@@ -10,6 +10,7 @@
 #include "gateway/main/check_auth.h"
 #include "gateway/main/policy_conf.h"
 #include "gateway/main/relay_conf.h"
+#include "gateway/main/signing_conf.h"
 #include "gateway/main/tls_conf.h"
 #include "gateway/net/listener.h"
 #include "gateway/net/network.h"
@@ -146,6 +147,7 @@ enum status check_configuration(struct span text, const char *path, struct conf 
     auth_conf_check(conf_out, path, problems);
     check_roots(conf_out, path, problems);
     check_rules(conf_out, path, problems);
+    signing_conf_check(conf_out, path, problems);
     check_clients(conf_out, path, problems);
     check_listeners(conf_out, path, problems);
     check_networks(conf_out, path, problems);

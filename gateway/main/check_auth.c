@@ -110,7 +110,7 @@ static void check_ldap(const struct conf *conf, const char *path, struct buf *pr
     char *password = NULL;
     enum status st = STATUS_OK;
     if (conf->ldap_bind_password_file)
-        st = ldap_password_load(conf->ldap_bind_password_file, &password, &err);
+        st = secret_line_load(conf->ldap_bind_password_file, &password, &err);
     if (st != STATUS_OK)
         note(problems, path, "ldap bind-password-file", &err);
     struct ldap_settings settings = ldap_from_conf(conf, password);

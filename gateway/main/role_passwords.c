@@ -27,7 +27,7 @@ static enum status read_secrets(const struct conf *conf, struct opened *opened, 
 {
     if (!conf->ldap_url || !conf->ldap_bind_password_file)
         return STATUS_OK;
-    return ldap_password_load(conf->ldap_bind_password_file, &opened->ldap_password, err);
+    return secret_line_load(conf->ldap_bind_password_file, &opened->ldap_password, err);
 }
 
 static enum status open_backend(const struct conf *conf, struct opened *opened, struct error *err)

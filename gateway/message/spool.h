@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/sink.h"
 #include "base/span.h"
 
 #define SPOOL_KEY_BYTES 32
@@ -25,9 +26,14 @@ MUST_USE enum status spool_key_load(const char *path, struct spool_key *key_out,
 
 #define SPOOL_OVERHEAD 29u /* version byte, nonce, tag */
 
-/* Appends version byte, nonce, ciphertext and tag to OUT (plaintext + 29 bytes). */
-MUST_USE enum status spool_lock(const struct spool_key *key, const char *id, struct span plaintext,
-                                struct buf *out, struct error *err);
+/* Writes version byte, nonce, ciphertext and tag to OUT (plaintext + 29 bytes), piece by piece. After a
+ * failure what OUT got is worthless. */
+MUST_USE enum status spool_lock(const struct spool_key *key, const char *id, struct spans plaintext,
+                                const struct sink *out, struct error *err);
+/* The same for bytes in one place, appended to OUT. */
+MUST_USE enum status spool_lock_bytes(const struct spool_key *key, const char *id, struct span plaintext,
+                                      struct buf *out, struct error *err);
+
 /* STATUS_INTERNAL when it was changed, cut, or belongs to another id; OUT is then reset. */
 MUST_USE enum status spool_unlock(const struct spool_key *key, const char *id, struct span locked,
                                   struct buf *out, struct error *err);

@@ -1,5 +1,8 @@
 /* Who else can read a secret (A26). */
 #include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,4 +31,33 @@ enum status secret_file_check_for(const char *path, uid_t reader, struct error *
                          "chmod 600 %s",
                          path, (unsigned)st.st_uid, (unsigned)(st.st_mode & 07777), path);
     return STATUS_OK;
+}
+
+enum status secret_line_load(const char *path, char **line_out, struct error *err)
+{
+    char line[1024 + 1];
+    struct stat old;
+    uid_t reader = geteuid();
+    *line_out = NULL;
+    /* Root looks on behalf of whoever may have been given the file. */
+    if (reader == 0 && stat(path, &old) == 0)
+        reader = old.st_uid;
+    enum status st = secret_file_check_for(path, reader, err);
+    if (st != STATUS_OK)
+        return st;
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return error_errno(err, STATUS_TEMPORARY, errno, "cannot open %s", path);
+    setvbuf(file, NULL, _IONBF, 0); /* no copy stays behind */
+    bool read = fgets(line, sizeof line, file) != NULL;
+    fclose(file);
+    size_t len = read ? strcspn(line, "\r\n") : 0;
+    if (len == 0 || len >= sizeof line - 1)
+        st = error_set(err, STATUS_INVALID, "%s: the first line is no secret of 1 to 1023 bytes", path);
+    else
+        *line_out = strndup(line, len);
+    explicit_bzero(line, sizeof line);
+    if (st == STATUS_OK && !*line_out)
+        st = error_set(err, STATUS_TEMPORARY, "out of memory for a secret");
+    return st;
 }

@@ -45,4 +45,12 @@ MUST_USE enum status secret_file_check(const char *path, struct error *err);
 /* The same for one that user READER will read. */
 MUST_USE enum status secret_file_check_for(const char *path, uid_t reader, struct error *err);
 
+/*
+ * The first line of a file with a password or passphrase, to be wiped and freed by the caller. Readable by
+ * others, or not owned by root or who reads it (root: whoever owns it): STATUS_DENIED (A26).
+ * STATUS_NOT_FOUND: there is none. STATUS_INVALID: empty or over 1023 bytes. STATUS_TEMPORARY: cannot be
+ * read.
+ */
+MUST_USE enum status secret_line_load(const char *path, char **line_out, struct error *err);
+
 #endif

@@ -107,32 +107,3 @@ enum status ldap_settings_check(const struct ldap_settings *s, struct error *err
             "user-dn excludes base, filter, bind-dn and bind-password-file: nothing is searched");
     return check_user_dn(s, err);
 }
-
-enum status ldap_password_load(const char *path, char **password_out, struct error *err)
-{
-    char line[1024 + 1];
-    struct stat old;
-    uid_t reader = geteuid();
-    *password_out = NULL;
-    /* Root looks on behalf of whoever may have been given the file. */
-    if (reader == 0 && stat(path, &old) == 0)
-        reader = old.st_uid;
-    enum status st = secret_file_check_for(path, reader, err);
-    if (st != STATUS_OK)
-        return st;
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return error_errno(err, STATUS_TEMPORARY, errno, "cannot open %s", path);
-    setvbuf(file, NULL, _IONBF, 0); /* no copy stays behind */
-    bool read = fgets(line, sizeof line, file) != NULL;
-    fclose(file);
-    size_t len = read ? strcspn(line, "\r\n") : 0;
-    if (len == 0 || len >= sizeof line - 1)
-        st = error_set(err, STATUS_INVALID, "%s: the first line is no password of 1 to 1023 bytes", path);
-    else
-        *password_out = strndup(line, len);
-    explicit_bzero(line, sizeof line);
-    if (st == STATUS_OK && !*password_out)
-        st = error_set(err, STATUS_TEMPORARY, "out of memory for a password");
-    return st;
-}

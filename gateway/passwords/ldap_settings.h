@@ -28,11 +28,4 @@ struct ldap_settings {
  */
 MUST_USE enum status ldap_settings_check(const struct ldap_settings *settings, struct error *err);
 
-/*
- * The first line of a file with a password, to be wiped and freed by the caller. Readable by others, or not
- * owned by root or who reads it (root: whoever owns it): STATUS_DENIED (A26). STATUS_NOT_FOUND: there is
- * none. STATUS_INVALID: empty or over 1023 bytes. STATUS_TEMPORARY: cannot be read.
- */
-MUST_USE enum status ldap_password_load(const char *path, char **password_out, struct error *err);
-
 #endif

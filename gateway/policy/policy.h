@@ -115,12 +115,36 @@ struct policy_decision {
                          failed", "rule says never" */
 };
 
+/* What the keystore knows of an address. */
+struct policy_known {
+    const char *address;
+    enum lookup_state state;
+    const struct certificate_list *list; /* NULL with LOOKUP_FAILED */
+};
+
 /*
  * Decides for one recipient. LIST is what the keystore knows (usable first); with LOOKUP_FAILED it is ignored
  * and the action is ACTION_DEFER unless the rule is PROTECT_NEVER (A33: a failed lookup never sends clear).
- * Only formats that the rule names count, in its order.
+ * A certificate of the person comes before one of the domain, whatever their formats. Only formats that the
+ * rule names count, in its order; where it names none, the one that the person prefers comes first, else the
+ * one that last reached them, else OpenPGP.
  */
 void policy_decide(const struct policy_rule *rule, enum lookup_state state,
                    const struct certificate_list *list, struct policy_decision *decision_out);
+
+/*
+ * The same, where the copy must be sealed to all ARCHIVES (those of the rule) as well: only formats in which
+ * each has a usable certificate count. When that leaves none for a recipient who has a certificate, he counts
+ * as one without under PROTECT_REQUIRE, and the message is not sent clear under PROTECT_PREFER either: what
+ * on_missing_key says is done. An archive whose lookup failed is ACTION_DEFER.
+ */
+void policy_decide_archived(const struct policy_rule *rule, enum lookup_state state,
+                            const struct certificate_list *list, const struct policy_known *archives,
+                            size_t n_archives, struct policy_decision *decision_out);
+
+/* The certificate in FORMAT that is used of LIST: the first usable one of the person, else of the domain; or
+ * NULL. */
+const struct certificate *policy_certificate(const struct certificate_list *list,
+                                             enum certificate_format format);
 
 #endif

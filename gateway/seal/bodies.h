@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/sink.h"
 #include "base/span.h"
 
 /*
@@ -24,9 +25,19 @@ struct seal_place {
 
 MUST_USE enum status seal_bodies_open(struct seal_bodies *bodies_out, struct error *err);
 
-/* STATUS_LIMIT over SEAL_BODIES_MAX, with a text for the client. */
-MUST_USE enum status seal_bodies_add(struct seal_bodies *bodies, struct span body,
-                                     struct seal_place *place_out, struct error *err);
+/* Writes behind what is there: STATUS_LIMIT over SEAL_BODIES_MAX, with a text for the client. A body is what
+ * was written between two looks at bodies->len. */
+struct sink seal_bodies_sink(struct seal_bodies *bodies);
+
+/* Maps what lies at PLACE read-only, until seal_bodies_unmap. */
+struct seal_view {
+    struct span body;
+    void *map;
+    size_t map_len;
+};
+MUST_USE enum status seal_bodies_map(const struct seal_bodies *bodies, struct seal_place place,
+                                     struct seal_view *view_out, struct error *err);
+void seal_bodies_unmap(struct seal_view *view);
 
 void seal_bodies_close(struct seal_bodies *bodies);
 

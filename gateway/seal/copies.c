@@ -7,25 +7,25 @@
 #include "gateway/message/complete.h"
 #include "gateway/message/outer.h"
 #include "gateway/seal/bodies.h"
+#include "gateway/seal/form.h"
+#include "gateway/seal/readers.h"
 #include "gateway/seal/sealed_copy.h"
 
-#define OUTER_MAX (64u << 20)
-/* What spool_lock adds, what the fields add that the gateway adds. */
+#define HEADER_MAX (64u << 20)
+/* What the fields add that the gateway adds. */
 #define EXTRA_MAX 8192
 
-/* The forms of the message, each made once, when the first copy needs it. */
 struct builder {
     const struct seal *seal;
     const struct seal_job *job;
     struct seal_bodies bodies;
-    struct buf missing; /* Date and Message-ID, when the message lacks them: inside and outside */
-    struct buf front;   /* what stands in front outside: trace fields and the missing ones */
-    struct buf outer;
-    struct buf inner;
-    /* Copies with the same content share it; a length of 0 is "not yet". */
+    struct buf missing;  /* Date and Message-ID, when the message lacks them: inside and outside */
+    struct buf front;    /* what stands in front outside: trace fields and the missing ones */
+    struct form **forms; /* one for each kind of copy, made when the first such copy needs it; owned */
+    size_t n_forms;
+    /* Held and returned copies share what is stored; a length of 0 is "not yet". */
     struct seal_place shown;    /* the outer header for a DSN */
-    struct seal_place original; /* as submitted, locked: held and returned copies */
-    struct seal_place clear;    /* with what stands in front of it, locked */
+    struct seal_place original; /* as submitted, locked */
     enum submit_outcome outcome;
 };
 
@@ -34,54 +34,27 @@ static enum status no_memory(struct error *err)
     return error_set(err, STATUS_TEMPORARY, "out of memory for the copies of a message");
 }
 
-/* ---- forms of the message ---- */
+/* ---- bodies ---- */
 
-static enum status make_outer(struct builder *b, struct error *err)
+static enum status add_bytes(struct builder *b, struct spans content, struct seal_place *place,
+                             struct error *err)
 {
-    const struct seal_job *job = b->job;
-    if (b->outer.len > 0)
-        return STATUS_OK;
-    enum status st = outer_header(&job->parts, buf_span(&b->front), job->envelope.smtputf8, &b->outer, err);
-    /* Only here is a message refused that needs SMTPUTF8 and came without it (RFC 6531 §3.2). */
-    if (st == STATUS_INVALID)
-        b->outcome = SUBMIT_REFUSED_SMTPUTF8;
-    return st == STATUS_OK ? buf_check(&b->outer, "outer header", err) : st;
-}
-
-static enum status make_inner(struct builder *b, struct error *err)
-{
-    if (b->inner.len == 0) {
-        buf_append_span(&b->inner, buf_span(&b->missing));
-        inner_entity(&b->job->parts, &b->inner);
-    }
-    return buf_check(&b->inner, "inner entity", err);
-}
-
-static enum status add_locked(struct builder *b, struct span bytes, struct seal_place *place,
-                              struct error *err)
-{
-    struct buf locked;
-    buf_init(&locked, bytes.len + EXTRA_MAX);
-    enum status st = spool_lock(&b->seal->settings->spool_key, b->job->envelope.id, bytes, &locked, err);
-    if (st == STATUS_OK)
-        st = buf_check(&locked, "locked body", err);
-    if (st == STATUS_OK)
-        st = seal_bodies_add(&b->bodies, buf_span(&locked), place, err);
-    buf_free(&locked);
+    struct sink sink = seal_bodies_sink(&b->bodies);
+    enum status st = STATUS_OK;
+    place->at = b->bodies.len;
+    for (size_t i = 0; i < content.n && st == STATUS_OK; i++)
+        st = sink_write(&sink, content.items[i], err);
+    place->len = b->bodies.len - place->at;
     return st;
 }
 
-static enum status add_clear(struct builder *b, struct error *err)
+static enum status add_locked(struct builder *b, struct spans content, struct seal_place *place,
+                              struct error *err)
 {
-    struct buf clear;
-    if (b->clear.len > 0)
-        return STATUS_OK;
-    buf_init(&clear, b->job->message.len + EXTRA_MAX);
-    clear_message(&b->job->parts, buf_span(&b->front), &clear);
-    enum status st = buf_check(&clear, "clear message", err);
-    if (st == STATUS_OK)
-        st = add_locked(b, buf_span(&clear), &b->clear, err);
-    buf_free(&clear);
+    struct sink sink = seal_bodies_sink(&b->bodies);
+    place->at = b->bodies.len;
+    enum status st = spool_lock(&b->seal->settings->spool_key, b->job->envelope.id, content, &sink, err);
+    place->len = b->bodies.len - place->at;
     return st;
 }
 
@@ -91,13 +64,14 @@ static enum status add_shown(struct builder *b, struct error *err)
     struct buf notice;
     if (b->shown.len > 0)
         return STATUS_OK;
-    buf_init(&notice, OUTER_MAX);
+    buf_init(&notice, HEADER_MAX);
     enum status st =
         notice_header(&b->job->parts, buf_span(&b->front), b->job->envelope.smtputf8, &notice, err);
     if (st == STATUS_INVALID)
         b->outcome = SUBMIT_REFUSED_SMTPUTF8;
+    struct span bytes = buf_span(&notice);
     if (st == STATUS_OK)
-        st = seal_bodies_add(&b->bodies, buf_span(&notice), &b->shown, err);
+        st = add_bytes(b, (struct spans){.items = &bytes, .n = 1}, &b->shown, err);
     buf_free(&notice);
     return st;
 }
@@ -110,84 +84,142 @@ static enum status add_original(struct builder *b, struct error *err)
 {
     enum status st = add_shown(b, err);
     if (st == STATUS_OK && b->original.len == 0)
-        st = add_locked(b, b->job->message, &b->original, err);
+        st = add_locked(b, (struct spans){.items = &b->job->message, .n = 1}, &b->original, err);
+    return st;
+}
+
+/* ---- forms ---- */
+
+static struct form *find_form(const struct builder *b, const struct plan_copy *group)
+{
+    enum certificate_format format = group->action == ACTION_SEAL ? group->format : 0;
+    for (size_t i = 0; i < b->n_forms; i++) {
+        struct form *form = b->forms[i];
+        if (form->action == group->action && form->format == format &&
+            policy_same_treatment(form->rule, group->rule))
+            return form;
+    }
+    return NULL;
+}
+
+static enum status get_form(struct builder *b, const struct plan_copy *group, struct form **form_out,
+                            struct error *err)
+{
+    const struct form_source source = {
+        .seal = b->seal, .job = b->job, .missing = buf_span(&b->missing), .front = buf_span(&b->front)};
+    *form_out = find_form(b, group);
+    if (*form_out)
+        return STATUS_OK;
+    enum status st =
+        form_make(&source, group->rule, group->action, group->format, form_out, &b->outcome, err);
+    if (st == STATUS_OK)
+        b->forms[b->n_forms++] = *form_out;
     return st;
 }
 
 /* ---- copies ---- */
 
-static enum status seal_group(struct builder *b, const struct plan_copy *group, struct store_copy *copy,
-                              struct error *err)
+static enum status note_signer(const struct builder *b, const struct form *form, struct store_copy *copy,
+                               struct error *err)
 {
-    struct buf out;
+    if (!form->signing)
+        return STATUS_OK;
+    const char *from = b->job->facts.from.n > 0 ? b->job->facts.from.items[0] : "";
+    return copy_add_note(copy, "signed", from, form->fingerprint, "local", err);
+}
+
+static const char *cipher_word(const struct plan_copy *group)
+{
+    if (group->format == CERTIFICATE_OPENPGP)
+        return "AES256";
+    return group->gcm ? "AES-256-GCM" : "AES-256-CBC";
+}
+
+static enum status seal_group(struct builder *b, const struct plan_copy *group, const struct form *form,
+                              struct store_copy *copy, struct error *err)
+{
+    struct readers readers;
     struct seal_place place;
-    struct sealed_order order = {.outer = buf_span(&b->outer),
-                                 .inner = buf_span(&b->inner),
-                                 .smtputf8 = b->job->envelope.smtputf8,
-                                 .format = group->format,
-                                 .n = group->n_recipients};
-    const struct certificate **certificates = calloc(group->n_recipients, sizeof(struct certificate *));
-    if (!certificates)
-        return no_memory(err);
-    for (size_t i = 0; i < group->n_recipients; i++)
-        certificates[i] = b->job->recipients[group->recipients[i]].decision.certificate;
-    order.certificates = certificates;
-    buf_init(&out, sealed_copy_max(&order));
-    enum status st = sealed_copy(b->seal, &order, &out, err);
-    if (st == STATUS_OK)
-        st = seal_bodies_add(&b->bodies, buf_span(&out), &place, err);
-    if (st == STATUS_OK) {
-        copy->format = group->format == CERTIFICATE_OPENPGP ? FORMAT_OPENPGP : FORMAT_SMIME;
-        copy->body_at = place.at;
-        copy->body_len = place.len;
-    }
-    buf_free(&out);
-    free(certificates);
+    enum status st = readers_find(b->job, group, &readers, copy, err);
+    if (st != STATUS_OK)
+        return st;
+    const struct sealed_order order = {.outer = form->outer,
+                                       .inner = form_content(form),
+                                       .smtputf8 = b->job->envelope.smtputf8,
+                                       .format = group->format,
+                                       .certificates = readers.certificates,
+                                       .n = readers.n,
+                                       .signing = form->signs_inside ? form->signing : NULL,
+                                       .inline_charset = form->inline_charset,
+                                       .gcm = group->gcm,
+                                       .transport = group->rule->treatment.transport};
+    st = sealed_copy(b->seal, &order, &b->bodies, &place, err);
+    readers_free(&readers);
+    if (st != STATUS_OK)
+        return st;
+    copy->format = group->format == CERTIFICATE_OPENPGP ? FORMAT_OPENPGP : FORMAT_SMIME;
+    copy->body_at = place.at;
+    copy->body_len = place.len;
+    copy->cipher = strdup(cipher_word(group));
+    return copy->cipher ? STATUS_OK : no_memory(err);
+}
+
+/* A message that stays readable for whoever has the body, or that the client sealed. */
+static enum status build_whole(struct builder *b, const struct plan_copy *group, struct form *form,
+                               struct store_copy *copy, struct error *err)
+{
+    bool locked = group->action == ACTION_CLEAR;
+    enum status st = STATUS_OK;
+    if (form->place.len == 0)
+        st = locked ? add_locked(b, form_content(form), &form->place, err)
+                    : add_bytes(b, form_content(form), &form->place, err);
+    copy->locked = locked;
+    copy->format = locked                                 ? FORMAT_CLEAR
+                   : group->format == CERTIFICATE_OPENPGP ? FORMAT_OPENPGP
+                                                          : FORMAT_SMIME;
+    copy->body_at = form->place.at;
+    copy->body_len = form->place.len;
     return st;
 }
 
-static enum status build_sealed(struct builder *b, const struct plan_copy *group, struct store_copy *copy,
-                                struct error *err)
+static enum status build_sent(struct builder *b, const struct plan_copy *group, struct store_copy *copy,
+                              struct error *err)
 {
+    struct form *form;
     copy->state = COPY_QUEUED;
-    enum status st = make_outer(b, err);
+    enum status st = get_form(b, group, &form, err);
     if (st == STATUS_OK)
-        st = make_inner(b, err);
-    return st == STATUS_OK ? seal_group(b, group, copy, err) : st;
+        st = group->action == ACTION_SEAL ? seal_group(b, group, form, copy, err)
+                                          : build_whole(b, group, form, copy, err);
+    return st == STATUS_OK ? note_signer(b, form, copy, err) : st;
 }
 
-static void set_locked(struct store_copy *copy, enum copy_state state, struct seal_place body,
-                       struct seal_place shown)
+static enum status build_kept(struct builder *b, enum copy_state state, struct store_copy *copy,
+                              struct error *err)
 {
+    enum status st = add_original(b, err);
     copy->state = state;
-    copy->format = state == COPY_QUEUED ? FORMAT_CLEAR : FORMAT_NONE;
+    copy->format = FORMAT_NONE;
     copy->locked = true;
-    copy->body_at = body.at;
-    copy->body_len = body.len;
-    copy->header_at = shown.at;
-    copy->header_len = shown.len;
+    copy->body_at = b->original.at;
+    copy->body_len = b->original.len;
+    copy->header_at = b->shown.at;
+    copy->header_len = b->shown.len;
+    return st;
 }
 
 static enum status build_body(struct builder *b, const struct plan_copy *group, struct store_copy *copy,
                               struct error *err)
 {
-    enum status st;
     switch (group->action) {
     case ACTION_SEAL:
-        return build_sealed(b, group, copy, err);
     case ACTION_CLEAR:
-        st = add_clear(b, err);
-        set_locked(copy, COPY_QUEUED, b->clear, (struct seal_place){0});
-        return st;
-    case ACTION_HOLD:
-        st = add_original(b, err);
-        set_locked(copy, COPY_HELD, b->original, b->shown);
-        return st;
-    case ACTION_BOUNCE:
-        st = add_original(b, err);
-        set_locked(copy, COPY_RETURN, b->original, b->shown);
-        return st;
     case ACTION_PASS:
+        return build_sent(b, group, copy, err);
+    case ACTION_HOLD:
+        return build_kept(b, COPY_HELD, copy, err);
+    case ACTION_BOUNCE:
+        return build_kept(b, COPY_RETURN, copy, err);
     case ACTION_REFUSE:
     case ACTION_DEFER:
         break;
@@ -255,17 +287,20 @@ static enum status build_all(struct builder *b, const struct plan *plan, struct 
     if (st != STATUS_OK)
         return st;
     store->copies = calloc(plan->n_copies, sizeof *store->copies);
-    if (!store->copies)
+    b->forms = calloc(plan->n_copies, sizeof(struct form *));
+    if (!store->copies || !b->forms)
         return no_memory(err);
     store->n_copies = plan->n_copies;
-    for (size_t i = 0; i < plan->n_copies && st == STATUS_OK; i++) {
+    for (size_t i = 0; i < plan->n_copies && st == STATUS_OK; i++)
         st = build_copy(b, &plan->copies[i], &store->copies[i], err);
-        if (st == STATUS_OK && store->copies[i].format > FORMAT_CLEAR) {
-            store->copies[i].cipher = strdup("AES256");
-            st = store->copies[i].cipher ? STATUS_OK : no_memory(err);
-        }
-    }
     return st == STATUS_OK ? memfile_seal(b->bodies.fd, err) : st;
+}
+
+static void free_forms(struct builder *b)
+{
+    for (size_t i = 0; i < b->n_forms; i++)
+        form_free(b->forms[i]);
+    free(b->forms);
 }
 
 enum status copies_build(const struct seal *seal, struct seal_job *job, const struct plan *plan,
@@ -277,8 +312,6 @@ enum status copies_build(const struct seal *seal, struct seal_job *job, const st
     envelope_init(&store_out->envelope);
     buf_init(&b.missing, EXTRA_MAX);
     buf_init(&b.front, EXTRA_MAX);
-    buf_init(&b.outer, OUTER_MAX);
-    buf_init(&b.inner, job->message.len + EXTRA_MAX);
     enum status st = seal_bodies_open(&b.bodies, err);
     if (st == STATUS_OK)
         st = build_all(&b, plan, store_out, err);
@@ -293,10 +326,9 @@ enum status copies_build(const struct seal *seal, struct seal_job *job, const st
         /* Nothing else is over a limit by now: content and size were checked before. */
         *outcome_out = st == STATUS_LIMIT ? SUBMIT_TOO_BIG : b.outcome;
     }
+    free_forms(&b);
     buf_free(&b.missing);
     buf_free(&b.front);
-    buf_free(&b.outer);
-    buf_free(&b.inner);
     return st;
 }
 

@@ -15,18 +15,38 @@ enum status seal_job_read(const struct seal *seal, struct seal_job *job, enum su
         return st;
     *outcome_out = SUBMIT_LATER;
     message_split(job->message, &job->parts);
-    return message_inspect(job->message, &job->facts, err);
+    st = message_inspect(job->message, &job->facts, err);
+    return st == STATUS_OK ? already_read(&job->parts, &job->already, err) : st;
 }
 
 enum status seal_job_decide(const struct seal *seal, struct seal_job *job, struct error *err)
 {
-    enum status st = seal_lookup(seal->settings, &job->envelope, &job->found, err);
-    return st == STATUS_OK ? seal_decide(seal->settings->policy, job, err) : st;
+    enum status st = seal_match(seal->settings->policy, job, err);
+    if (st == STATUS_OK)
+        st = seal_lookup(seal->settings, job, err);
+    return st == STATUS_OK ? seal_decide(job, err) : st;
+}
+
+const char *seal_job_self(const struct seal_job *job)
+{
+    if (job->facts.from.n > 0)
+        return job->facts.from.items[0];
+    return job->envelope.reverse_path[0] ? job->envelope.reverse_path : NULL;
+}
+
+const struct keys_answer *seal_job_added(const struct seal_job *job, const char *address)
+{
+    for (size_t i = job->envelope.n_recipients; address && i < job->n_addresses; i++)
+        if (strcmp(job->addresses[i], address) == 0)
+            return &job->found.answers[i];
+    return NULL;
 }
 
 void seal_job_free(struct seal_job *job)
 {
     free(job->recipients);
+    free(job->addresses);
+    already_free(&job->already);
     keys_found_free(&job->found);
     message_facts_free(&job->facts);
     envelope_free(&job->envelope);

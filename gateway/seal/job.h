@@ -10,8 +10,10 @@
 #include "gateway/message/header.h"
 #include "gateway/message/inspect.h"
 #include "gateway/policy/plan.h"
+#include "gateway/seal/already.h"
 #include "gateway/seal/certfile.h"
 #include "gateway/seal/seal.h"
+#include "gateway/seal/signers.h"
 #include "pgp/pgp.h"
 
 /* What a worker has for all of its jobs. */
@@ -19,6 +21,7 @@ struct seal {
     const struct seal_settings *settings;
     struct pgp_engine *engine;
     struct seal_certfiles certfiles;
+    struct seal_signers *signers; /* owned */
 };
 
 /* Starts the engines. STATUS_TEMPORARY, STATUS_DENIED: they cannot; nothing is open then. */
@@ -31,9 +34,19 @@ struct seal_job {
     struct span message; /* as submitted; not owned */
     struct message_parts parts;
     struct message_facts facts;
-    struct keys_found found;           /* the certificates that the decisions point to */
+    struct already already;
+    struct keys_found found; /* the certificates that the decisions point to */
+    /* The addresses looked up: the recipients in the envelope's order, then those whom the rules add. */
+    char **addresses; /* not owned, the array is */
+    size_t n_addresses;
     struct plan_recipient *recipients; /* owned; as many as the envelope has, in its order */
 };
+
+/* What was found of ADDRESS, one that a rule adds (an archive, the sender); NULL: it was not looked up. */
+const struct keys_answer *seal_job_added(const struct seal_job *job, const char *address);
+
+/* The address whose certificate encrypt-to-self means: From, else the reverse-path; NULL: none. */
+const char *seal_job_self(const struct seal_job *job);
 
 /*
  * Checks and reads the message of JOB (zeroed but for envelope and message; free it with seal_job_free in any

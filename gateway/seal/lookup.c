@@ -10,21 +10,47 @@ static enum status no_memory(struct error *err)
     return error_set(err, STATUS_TEMPORARY, "out of memory for a certificate lookup");
 }
 
-static enum status pack_question(const struct envelope *envelope, struct buf *body, struct error *err)
+/* ---- whom to ask for ---- */
+
+static enum status add_address(struct seal_job *job, const char *address, struct error *err)
 {
-    struct keys_lookup lookup = {.n = envelope->n_recipients, .with_bytes = true};
-    lookup.addresses = calloc(lookup.n, sizeof *lookup.addresses);
-    if (!lookup.addresses)
-        return no_memory(err);
-    for (size_t i = 0; i < lookup.n; i++)
-        lookup.addresses[i] = envelope->recipients[i].address;
-    keys_lookup_pack(body, &lookup);
-    free(lookup.addresses);
-    return buf_check(body, "certificate lookup", err);
+    for (size_t i = job->envelope.n_recipients; i < job->n_addresses; i++)
+        if (strcmp(job->addresses[i], address) == 0)
+            return STATUS_OK;
+    if (job->n_addresses >= job->envelope.n_recipients + KEYS_ADDED_MAX)
+        return error_set(err, STATUS_LIMIT, "the rules seal to more than %d archives", KEYS_ADDED_MAX - 1);
+    job->addresses[job->n_addresses++] = (char *)(uintptr_t)address;
+    return STATUS_OK;
 }
 
-static enum status ask(const struct seal_settings *settings, const struct envelope *envelope,
-                       struct span question, struct keys_found *found_out, struct error *err)
+static enum status add_for_rule(struct seal_job *job, const struct policy_rule *rule, struct error *err)
+{
+    const struct policy_treatment *treatment = &rule->treatment;
+    const char *self = treatment->encrypt_to_self ? seal_job_self(job) : NULL;
+    enum status st = self ? add_address(job, self, err) : STATUS_OK;
+    for (size_t i = 0; i < treatment->n_archive && st == STATUS_OK; i++)
+        st = add_address(job, treatment->archive[i], err);
+    return st;
+}
+
+static enum status list_addresses(struct seal_job *job, struct error *err)
+{
+    size_t n = job->envelope.n_recipients;
+    job->addresses = calloc(n + KEYS_ADDED_MAX, sizeof *job->addresses);
+    if (!job->addresses)
+        return no_memory(err);
+    for (size_t i = 0; i < n; i++)
+        job->addresses[job->n_addresses++] = job->envelope.recipients[i].address;
+    enum status st = STATUS_OK;
+    for (size_t i = 0; i < n && st == STATUS_OK; i++)
+        st = add_for_rule(job, job->recipients[i].decision.rule, err);
+    return st;
+}
+
+/* ---- asking ---- */
+
+static enum status ask(const struct seal_settings *settings, size_t n, struct span question,
+                       struct keys_found *found_out, struct error *err)
 {
     struct call_limits limits = {.taken_ms = settings->keys_ms, .total_ms = settings->keys_ms};
     struct ipc_msg reply;
@@ -36,9 +62,9 @@ static enum status ask(const struct seal_settings *settings, const struct envelo
     else
         st = keys_found_unpack(buf_span(&reply.body), found_out, err);
     ipc_msg_free(&reply);
-    if (st == STATUS_OK && found_out->n != envelope->n_recipients) {
+    if (st == STATUS_OK && found_out->n != n) {
         st = error_set(err, STATUS_INTERNAL, "the keys role answered for %zu of %zu addresses", found_out->n,
-                       envelope->n_recipients);
+                       n);
         keys_found_free(found_out);
     }
     return st;
@@ -58,17 +84,21 @@ static enum status all_failed(size_t n, const char *why, struct keys_found *foun
     return STATUS_OK;
 }
 
-enum status seal_lookup(const struct seal_settings *settings, const struct envelope *envelope,
-                        struct keys_found *found_out, struct error *err)
+enum status seal_lookup(const struct seal_settings *settings, struct seal_job *job, struct error *err)
 {
     struct buf question;
     struct error why;
-    *found_out = (struct keys_found){0};
+    enum status st = list_addresses(job, err);
+    if (st != STATUS_OK)
+        return st;
+    const struct keys_lookup lookup = {
+        .addresses = job->addresses, .n = job->n_addresses, .with_bytes = true};
     buf_init(&question, IPC_BODY_MAX);
-    enum status st = pack_question(envelope, &question, err);
-    if (st == STATUS_OK && ask(settings, envelope, buf_span(&question), found_out, &why) != STATUS_OK) {
-        seal_report(settings->log, LOG_LEVEL_WARNING, "lookup-failed", envelope, &why);
-        st = all_failed(envelope->n_recipients, "lookup failed", found_out, err);
+    keys_lookup_pack(&question, &lookup);
+    st = buf_check(&question, "certificate lookup", err);
+    if (st == STATUS_OK && ask(settings, lookup.n, buf_span(&question), &job->found, &why) != STATUS_OK) {
+        seal_report(settings->log, LOG_LEVEL_WARNING, "lookup-failed", &job->envelope, &why);
+        st = all_failed(lookup.n, "lookup failed", &job->found, err);
     }
     buf_free(&question);
     return st;

@@ -1,17 +1,16 @@
-/* Asks the keys role for the certificates of all recipients. */
+/* Asks the keys role for the certificates of all recipients, and of those whom the rules add. */
 #ifndef SEALGATE_SEAL_LOOKUP_H
 #define SEALGATE_SEAL_LOOKUP_H
 
-#include "gateway/jobs/keys_job.h"
-#include "gateway/message/envelope.h"
-#include "gateway/seal/seal.h"
+#include "gateway/seal/job.h"
 
 /*
- * One answer per recipient of ENVELOPE, in its order, with the certificates' bytes. When keys cannot be
- * asked, is late or answers nonsense, that is logged, and each answer is LOOKUP_FAILED with the reason: never
- * an empty list (A33). STATUS_TEMPORARY: out of memory. Free with keys_found_free.
+ * Fills job->addresses and job->found: one answer per address, in that order, with the certificates' bytes.
+ * JOB's recipients have their rules (seal_match). When keys cannot be asked, is late or answers nonsense,
+ * that is logged, and each answer is LOOKUP_FAILED with the reason: never an empty list (A33).
+ * STATUS_TEMPORARY: out of memory. STATUS_LIMIT: the rules add too many addresses.
  */
-MUST_USE enum status seal_lookup(const struct seal_settings *settings, const struct envelope *envelope,
-                                 struct keys_found *found_out, struct error *err);
+MUST_USE enum status seal_lookup(const struct seal_settings *settings, struct seal_job *job,
+                                 struct error *err);
 
 #endif

@@ -9,9 +9,8 @@ void pgp_mime_boundary(char boundary_out[PGP_MIME_BOUNDARY_SIZE])
     snprintf(boundary_out, PGP_MIME_BOUNDARY_SIZE, PGP_MIME_BOUNDARY_START "%s", id);
 }
 
-void pgp_mime_begin(struct buf *copy, struct span outer, const char *boundary)
+void pgp_mime_begin(struct buf *copy, const char *boundary)
 {
-    buf_append_span(copy, outer);
     buf_printf(copy,
                "MIME-Version: 1.0\r\n"
                "Content-Type: " PGP_MIME_TYPE ";\r\n"
@@ -34,4 +33,14 @@ void pgp_mime_begin(struct buf *copy, struct span outer, const char *boundary)
 void pgp_mime_end(struct buf *copy, const char *boundary)
 {
     buf_printf(copy, "\r\n--%s--\r\n", boundary);
+}
+
+void pgp_inline_begin(struct buf *copy, const char *charset)
+{
+    buf_printf(copy,
+               "MIME-Version: 1.0\r\n"
+               "Content-Type: " PGP_INLINE_TYPE "\"%s\"\r\n"
+               "Content-Transfer-Encoding: " PGP_INLINE_ENCODING "\r\n"
+               "\r\n",
+               charset);
 }

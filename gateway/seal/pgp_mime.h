@@ -19,9 +19,14 @@
 
 void pgp_mime_boundary(char boundary_out[PGP_MIME_BOUNDARY_SIZE]);
 
-/* Appends OUTER (the header so far), the MIME fields, the first part and the second part's header; the
- * armored message goes behind it. */
-void pgp_mime_begin(struct buf *copy, struct span outer, const char *boundary);
+/* Appends the MIME fields, the first part and the second part's header; the armored message goes behind it.
+ */
+void pgp_mime_begin(struct buf *copy, const char *boundary);
+
+/* OpenPGP without MIME: the fields of a text/plain entity whose body is the armored message. */
+#define PGP_INLINE_TYPE "text/plain; charset="
+#define PGP_INLINE_ENCODING "7bit"
+void pgp_inline_begin(struct buf *copy, const char *charset);
 
 /* Appends what ends the last part. */
 void pgp_mime_end(struct buf *copy, const char *boundary);

@@ -16,17 +16,20 @@ static enum status probe_one(const struct seal *seal, struct certificate *certif
                              struct error *err)
 {
     const struct certificate *certificates[] = {certificate};
+    const struct span entity = span_str(inner);
     const struct sealed_order order = {.outer = span_str(outer),
-                                       .inner = span_str(inner),
+                                       .inner = {.items = &entity, .n = 1},
                                        .format = certificate->format,
                                        .certificates = certificates,
                                        .n = 1};
-    struct buf copy;
+    struct seal_bodies bodies;
+    struct seal_place place;
     buf_init(&certificate->bytes, bytes.len);
     buf_append_span(&certificate->bytes, bytes);
-    buf_init(&copy, sealed_copy_max(&order));
-    enum status st = sealed_copy(seal, &order, &copy, err);
-    buf_free(&copy);
+    enum status st = seal_bodies_open(&bodies, err);
+    if (st == STATUS_OK)
+        st = sealed_copy(seal, &order, &bodies, &place, err);
+    seal_bodies_close(&bodies);
     buf_free(&certificate->bytes);
     return st == STATUS_OK ? st : error_prefix(err, "the %s probe", certificate_format_word(order.format));
 }

@@ -25,9 +25,9 @@ static enum status unlock(const struct seal *seal, const struct request *request
 }
 
 /*
- * Only ACTION_SEAL releases. The rules or certificates may have changed so that they would now send the
- * recipient's copy clear, return it or refuse it; but the sender was told that it is held for a key, so
- * nobody but the administrator ends that, by a command of his own.
+ * Only what is sealed, by us or by the client, releases. The rules or certificates may have changed so that
+ * they would now send the recipient's copy clear, return it or refuse it; but the sender was told that it is
+ * held for a key, so nobody but the administrator ends that, by a command of his own.
  */
 static enum status check_decisions(const struct seal_job *job, struct error *err)
 {
@@ -41,7 +41,7 @@ static enum status check_decisions(const struct seal_job *job, struct error *err
                              rule, decision->reason);
         if (decision->action == ACTION_DEFER)
             return error_set(err, STATUS_TEMPORARY, "%s", decision->reason);
-        if (decision->action != ACTION_SEAL)
+        if (decision->action != ACTION_SEAL && decision->action != ACTION_PASS)
             return error_set(err, STATUS_NOT_FOUND, "%s", decision->reason);
     }
     return STATUS_OK;

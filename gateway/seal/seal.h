@@ -10,6 +10,16 @@
 #include "gateway/message/prescan.h"
 #include "gateway/message/spool.h"
 #include "gateway/policy/policy.h"
+#include "smime/sign.h"
+
+/* Keys to sign with for senders whose From address PATTERN owns (policy/sender.h); the first that matches. */
+struct seal_signing {
+    const char *pattern;
+    const char *openpgp;            /* fingerprint of a key in the signing home; NULL: none */
+    const char *openpgp_passphrase; /* NULL: none */
+    bool has_smime;
+    struct smime_signer_settings smime;
+};
 
 struct seal_settings {
     const struct log *log;
@@ -21,6 +31,9 @@ struct seal_settings {
     struct spool_key spool_key;
     const char *gpg_path;
     const char *gpg_home; /* private folder of this worker, made if missing */
+    const struct seal_signing *signings;
+    size_t n_signings;
+    const char *signing_home; /* GnuPG home whose agent holds the secret keys; used when a signing needs it */
     int keys_service;
     int queue_service;
     int64_t keys_ms; /* budget of a lookup */

@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <sys/time.h>
 #include <sysexits.h>
 
@@ -12,6 +13,11 @@ enum status seal_open(const struct seal_settings *settings, struct seal *seal_ou
     if (st != STATUS_OK)
         return st;
     st = seal_certfiles_open(settings->gpg_home, &seal_out->certfiles, err);
+    if (st == STATUS_OK) {
+        seal_out->signers = calloc(1, sizeof *seal_out->signers);
+        st = seal_out->signers ? seal_signers_open(settings, seal_out->signers, err)
+                               : error_set(err, STATUS_TEMPORARY, "out of memory for the keys to sign with");
+    }
     if (st != STATUS_OK)
         seal_close(seal_out);
     return st;
@@ -19,6 +25,10 @@ enum status seal_open(const struct seal_settings *settings, struct seal *seal_ou
 
 void seal_close(struct seal *seal)
 {
+    if (seal->signers)
+        seal_signers_close(seal->signers);
+    free(seal->signers);
+    seal->signers = NULL;
     pgp_engine_close(seal->engine);
     seal->engine = NULL;
 }
@@ -63,6 +73,9 @@ int seal_run(const struct seal_settings *settings)
         return EX_SOFTWARE;
     }
     message_inspect_start();
+    set_alarm(settings->worker.deadline_ms);
+    seal_signers_check(seal.signers);
+    set_alarm(0);
     int code = worker_run(&settings->worker, on_job, &seal);
     seal_close(&seal);
     return code;

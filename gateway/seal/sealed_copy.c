@@ -2,23 +2,17 @@
 
 #include <stdlib.h>
 
+#include "gateway/seal/base64_lines.h"
 #include "gateway/seal/pgp_mime.h"
 #include "gateway/seal/smime_mime.h"
 #include "gateway/seal/verify.h"
 #include "smime/smime.h"
 
-/* base64 is 4/3 of the bytes, its line ends 2/64 more; all below 3/2. A RecipientInfo holds the issuer's name
- * out of its certificate; a PKESK is smaller. */
-static size_t encoded(size_t bytes)
-{
-    return bytes + bytes / 2;
-}
+#define WRAPPING_MAX 4096
 
-#define WRAPPING_MAX 65536
-
-size_t sealed_copy_max(const struct sealed_order *order)
+static enum status no_memory(size_t n, struct error *err)
 {
-    return order->outer.len + WRAPPING_MAX + encoded(order->inner.len + order->n * SMIME_CERTIFICATE_MAX);
+    return error_set(err, STATUS_TEMPORARY, "out of memory for %zu recipients", n);
 }
 
 static enum status check_order(const struct sealed_order *order, struct error *err)
@@ -34,66 +28,134 @@ static enum status check_order(const struct sealed_order *order, struct error *e
     return STATUS_OK;
 }
 
-static enum status pgp_body(const struct seal *seal, const struct sealed_order *order, struct buf *copy,
-                            struct error *err)
+/* ---- OpenPGP ---- */
+
+static enum status encrypt_pgp(const struct seal *seal, const struct sealed_order *order,
+                               const struct pgp_recipient *recipients, const struct sink *sink,
+                               struct error *err)
+{
+    struct pgp_engine *engine;
+    if (!order->signing)
+        return pgp_encrypt(seal->engine, recipients, order->n, order->inner, sink, err);
+    struct pgp_signer signer = seal_pgp_signer(order->signing);
+    enum status st = seal_signers_pgp(seal->signers, &engine, err);
+    if (st == STATUS_OK)
+        st = pgp_sign_encrypt(engine, &signer, recipients, order->n, order->inner, sink, err);
+    /* Whatever is wrong with the key, the message waits for the administrator. */
+    if (st == STATUS_NOT_FOUND || st == STATUS_DENIED)
+        st = STATUS_TEMPORARY;
+    return st == STATUS_OK ? st : error_prefix(err, "signing \"%s\"", order->signing->pattern);
+}
+
+static enum status pgp_body(const struct seal *seal, const struct sealed_order *order,
+                            const struct sink *sink, struct error *err)
 {
     char(*paths)[SEAL_PATH_SIZE] = calloc(order->n, sizeof *paths);
     struct pgp_recipient *recipients = calloc(order->n, sizeof *recipients);
-    enum status st = STATUS_OK;
-    if (!paths || !recipients)
-        st = error_set(err, STATUS_TEMPORARY, "out of memory for %zu recipients", order->n);
+    enum status st = paths && recipients ? STATUS_OK : no_memory(order->n, err);
     for (size_t i = 0; i < order->n && st == STATUS_OK; i++) {
         st = seal_certfile(&seal->certfiles, buf_span(&order->certificates[i]->bytes), paths[i], err);
         recipients[i].certificate_path = paths[i];
     }
     if (st == STATUS_OK)
-        st = pgp_encrypt(seal->engine, recipients, order->n, order->inner, copy, err);
+        st = encrypt_pgp(seal, order, recipients, sink, err);
     free(recipients);
     free(paths);
     return st;
 }
 
-static enum status pgp_copy(const struct seal *seal, const struct sealed_order *order, struct buf *copy,
-                            struct error *err)
+static enum status pgp_copy(const struct seal *seal, const struct sealed_order *order,
+                            const struct sink *sink, struct error *err)
 {
     char boundary[PGP_MIME_BOUNDARY_SIZE];
+    struct buf around;
     pgp_mime_boundary(boundary);
-    pgp_mime_begin(copy, order->outer, boundary);
-    enum status st = pgp_body(seal, order, copy, err);
+    buf_init(&around, WRAPPING_MAX);
+    if (order->inline_charset)
+        pgp_inline_begin(&around, order->inline_charset);
+    else
+        pgp_mime_begin(&around, boundary);
+    enum status st = buf_check(&around, "a sealed copy", err);
     if (st == STATUS_OK)
-        pgp_mime_end(copy, boundary);
+        st = sink_write(sink, buf_span(&around), err);
+    if (st == STATUS_OK)
+        st = pgp_body(seal, order, sink, err);
+    buf_reset(&around);
+    if (!order->inline_charset)
+        pgp_mime_end(&around, boundary);
+    if (st == STATUS_OK)
+        st = buf_check(&around, "a sealed copy", err);
+    if (st == STATUS_OK)
+        st = sink_write(sink, buf_span(&around), err);
+    buf_free(&around);
     return st;
 }
 
-static enum status smime_copy(const struct sealed_order *order, struct buf *copy, struct error *err)
+/* ---- S/MIME ---- */
+
+bool sealed_with_oaep(const struct sealed_order *order, const struct certificate *certificate)
 {
-    struct buf der;
-    struct span *certificates = calloc(order->n, sizeof *certificates);
-    if (!certificates)
-        return error_set(err, STATUS_TEMPORARY, "out of memory for %zu recipients", order->n);
+    return order->transport == TRANSPORT_OAEP ||
+           (order->transport == TRANSPORT_AUTO && (certificate->capabilities & CAPABILITY_RSA_OAEP));
+}
+
+static enum status write_base64(void *arg, struct span bytes, struct error *err)
+{
+    return base64_lines_write(arg, bytes, err);
+}
+
+static enum status smime_copy(const struct sealed_order *order, const struct sink *sink, struct error *err)
+{
+    struct base64_lines lines;
+    struct sink der = {.write = write_base64, .arg = &lines};
+    struct smime_recipient *recipients = calloc(order->n, sizeof *recipients);
+    const struct smime_order smime = {
+        .recipients = recipients, .n = order->n, .cipher = order->gcm ? SMIME_AES256_GCM : SMIME_AES256_CBC};
+    if (!recipients)
+        return no_memory(order->n, err);
     for (size_t i = 0; i < order->n; i++)
-        certificates[i] = buf_span(&order->certificates[i]->bytes);
-    buf_init(&der, copy->max);
-    enum status st = smime_encrypt(certificates, order->n, order->inner, &der, err);
+        recipients[i] = (struct smime_recipient){.certificate = buf_span(&order->certificates[i]->bytes),
+                                                 .oaep = sealed_with_oaep(order, order->certificates[i])};
+    base64_lines_start(&lines, sink);
+    const char *header =
+        order->gcm ? SMIME_MIME_HEADER(SMIME_MIME_TYPE_GCM) : SMIME_MIME_HEADER(SMIME_MIME_TYPE);
+    enum status st = sink_write(sink, span_str(header), err);
     if (st == STATUS_OK)
-        smime_mime_write(copy, order->outer, buf_span(&der));
-    buf_free(&der);
-    free(certificates);
+        st = smime_encrypt(&smime, order->inner, &der, err);
+    if (st == STATUS_OK)
+        st = base64_lines_end(&lines, err);
+    free(recipients);
     return st;
 }
 
-enum status sealed_copy(const struct seal *seal, const struct sealed_order *order, struct buf *copy_out,
-                        struct error *err)
+/* ---- both ---- */
+
+static enum status prove(const struct seal_bodies *bodies, struct seal_place place,
+                         const struct sealed_order *order, struct error *err)
 {
+    struct seal_view view;
+    enum status st = seal_bodies_map(bodies, place, &view, err);
+    if (st == STATUS_OK)
+        st = verify_copy(view.body, order, err);
+    seal_bodies_unmap(&view);
+    return st;
+}
+
+enum status sealed_copy(const struct seal *seal, const struct sealed_order *order, struct seal_bodies *bodies,
+                        struct seal_place *place_out, struct error *err)
+{
+    struct seal_place place = {.at = bodies->len};
+    struct sink sink = seal_bodies_sink(bodies);
     enum status st = check_order(order, err);
     if (st == STATUS_OK)
-        st = order->format == CERTIFICATE_OPENPGP ? pgp_copy(seal, order, copy_out, err)
-                                                  : smime_copy(order, copy_out, err);
+        st = sink_write(&sink, order->outer, err);
     if (st == STATUS_OK)
-        st = buf_check(copy_out, "a sealed copy", err);
+        st = order->format == CERTIFICATE_OPENPGP ? pgp_copy(seal, order, &sink, err)
+                                                  : smime_copy(order, &sink, err);
+    place.len = bodies->len - place.at;
     if (st == STATUS_OK)
-        st = verify_copy(buf_span(copy_out), order, err);
-    if (st != STATUS_OK)
-        buf_reset(copy_out);
+        st = prove(bodies, place, order, err);
+    if (st == STATUS_OK)
+        *place_out = place;
     return st;
 }

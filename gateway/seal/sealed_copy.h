@@ -2,25 +2,32 @@
 #ifndef SEALGATE_SEAL_SEALED_COPY_H
 #define SEALGATE_SEAL_SEALED_COPY_H
 
+#include "gateway/seal/bodies.h"
 #include "gateway/seal/job.h"
 
 struct sealed_order {
-    struct span outer; /* header so far: Received and the outer fields */
-    struct span inner; /* the entity to be encrypted */
-    bool smtputf8;     /* the outer header may hold UTF-8 */
+    struct span outer;  /* header so far: Received and the outer fields */
+    struct spans inner; /* the entity to be encrypted */
+    bool smtputf8;      /* the outer header may hold UTF-8 */
     enum certificate_format format;
     const struct certificate *const *certificates; /* at least one, all of FORMAT */
     size_t n;
+    /* OpenPGP */
+    const struct seal_signing *signing; /* whose key signs inside; NULL: nobody's */
+    const char *inline_charset;         /* no MIME: INNER is text in this charset; NULL: PGP/MIME */
+    /* S/MIME */
+    bool gcm;
+    enum policy_transport transport;
 };
 
+/* Is this recipient's RSA key to be used with OAEP? */
+bool sealed_with_oaep(const struct sealed_order *order, const struct certificate *certificate);
+
 /*
- * Appends the whole copy to COPY_OUT (empty before) and proves it with verify_copy. STATUS_OK: it is sealed
- * to exactly these certificates. Anything else, and COPY_OUT is reset.
+ * Writes the whole copy behind what BODIES hold, and proves it with verify_copy. STATUS_OK: what lies at
+ * *PLACE_OUT is sealed to exactly these certificates. After anything else BODIES are worthless.
  */
 MUST_USE enum status sealed_copy(const struct seal *seal, const struct sealed_order *order,
-                                 struct buf *copy_out, struct error *err);
-
-/* A bound on the copy's size, for buf_init. */
-size_t sealed_copy_max(const struct sealed_order *order);
+                                 struct seal_bodies *bodies, struct seal_place *place_out, struct error *err);
 
 #endif

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gateway/message/plain_text.h"
+#include "gateway/seal/base64_lines.h"
 #include "gateway/seal/content.h"
 #include "gateway/seal/pgp_mime.h"
 #include "gateway/seal/smime_mime.h"
@@ -139,7 +141,7 @@ static enum status check_readers(struct span armored, const struct sealed_order 
     for (size_t i = 0; i < order->n; i++)
         expected[i] = (struct pgp_expected){.keyids = order->certificates[i]->keyids,
                                             .n_keyids = order->certificates[i]->n_keyids};
-    enum status st = pgp_check_message(armored, expected, order->n, order->inner.len, err);
+    enum status st = pgp_check_message(armored, expected, order->n, spans_len(order->inner), err);
     free(expected);
     return st;
 }
@@ -167,40 +169,67 @@ static enum status verify_pgp(struct span mime, struct span body, const struct s
     return check_readers(second.body, order, err);
 }
 
+/* Text alone, whose body is the armored message. */
+static enum status verify_inline(struct span mime, struct span body, const struct sealed_order *order,
+                                 struct error *err)
+{
+    char type[sizeof PGP_INLINE_TYPE + PLAIN_TEXT_CHARSET_SIZE + 2];
+    snprintf(type, sizeof type, PGP_INLINE_TYPE "\"%s\"", order->inline_charset);
+    const struct wanted outside[] = {
+        {"MIME-Version", "1.0"}, {"Content-Type", type}, {"Content-Transfer-Encoding", PGP_INLINE_ENCODING}};
+    if (!has_fields(mime, outside, sizeof outside / sizeof *outside))
+        return unproven(err, "its header does not say text/plain");
+    return check_readers(body, order, err);
+}
+
 /* ---- S/MIME ---- */
 
-static enum status check_enveloped(struct span der, const struct sealed_order *order, struct error *err)
+static enum status feed(void *arg, struct span der, struct error *err)
 {
-    struct span *certificates = calloc(order->n, sizeof *certificates);
-    if (!certificates)
+    return smime_check_feed(arg, der, err);
+}
+
+static enum status check_enveloped(struct span base64, const struct smime_order *smime,
+                                   const struct sealed_order *order, struct error *err)
+{
+    struct smime_check *check;
+    enum status st = smime_check_start(smime, spans_len(order->inner), &check, err);
+    if (st != STATUS_OK)
+        return st;
+    struct sink sink = {.write = feed, .arg = check};
+    st = base64_lines_read(base64, &sink, err);
+    if (st == STATUS_OK)
+        return smime_check_end(check, err);
+    smime_check_free(check);
+    return st == STATUS_INVALID ? unproven(err, "its body is not base64 alone") : st;
+}
+
+static enum status check_smime_readers(struct span base64, const struct sealed_order *order,
+                                       struct error *err)
+{
+    struct smime_recipient *recipients = calloc(order->n, sizeof *recipients);
+    const struct smime_order smime = {
+        .recipients = recipients, .n = order->n, .cipher = order->gcm ? SMIME_AES256_GCM : SMIME_AES256_CBC};
+    if (!recipients)
         return error_set(err, STATUS_TEMPORARY, "out of memory for the check of a sealed copy");
     for (size_t i = 0; i < order->n; i++)
-        certificates[i] = buf_span(&order->certificates[i]->bytes);
-    enum status st = smime_check(der, certificates, order->n, order->inner.len, err);
-    free(certificates);
+        recipients[i] = (struct smime_recipient){.certificate = buf_span(&order->certificates[i]->bytes),
+                                                 .oaep = sealed_with_oaep(order, order->certificates[i])};
+    enum status st = check_enveloped(base64, &smime, order, err);
+    free(recipients);
     return st;
 }
 
 static enum status verify_smime(struct span mime, struct span body, const struct sealed_order *order,
                                 struct error *err)
 {
-    static const struct wanted outside[] = {{"MIME-Version", "1.0"},
-                                            {"Content-Type", SMIME_MIME_TYPE},
-                                            {"Content-Transfer-Encoding", SMIME_MIME_ENCODING},
-                                            {"Content-Disposition", SMIME_MIME_DISPOSITION}};
-    struct buf der;
+    const struct wanted outside[] = {{"MIME-Version", "1.0"},
+                                     {"Content-Type", order->gcm ? SMIME_MIME_TYPE_GCM : SMIME_MIME_TYPE},
+                                     {"Content-Transfer-Encoding", SMIME_MIME_ENCODING},
+                                     {"Content-Disposition", SMIME_MIME_DISPOSITION}};
     if (!has_fields(mime, outside, sizeof outside / sizeof *outside))
         return unproven(err, "its header does not say enveloped-data");
-    buf_init(&der, body.len + SMIME_MIME_LINE_BYTES);
-    enum status st = smime_mime_decode(body, &der, err);
-    if (der.failed)
-        st = buf_check(&der, "the check of a sealed copy", err);
-    else if (st != STATUS_OK)
-        st = unproven(err, "its body is not base64 alone");
-    if (st == STATUS_OK)
-        st = check_enveloped(buf_span(&der), order, err);
-    buf_free(&der);
-    return st;
+    return check_smime_readers(body, order, err);
 }
 
 enum status verify_copy(struct span copy, const struct sealed_order *order, struct error *err)
@@ -211,6 +240,7 @@ enum status verify_copy(struct span copy, const struct sealed_order *order, stru
     enum status st = split_copy(copy, order, &mime, &body, err);
     if (st != STATUS_OK)
         return st;
-    return order->format == CERTIFICATE_OPENPGP ? verify_pgp(mime, body, order, err)
-                                                : verify_smime(mime, body, order, err);
+    if (order->format == CERTIFICATE_SMIME)
+        return verify_smime(mime, body, order, err);
+    return order->inline_charset ? verify_inline(mime, body, order, err) : verify_pgp(mime, body, order, err);
 }

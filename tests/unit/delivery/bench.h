@@ -260,7 +260,8 @@ static inline void bench_send(struct bench *b, const struct bench_lease *l)
     buf_init(&locked, 64 << 20);
     queue_lease_pack(&packed, &lease);
     if (l->locked)
-        assert_int_equal(spool_lock(&b->settings.spool_key, BENCH_ID, l->body, &locked, &err), STATUS_OK);
+        assert_int_equal(spool_lock_bytes(&b->settings.spool_key, BENCH_ID, l->body, &locked, &err),
+                         STATUS_OK);
     assert_int_equal(memfile_from("body", l->locked ? buf_span(&locked) : l->body, &fd, &err), STATUS_OK);
     assert_int_equal(ipc_send(b->channel, QUEUE_LEASE, buf_span(&packed), &fd, 1, &err), STATUS_OK);
     close(fd);

@@ -19,7 +19,7 @@ static const struct spool_key key = {.bytes = "0123456789abcdef0123456789abcde"}
 static void lock(struct span text, struct buf *out)
 {
     buf_init(out, 1u << 24);
-    assert_int_equal(spool_lock(&key, ID, text, out, NULL), STATUS_OK);
+    assert_int_equal(spool_lock_bytes(&key, ID, text, out, NULL), STATUS_OK);
     assert_int_equal(out->len, text.len + SPOOL_OVERHEAD);
 }
 
@@ -118,7 +118,7 @@ static void too_small_a_buffer_is_told(void **state)
     buf_init(&out, 10);
     assert_int_equal(spool_unlock(&key, ID, buf_span(&locked), &out, NULL), STATUS_LIMIT);
     assert_int_equal(out.len, 0);
-    assert_int_equal(spool_lock(&key, ID, span_str(TEXT), &out, NULL), STATUS_LIMIT);
+    assert_int_equal(spool_lock_bytes(&key, ID, span_str(TEXT), &out, NULL), STATUS_LIMIT);
     assert_int_equal(out.len, 0);
     buf_free(&locked);
     buf_free(&out);

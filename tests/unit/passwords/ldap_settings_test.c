@@ -1,4 +1,5 @@
 /* Settings of a directory that fit together, and those that do not. */
+#include "gateway/net/tls.h"
 #include "gateway/passwords/ldap_settings.h"
 #include "tests/unit/passwords/fixture.h"
 
@@ -78,20 +79,20 @@ static void test_A26_the_password_file(void **state)
     char *password;
     char longer[2000];
     struct error err = {0};
-    assert_int_equal(ldap_password_load(f->path, &password, &err), STATUS_NOT_FOUND);
+    assert_int_equal(secret_line_load(f->path, &password, &err), STATUS_NOT_FOUND);
     static const mode_t modes[] = {0640, 0604, 0644, 0660, 0601};
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
         write_file(f, "secret\n", modes[i]);
-        assert_int_equal(ldap_password_load(f->path, &password, &err), STATUS_DENIED);
+        assert_int_equal(secret_line_load(f->path, &password, &err), STATUS_DENIED);
         assert_non_null(strstr(err.text, "chmod 600"));
         assert_null(password);
     }
     write_file(f, "s\xc3\xa9 cret \r\nmore\n", 0600);
-    assert_int_equal(ldap_password_load(f->path, &password, &err), STATUS_OK);
+    assert_int_equal(secret_line_load(f->path, &password, &err), STATUS_OK);
     assert_string_equal(password, "s\xc3\xa9 cret ");
     free(password);
     write_file(f, "secret", 0400);
-    assert_int_equal(ldap_password_load(f->path, &password, &err), STATUS_OK);
+    assert_int_equal(secret_line_load(f->path, &password, &err), STATUS_OK);
     assert_string_equal(password, "secret");
     free(password);
     unlink(f->path);
@@ -100,7 +101,7 @@ static void test_A26_the_password_file(void **state)
     const char *const bad[] = {"", "\n", "\nsecret\n", longer};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         write_file(f, bad[i], 0600);
-        if (ldap_password_load(f->path, &password, &err) != STATUS_INVALID)
+        if (secret_line_load(f->path, &password, &err) != STATUS_INVALID)
             fail_msg("case %zu", i);
         assert_null(password);
     }

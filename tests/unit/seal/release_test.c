@@ -59,7 +59,7 @@ static int locked_body(const struct world *w, const char *id, struct span text)
     struct buf locked;
     int fd;
     buf_init(&locked, 1u << 20);
-    assert_int_equal(spool_lock(&w->settings.spool_key, id, text, &locked, &err), STATUS_OK);
+    assert_int_equal(spool_lock_bytes(&w->settings.spool_key, id, text, &locked, &err), STATUS_OK);
     assert_int_equal(memfile_from("held", buf_span(&locked), &fd, &err), STATUS_OK);
     buf_free(&locked);
     return fd;

@@ -1,0 +1,94 @@
+#include "gateway/seal/readers.h"
+
+#include <stdlib.h>
+
+static enum status no_memory(struct error *err)
+{
+    return error_set(err, STATUS_TEMPORARY, "out of memory for the readers of a copy");
+}
+
+enum status copy_add_note(struct store_copy *copy, const char *event, const char *address,
+                          const char *fingerprint, const char *source, struct error *err)
+{
+    if (!copy->notes)
+        copy->notes = calloc(COPY_NOTES_MAX, sizeof *copy->notes);
+    if (!copy->notes)
+        return no_memory(err);
+    if (copy->n_notes == COPY_NOTES_MAX)
+        return error_set(err, STATUS_LIMIT, "too many archives for one copy");
+    struct copy_note *note = &copy->notes[copy->n_notes++];
+    *note = (struct copy_note){.event = strdup(event),
+                               .address = strdup(address),
+                               .fingerprint = fingerprint ? strdup(fingerprint) : NULL,
+                               .source = source ? strdup(source) : NULL};
+    bool whole = note->event && note->address && (note->fingerprint || !fingerprint) &&
+                 (note->source || !source);
+    return whole ? STATUS_OK : no_memory(err);
+}
+
+/* Two recipients may have the same certificate, and an archive may be a recipient. */
+static void add(struct readers *readers, const struct certificate *c)
+{
+    for (size_t i = 0; i < readers->n; i++)
+        if (strcmp(readers->certificates[i]->fingerprint, c->fingerprint) == 0 &&
+            span_eq(buf_span(&readers->certificates[i]->bytes), buf_span(&c->bytes)))
+            return;
+    readers->certificates[readers->n++] = c;
+}
+
+static const struct certificate *find_added(const struct seal_job *job, const char *address,
+                                            enum certificate_format format)
+{
+    const struct keys_answer *answer = seal_job_added(job, address);
+    return answer && answer->state == LOOKUP_DONE ? policy_certificate(&answer->list, format) : NULL;
+}
+
+static enum status add_archives(const struct seal_job *job, const struct plan_copy *group,
+                                struct readers *readers, struct store_copy *copy, struct error *err)
+{
+    const struct policy_treatment *treatment = &group->rule->treatment;
+    enum status st = STATUS_OK;
+    for (size_t i = 0; i < treatment->n_archive && st == STATUS_OK; i++) {
+        const struct certificate *c = find_added(job, treatment->archive[i], group->format);
+        if (!c)
+            return error_set(err, STATUS_INTERNAL, "a copy was to be sealed without the archive <%s>",
+                             treatment->archive[i]);
+        add(readers, c);
+        st = copy_add_note(copy, "archived", treatment->archive[i], c->fingerprint, c->source, err);
+    }
+    return st;
+}
+
+static enum status add_self(const struct seal_job *job, const struct plan_copy *group,
+                            struct readers *readers, struct store_copy *copy, struct error *err)
+{
+    const char *self = group->rule->treatment.encrypt_to_self ? seal_job_self(job) : NULL;
+    const struct certificate *c = find_added(job, self, group->format);
+    if (!c)
+        return STATUS_OK;
+    add(readers, c);
+    return copy_add_note(copy, "sealed-to-sender", self, c->fingerprint, c->source, err);
+}
+
+enum status readers_find(const struct seal_job *job, const struct plan_copy *group,
+                         struct readers *readers_out, struct store_copy *copy, struct error *err)
+{
+    size_t room = group->n_recipients + group->rule->treatment.n_archive + 1;
+    *readers_out = (struct readers){.certificates = calloc(room, sizeof(struct certificate *))};
+    if (!readers_out->certificates)
+        return no_memory(err);
+    for (size_t i = 0; i < group->n_recipients; i++)
+        add(readers_out, job->recipients[group->recipients[i]].decision.certificate);
+    enum status st = add_archives(job, group, readers_out, copy, err);
+    if (st == STATUS_OK)
+        st = add_self(job, group, readers_out, copy, err);
+    if (st != STATUS_OK)
+        readers_free(readers_out);
+    return st;
+}
+
+void readers_free(struct readers *readers)
+{
+    free(readers->certificates);
+    *readers = (struct readers){0};
+}
