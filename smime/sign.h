@@ -10,12 +10,12 @@
 #define SMIME_MICALG_SIZE 16
 
 struct smime_signer_settings {
-    const char *name;          /* for messages: the file or URI as configured */
-    struct span certificate;   /* bytes of a PKCS#12 or PEM file (with its chain); empty: CERTIFICATE_URI */
-    struct span key;           /* bytes of a PEM file; empty: in CERTIFICATE, or KEY_URI */
+    const char *name;        /* for messages: the file or URI as configured */
+    struct span certificate; /* bytes of a PKCS#12 or PEM file (with its chain); empty: CERTIFICATE_URI */
+    struct span key;         /* bytes of a PEM file; empty: in CERTIFICATE, or KEY_URI */
     const char *certificate_uri, *key_uri; /* RFC 7512 "pkcs11:…"; NULL: none */
-    const char *pkcs11_module; /* library of the token; NULL: none */
-    const char *passphrase;    /* of the file, or the PIN; NULL: none */
+    const char *pkcs11_module;             /* library of the token; NULL: none */
+    const char *passphrase;                /* of the file, or the PIN; NULL: none */
 };
 
 struct smime_signer;
