@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/span.h"
+#include "smime/smime.h"
 
 /*
  * Fills ERR with WHAT and OpenSSL's newest reason, empties OpenSSL's error queue (TLS code in the same
@@ -21,6 +22,10 @@ enum status smime_failure(struct error *err, enum status status, const char *wha
  * is not. The caller frees *cert_out with X509_free.
  */
 MUST_USE enum status smime_certificate_parse(struct span der, X509 **cert_out, struct error *err);
+
+/* Appends CERT to LIST in DER; STATUS_LIMIT: MAX are in it. */
+MUST_USE enum status smime_certificates_append(struct smime_certificates *list, size_t max, X509 *cert,
+                                               struct error *err);
 
 /*
  * Does certificate I stand in the list earlier too? One certificate may serve several recipients of a message

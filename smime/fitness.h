@@ -17,6 +17,7 @@ struct smime_judged {
     const struct smime_key *key;
     const struct smime_trust *trust;        /* NULL: no chain is asked for */
     const struct smime_certificates *extra; /* NULL: no intermediates */
+    bool pinned;                            /* no chain is asked for in spite of roots */
     int64_t now;                            /* seconds since 1970 */
     struct smime_certificate_info *info;
 };

@@ -10,6 +10,7 @@
 #include <openssl/x509.h>
 
 #include "smime/address.h"
+#include "smime/capabilities.h"
 #include "smime/certificate.h"
 #include "smime/fitness.h"
 #include "smime/smime.h"
@@ -84,6 +85,7 @@ static enum status describe(const struct smime_judged *judged, struct error *err
     struct smime_certificate_info *info = judged->info;
     snprintf(info->algorithm, sizeof info->algorithm, "%.*s", (int)sizeof info->algorithm - 1,
              judged->key->name);
+    info->capabilities = smime_capabilities_of_certificate(judged->cert);
     enum status status = set_names(judged->cert, info, err);
     if (status != STATUS_OK) {
         return status;
@@ -105,10 +107,10 @@ static enum status describe(const struct smime_judged *judged, struct error *err
     return smime_fitness_judge(judged, err);
 }
 
-enum status smime_certificate_inspect(struct span der, const struct smime_trust *trust,
-                                      const struct smime_certificates *extra, int64_t now,
-                                      struct smime_certificate_info *info_out, struct error *err)
+/* ASKED: whom and what to judge by; its certificate and key are filled in here. */
+static enum status inspect(struct span der, struct smime_judged *asked, struct error *err)
 {
+    struct smime_certificate_info *info_out = asked->info;
     *info_out = (struct smime_certificate_info){.fitness = SMIME_INVALID};
     X509 *cert = NULL;
     struct error damaged;
@@ -126,9 +128,9 @@ enum status smime_certificate_inspect(struct span der, const struct smime_trust 
     } else if (status == STATUS_OK) {
         struct smime_key key;
         smime_key_read(cert, &key);
-        const struct smime_judged judged = {
-            .cert = cert, .key = &key, .trust = trust, .extra = extra, .now = now, .info = info_out};
-        status = describe(&judged, err);
+        asked->cert = cert;
+        asked->key = &key;
+        status = describe(asked, err);
     } else {
         error_set(err, status, "%s", damaged.text);
     }
@@ -138,6 +140,23 @@ enum status smime_certificate_inspect(struct span der, const struct smime_trust 
         smime_certificate_info_free(info_out);
     }
     return status;
+}
+
+enum status smime_certificate_inspect(struct span der, const struct smime_trust *trust,
+                                      const struct smime_certificates *extra, int64_t now,
+                                      struct smime_certificate_info *info_out, struct error *err)
+{
+    struct smime_judged asked = {.trust = trust, .extra = extra, .now = now, .info = info_out};
+    return inspect(der, &asked, err);
+}
+
+enum status smime_certificate_inspect_pinned(struct span der, const struct smime_trust *trust,
+                                             const struct smime_certificates *extra, int64_t now,
+                                             struct smime_certificate_info *info_out, struct error *err)
+{
+    struct smime_judged asked = {
+        .trust = trust, .extra = extra, .pinned = true, .now = now, .info = info_out};
+    return inspect(der, &asked, err);
 }
 
 void smime_certificate_info_free(struct smime_certificate_info *info)

@@ -29,7 +29,12 @@ enum smime_fitness {
                           (unless self-signed root) */
     SMIME_UNTRUSTED,   /* roots are configured and no chain leads to one */
     SMIME_INVALID,     /* damaged, no address */
+    SMIME_REVOKED,     /* by a CRL of its issuer, or one of its chain is */
+    SMIME_UNCHECKED,   /* a fresh CRL is required and there is none */
 };
+
+/* What the programs of a certificate's owner say they read (RFC 8551 §2.5.2, RFC 4262). */
+enum { SMIME_CAPABILITY_AES256_GCM = 1, SMIME_CAPABILITY_RSA_OAEP = 2 };
 
 struct smime_certificate_info {
     enum smime_fitness fitness;
@@ -43,6 +48,7 @@ struct smime_certificate_info {
     char **addresses; /* SAN rfc822Name and SmtpUTF8Mailbox, then emailAddress of the DN only if the SAN has
                          none; owned */
     size_t n_addresses;
+    unsigned capabilities; /* SMIME_CAPABILITY_*, of the certificate's sMIMECapabilities extension */
 };
 
 /* Trust anchors and intermediates; NULL roots_path: no chain is asked for (certificates the administrator
@@ -77,6 +83,15 @@ void smime_certificates_free(struct smime_certificates *list);
 MUST_USE enum status smime_certificate_inspect(struct span der, const struct smime_trust *trust,
                                                const struct smime_certificates *extra, int64_t now,
                                                struct smime_certificate_info *info_out, struct error *err);
+
+/*
+ * The same for a certificate that the administrator pinned: no chain to a root is asked for. All else is,
+ * revocation too.
+ */
+MUST_USE enum status smime_certificate_inspect_pinned(struct span der, const struct smime_trust *trust,
+                                                      const struct smime_certificates *extra, int64_t now,
+                                                      struct smime_certificate_info *info_out,
+                                                      struct error *err);
 void smime_certificate_info_free(struct smime_certificate_info *info);
 
 /*

@@ -18,19 +18,19 @@ struct splitter {
     size_t max;
 };
 
-static enum status append(const struct splitter *s, struct span der, struct error *err)
+static enum status append_der(struct smime_certificates *list, size_t max, struct span der, struct error *err)
 {
-    if (s->list->n >= s->max) {
-        return error_set(err, STATUS_LIMIT, "certificates: more than %zu in one file", s->max);
+    if (list->n >= max) {
+        return error_set(err, STATUS_LIMIT, "certificates: more than %zu in one file", max);
     }
-    struct buf *items = reallocarray(s->list->items, s->list->n + 1, sizeof *items);
+    struct buf *items = reallocarray(list->items, list->n + 1, sizeof *items);
     if (!items) {
         return error_set(err, STATUS_TEMPORARY, "certificates: no memory");
     }
-    s->list->items = items;
-    struct buf *item = &items[s->list->n];
+    list->items = items;
+    struct buf *item = &items[list->n];
     buf_init(item, SMIME_CERTIFICATE_MAX);
-    s->list->n++;
+    list->n++;
     buf_append_span(item, der);
     return buf_check(item, "certificate", err);
 }
@@ -40,17 +40,18 @@ static enum status add_certificate(const struct splitter *s, struct span der, st
     X509 *cert = NULL;
     enum status status = smime_certificate_parse(der, &cert, err);
     X509_free(cert);
-    return status == STATUS_OK ? append(s, der, err) : status;
+    return status == STATUS_OK ? append_der(s->list, s->max, der, err) : status;
 }
 
-static enum status add_parsed(const struct splitter *s, X509 *cert, struct error *err)
+enum status smime_certificates_append(struct smime_certificates *list, size_t max, X509 *cert,
+                                      struct error *err)
 {
     unsigned char *der = NULL;
     int len = i2d_X509(cert, &der);
     if (len <= 0) {
         return smime_failure(err, STATUS_TEMPORARY, "certificate: cannot be written");
     }
-    enum status status = append(s, span_of(der, (size_t)len), err);
+    enum status status = append_der(list, max, span_of(der, (size_t)len), err);
     OPENSSL_free(der);
     return status;
 }
@@ -68,7 +69,7 @@ static enum status add_pkcs7(const struct splitter *s, struct span der, struct e
     STACK_OF(X509) *certs = CMS_get1_certs(cms);
     enum status status = STATUS_OK;
     for (int i = 0; status == STATUS_OK && i < sk_X509_num(certs); i++) {
-        status = add_parsed(s, sk_X509_value(certs, i), err);
+        status = smime_certificates_append(s->list, s->max, sk_X509_value(certs, i), err);
     }
     sk_X509_pop_free(certs, X509_free);
     CMS_ContentInfo_free(cms);
@@ -165,7 +166,7 @@ static enum status split_der(const struct splitter *s, struct span file, struct 
     if (status == STATUS_TEMPORARY) {
         return error_set(err, status, "%s", not_one.text);
     }
-    return status == STATUS_OK ? append(s, file, err) : add_pkcs7(s, file, err);
+    return status == STATUS_OK ? append_der(s->list, s->max, file, err) : add_pkcs7(s, file, err);
 }
 
 enum status smime_certificates_split(struct span file, size_t max, struct smime_certificates *list_out,

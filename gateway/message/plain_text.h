@@ -1,4 +1,5 @@
-/* Is a message text alone, and what does the text say? For OpenPGP without MIME, which has no place for more. */
+/* Is a message text alone, and what does the text say? For OpenPGP without MIME, which has no place for more.
+ */
 #ifndef SEALGATE_MESSAGE_PLAIN_TEXT_H
 #define SEALGATE_MESSAGE_PLAIN_TEXT_H
 
@@ -9,14 +10,14 @@
 
 struct plain_text {
     char charset[PLAIN_TEXT_CHARSET_SIZE]; /* "us-ascii" where none is given */
-    struct span text; /* in the message, or in DECODED */
-    struct buf decoded; /* quoted-printable or base64 undone; owned */
+    struct span text;                      /* in the message, or in DECODED */
+    struct buf decoded;                    /* quoted-printable or base64 undone; owned */
 };
 
 /*
- * True for one text/plain entity, of at most one Content-Type and Content-Transfer-Encoding, both well-formed,
- * that is no attachment, in a charset whose lines end as those of ASCII. Free TEXT_OUT with plain_text_free
- * (only after true). Out of memory is false: the message is sealed with MIME then.
+ * True for one text/plain entity, of at most one Content-Type and Content-Transfer-Encoding, both
+ * well-formed, that is no attachment, in a charset whose lines end as those of ASCII. Free TEXT_OUT with
+ * plain_text_free (only after true). Out of memory is false: the message is sealed with MIME then.
  */
 bool plain_text_find(const struct message_parts *parts, struct plain_text *text_out);
 void plain_text_free(struct plain_text *text);

@@ -118,11 +118,10 @@ static enum status choose_signing(const struct making *m, enum certificate_forma
         return STATUS_OK;
     const char *from = sender_of(m->source->job);
     *m->outcome = SUBMIT_REFUSED_POLICY;
-    return error_set(err, STATUS_DENIED,
-                     "rule %s requires a signature, and there is no %s key to sign with for <%s>",
-                     form->rule->name,
-                     form->action == ACTION_SEAL ? certificate_format_word(form->format) : "suitable",
-                     from ? from : "");
+    return error_set(
+        err, STATUS_DENIED, "rule %s requires a signature, and there is no %s key to sign with for <%s>",
+        form->rule->name, form->action == ACTION_SEAL ? certificate_format_word(form->format) : "suitable",
+        from ? from : "");
 }
 
 static enum status sign(const struct making *m, enum certificate_format format, struct error *err)

@@ -23,13 +23,13 @@ struct form_source {
 
 struct form {
     const struct policy_rule *rule;
-    enum policy_action action;      /* ACTION_SEAL, ACTION_CLEAR or ACTION_PASS */
-    enum certificate_format format; /* of ACTION_SEAL */
+    enum policy_action action;          /* ACTION_SEAL, ACTION_CLEAR or ACTION_PASS */
+    enum certificate_format format;     /* of ACTION_SEAL */
     const struct seal_signing *signing; /* whose key signs; NULL: nobody's */
     bool signs_inside;                  /* OpenPGP signs what it encrypts, so nothing of it shows here */
     char fingerprint[CERTIFICATE_FINGERPRINT_SIZE]; /* of that key; "": nobody signs */
-    const char *inline_charset; /* CONTENT is text for OpenPGP without MIME; NULL: an entity */
-    struct span outer;          /* ACTION_SEAL: the header outside */
+    const char *inline_charset;          /* CONTENT is text for OpenPGP without MIME; NULL: an entity */
+    struct span outer;                   /* ACTION_SEAL: the header outside */
     struct span pieces[FORM_PIECES_MAX]; /* ACTION_SEAL: what is sealed; else: the whole message */
     size_t n_pieces;
     struct seal_place place; /* where a whole message was stored already; length 0: not yet */

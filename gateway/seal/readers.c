@@ -21,8 +21,8 @@ enum status copy_add_note(struct store_copy *copy, const char *event, const char
                                .address = strdup(address),
                                .fingerprint = fingerprint ? strdup(fingerprint) : NULL,
                                .source = source ? strdup(source) : NULL};
-    bool whole = note->event && note->address && (note->fingerprint || !fingerprint) &&
-                 (note->source || !source);
+    bool whole =
+        note->event && note->address && (note->fingerprint || !fingerprint) && (note->source || !source);
     return whole ? STATUS_OK : no_memory(err);
 }
 

@@ -1,4 +1,5 @@
-/* Who can open a sealed copy: its recipients, the archives of its rule, the sender where asked; nobody else. */
+/* Who can open a sealed copy: its recipients, the archives of its rule, the sender where asked; nobody else.
+ */
 #ifndef SEALGATE_SEAL_READERS_H
 #define SEALGATE_SEAL_READERS_H
 

@@ -54,9 +54,8 @@ static void write_tail(struct signed_entity *s, enum certificate_format format, 
 {
     buf_printf(&s->tail, "\r\n--%s\r\n", boundary);
     if (format == CERTIFICATE_OPENPGP)
-        buf_append_str(&s->tail,
-                       "Content-Type: application/pgp-signature; name=\"signature.asc\"\r\n"
-                       "Content-Disposition: attachment; filename=\"signature.asc\"\r\n");
+        buf_append_str(&s->tail, "Content-Type: application/pgp-signature; name=\"signature.asc\"\r\n"
+                                 "Content-Disposition: attachment; filename=\"signature.asc\"\r\n");
     else
         buf_append_str(&s->tail, "Content-Type: application/pkcs7-signature; name=\"smime.p7s\"\r\n"
                                  "Content-Transfer-Encoding: base64\r\n"

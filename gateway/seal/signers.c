@@ -44,9 +44,8 @@ const struct seal_signing *seal_signing_for(const struct seal_settings *settings
 
 enum status seal_signers_pgp(struct seal_signers *signers, struct pgp_engine **engine_out, struct error *err)
 {
-    const struct pgp_engine_settings pgp = {.gpg_path = signers->settings->gpg_path,
-                                            .home = signers->settings->signing_home,
-                                            .signing = true};
+    const struct pgp_engine_settings pgp = {
+        .gpg_path = signers->settings->gpg_path, .home = signers->settings->signing_home, .signing = true};
     if (!signers->engine) {
         enum status st = pgp_engine_open(&pgp, &signers->engine, err);
         if (st != STATUS_OK)

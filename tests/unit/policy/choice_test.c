@@ -1,4 +1,5 @@
-/* Which of several certificates: the person's before the domain's, the format that is wanted, the archive's. */
+/* Which of several certificates: the person's before the domain's, the format that is wanted, the archive's.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -107,7 +108,8 @@ static void A33_without_the_archives_certificate(void **state)
     struct certificate own[] = {{.format = P, .usable = true}};
     struct certificate old[] = {{.format = P, .usable = false, .reason = "expired on 2024-05-01"}};
     struct certificate good[] = {{.format = P, .usable = true}};
-    const struct certificate_list lists[] = {{.items = old, .n = 1}, {0}}, good_list = {.items = good, .n = 1};
+    const struct certificate_list lists[] = {{.items = old, .n = 1}, {0}},
+                                  good_list = {.items = good, .n = 1};
     for (size_t i = 0; i < MANY(rows); i++) {
         for (size_t l = 0; l < 2; l++) {
             struct policy_rule rule = rule_for(rows[i].protect, rows[i].missing);

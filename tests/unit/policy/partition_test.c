@@ -1,5 +1,5 @@
-/* The plan as a property: for any recipients, keys, rules, To, Cc and Bcc, each recipient has one copy, and no copy
- * brings together who must not be (promise 7, A10). */
+/* The plan as a property: for any recipients, keys, rules, To, Cc and Bcc, each recipient has one copy, and
+ * no copy brings together who must not be (promise 7, A10). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -54,7 +54,7 @@ static const struct certificate certificates[] = {
 
 static struct plan_recipient random_recipient(unsigned *r, const struct policy_rule *rules)
 {
-    static const enum policy_action actions[] = {ACTION_SEAL,  ACTION_SEAL, ACTION_SEAL,  ACTION_CLEAR,
+    static const enum policy_action actions[] = {ACTION_SEAL,  ACTION_SEAL, ACTION_SEAL,   ACTION_CLEAR,
                                                  ACTION_CLEAR, ACTION_HOLD, ACTION_BOUNCE, ACTION_PASS};
     struct plan_recipient recipient = {.address = "r@example.com", .named = next(r, 3) > 0};
     recipient.decision.action = actions[next(r, sizeof actions / sizeof *actions)];
