@@ -8,11 +8,11 @@ static const char message[] = "From: alice@example.org\r\n"
                               "\r\n"
                               "CANARY\r\n";
 /* With what was missing, and without Bcc. */
-static const char inner[] = TALK_MESSAGE_ID TALK_DATE "From: alice@example.org\r\n"
-                                                      "To: olga@example.org\r\n"
-                                                      "Subject: quarterly figures\r\n"
-                                                      "\r\n"
-                                                      "CANARY\r\n";
+static const char inner[] = "From: alice@example.org\r\n"
+                            "To: olga@example.org\r\n"
+                            "Subject: quarterly figures\r\n"
+                            "\r\n"
+                            "CANARY\r\n";
 
 /* The test as queue asks; *BODIES_OUT is mapped when it was sealed. False: the worker dropped the request. */
 static bool ask(const struct world *w, struct span request, int body_fd, struct queue_released *released_out,
@@ -112,7 +112,7 @@ static void a_held_copy_is_sealed_once_its_key_is_there(void **state)
     assert_true(holds(body, span_str("Tue, 14 Nov 2023 22:13:20 +0000")));
     assert_false(holds(body, span_str("heidi")));
     assert_true(talk_decrypt(w, body, OLGA, &plain));
-    assert_true(span_eq(buf_span(&plain), span_str(inner)));
+    talk_see_entity(buf_span(&plain), TALK_MESSAGE_ID TALK_DATE, span_str(inner));
     buf_free(&plain);
     queue_released_free(&released);
     memfile_unmap(bodies);

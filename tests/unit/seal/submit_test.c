@@ -54,7 +54,7 @@ static void see_readable(const struct world *w, const struct result *r, enum who
     assert_int_equal(copy->header_len, 0);
     if (!talk_decrypt(w, result_body(r, copy), who, &plain))
         fail_msg("%s cannot read the copy", people[who].name);
-    see_text(buf_span(&plain), inner);
+    talk_see_entity(buf_span(&plain), "", span_str(inner));
     buf_free(&plain);
     const struct copy_recipient *to = result_recipient(r, people[who].address);
     assert_string_equal(to->fingerprint, w->certificates[who].fingerprint);
@@ -142,17 +142,18 @@ static void mixed_recipients_each_get_what_the_rules_say(void **state)
     result_free(&r);
 }
 
-/* RFC 3156 §4, RFC 8551 §3.3; nothing of the message but its outer fields stands outside. */
+/* RFC 3156 §4, RFC 8551 §3.3; nothing of the message but its outer fields stands outside, and of OpenPGP no
+ * subject (RFC 9788, hcp_baseline). */
 static void outer_header_is_as_the_rfcs_say(void **state)
 {
-    static const char fields[] = HEADER "Subject: quarterly figures\r\nMessage-ID: <1@example.org>\r\n"
-                                        "Date: Tue, 14 Nov 2023 22:13:19 +0000\r\nMIME-Version: 1.0\r\n";
+#define BEHIND_SUBJECT                                                                                       \
+    "Message-ID: <1@example.org>\r\nDate: Tue, 14 Nov 2023 22:13:19 +0000\r\nMIME-Version: 1.0\r\n"
     static const struct {
-        const char *address, *mime;
+        const char *address, *subject, *mime;
     } copies[] = {
-        {"bob@example.com",
+        {"bob@example.com", "[...]",
          "Content-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\";\r\n boundary=\"=_"},
-        {"dave@example.com",
+        {"dave@example.com", "quarterly figures",
          "Content-Type: application/pkcs7-mime; smime-type=enveloped-data; name=smime.p7m\r\n"
          "Content-Transfer-Encoding: base64\r\n"
          "Content-Disposition: attachment; filename=smime.p7m\r\n\r\n"},
@@ -164,7 +165,8 @@ static void outer_header_is_as_the_rfcs_say(void **state)
     received_field(&r.store.envelope, "mail.example.org", &received);
     for (size_t i = 0; i < 2; i++) {
         char wanted[2000];
-        snprintf(wanted, sizeof wanted, "%s%s%s", buf_str(&received), fields, copies[i].mime);
+        snprintf(wanted, sizeof wanted, "%s" HEADER "Subject: %s\r\n" BEHIND_SUBJECT "%s", buf_str(&received),
+                 copies[i].subject, copies[i].mime);
         struct span copy = result_body(&r, result_copy(&r, copies[i].address));
         assert_true(copy.len > strlen(wanted));
         see_text(span_of(copy.p, strlen(wanted)), wanted);
@@ -291,14 +293,11 @@ static void a27_the_workers_folder_holds_certificates_only(void **state)
 
 /* ---- forms of messages ---- */
 
-/* None of these has a Message-ID or a Date: both stand in front (RFC 6409 §8), and nothing else is touched.
- */
+/* None of these has a Message-ID or a Date: both stand in front (RFC 6409 §8), and nothing else is touched
+ * but by header protection. */
 static void see_completed(struct span got, struct span message_sent)
 {
-    static const char added[] = TALK_MESSAGE_ID TALK_DATE;
-    assert_true(got.len == sizeof added - 1 + message_sent.len);
-    assert_memory_equal(got.p, added, sizeof added - 1);
-    assert_true(span_eq(span_of(got.p + sizeof added - 1, message_sent.len), message_sent));
+    talk_see_entity(got, TALK_MESSAGE_ID TALK_DATE, message_sent);
 }
 
 static void the_decrypted_entity_is_what_was_submitted(void **state)

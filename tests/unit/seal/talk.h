@@ -8,6 +8,7 @@
 
 #include "base/memfile.h"
 #include "gateway/jobs/queue_job.h"
+#include "gateway/message/header.h"
 
 #define TALK_ID "06i1a2b3c4d5e6f7g8h9"
 #define TALK_RECEIVED_MS 1700000000000 /* Tue, 14 Nov 2023 22:13:20 +0000 */
@@ -230,6 +231,40 @@ static inline bool talk_decrypt(const struct world *w, struct span copy, enum wh
     if (read)
         world_read(w, "out", plain_out);
     return read;
+}
+
+/* ---- what was decrypted ---- */
+
+/*
+ * Is ENTITY the message that was SENT (without its Bcc), with what header protection adds (RFC 9788): fields
+ * in front that were MISSING, parameters at the end of Content-Type, or a Content-Type where there was none,
+ * and HP-Outer fields? The body is the same bytes.
+ */
+static inline void talk_see_entity(struct span entity, const char *missing, struct span sent)
+{
+    struct message_parts got, wanted;
+    struct header_field have, want;
+    message_split(entity, &got);
+    message_split(sent, &wanted);
+    assert_true(span_starts(got.header, missing));
+    got.header = span_of(got.header.p + strlen(missing), got.header.len - strlen(missing));
+    bool more = header_next(&wanted.header, &want);
+    while (header_next(&got.header, &have)) {
+        bool type = span_is(have.name, "Content-Type");
+        if (more && span_eq(have.raw, want.raw)) {
+            more = header_next(&wanted.header, &want);
+        } else if (more && type && span_is(want.name, "Content-Type")) {
+            assert_true(have.value.len > want.value.len &&
+                        memcmp(have.value.p, want.value.p, want.value.len) == 0);
+            assert_true(holds(have.value, span_str("hp=\"cipher\"")));
+            more = header_next(&wanted.header, &want);
+        } else if (!type && !span_is(have.name, "HP-Outer")) {
+            fail_msg("a field that was not sent: %.*s", (int)have.raw.len, have.raw.p);
+        }
+    }
+    if (more)
+        fail_msg("a field is missing: %.*s", (int)want.raw.len, want.raw.p);
+    assert_true(span_eq(got.body, wanted.body));
 }
 
 /* ---- one worker for a group of tests ---- */
