@@ -15,8 +15,9 @@
 struct explanation {
     struct session *session;
     json_t *request;
-    struct keys_lookup lookup; /* the recipients */
-    struct buf header;         /* the given header fields, one line each */
+    struct keys_lookup lookup; /* the recipients, then the archives of all rules */
+    size_t n_recipients;
+    struct buf header; /* the given header fields, one line each */
 };
 
 static void explanation_free(struct explanation *e)
@@ -79,8 +80,48 @@ static json_t *describe_tls(const struct control_settings *settings, const char 
     return tls;
 }
 
-static json_t *explain_one(struct explanation *e, const char *recipient, const struct keys_answer *answer)
+/* ---- how the copy would be made ---- */
+
+static json_t *describe_treatment(const struct policy_rule *rule, const struct policy_decision *d)
 {
+    static const char *const headers[] = {"by format", "baseline", "shy", "none"};
+    static const char *const sign[] = {"never", "prefer", "require"};
+    static const char *const cipher[] = {"auto", "aes-256-cbc", "aes-256-gcm"};
+    const struct policy_treatment *t = &rule->treatment;
+    bool smime = d->certificate && d->certificate->format == CERTIFICATE_SMIME;
+    enum policy_headers protection = t->headers;
+    if (protection == HEADERS_BY_FORMAT && d->certificate)
+        protection = smime ? HEADERS_NONE : HEADERS_BASELINE;
+    json_t *archive = json_array();
+    for (size_t i = 0; i < t->n_archive; i++)
+        json_array_append_new(archive, json_string(t->archive[i]));
+    return json_pack("{s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:o}", "header_protection", headers[protection],
+                     "sign", sign[t->sign], "smime_cipher", cipher[t->cipher], "legacy_display",
+                     t->legacy_display, "inline_openpgp", t->inline_pgp, "encrypt_to_self",
+                     t->encrypt_to_self, "strip_subject_tag", t->strip_subject_tag, "archive", archive);
+}
+
+/* What is known of the archives of RULE, in KNOWN; those who were not looked up count as failed. */
+static void find_archives(const struct explanation *e, const struct keys_found *found,
+                          const struct policy_rule *rule, struct policy_known *known)
+{
+    for (size_t i = 0; i < rule->treatment.n_archive; i++) {
+        known[i] = (struct policy_known){.address = rule->treatment.archive[i], .state = LOOKUP_FAILED};
+        for (size_t k = e->n_recipients; k < e->lookup.n; k++) {
+            const struct keys_answer *answer = &found->answers[k];
+            if (strcmp(e->lookup.addresses[k], known[i].address) != 0 || answer->state != LOOKUP_DONE)
+                continue;
+            known[i].state = LOOKUP_DONE;
+            known[i].list = &answer->list;
+        }
+    }
+}
+
+static json_t *explain_one(struct explanation *e, const struct keys_found *found, size_t index)
+{
+    const char *recipient = e->lookup.addresses[index];
+    const struct keys_answer *answer = &found->answers[index];
+    struct policy_known archives[KEYS_ADDED_MAX];
     const struct control_settings *settings = control_session_settings(e->session);
     const char *from = text_of(e->request, "from");
     const char *subject = text_of(e->request, "subject");
@@ -102,15 +143,19 @@ static json_t *explain_one(struct explanation *e, const char *recipient, const s
     };
     const struct policy_rule *rule = policy_match(settings->policy, &facts);
     struct policy_decision d;
-    policy_decide(rule, answer->state, &answer->list, &d);
+    size_t n_archives =
+        rule->treatment.n_archive < KEYS_ADDED_MAX ? rule->treatment.n_archive : KEYS_ADDED_MAX;
+    find_archives(e, found, rule, archives);
+    policy_decide_archived(rule, answer->state, &answer->list, archives, n_archives, &d);
     json_t *candidates = json_array();
     for (size_t i = 0; i < answer->list.n; i++)
         json_array_append_new(candidates, describe_certificate(&answer->list.items[i]));
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "recipient", recipient, "rule", rule->name,
-                     "protect", protect_word(rule->protect), "action", action_word(d.action), "reason",
-                     control_text(d.reason), "certificate",
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "recipient", recipient, "rule",
+                     rule->name, "protect", protect_word(rule->protect), "action", action_word(d.action),
+                     "reason", control_text(d.reason), "certificate",
                      d.certificate ? describe_certificate(d.certificate) : json_null(), "candidates",
-                     candidates, "tls", describe_tls(settings, recipient));
+                     candidates, "treatment", describe_treatment(rule, &d), "tls",
+                     describe_tls(settings, recipient));
 }
 
 static void on_found(void *arg, enum status status, struct ipc_msg *reply, const struct error *why)
@@ -124,8 +169,8 @@ static void on_found(void *arg, enum status status, struct ipc_msg *reply, const
         err = *why;
     if (status == STATUS_OK && found.n == e->lookup.n) {
         json_t *recipients = json_array();
-        for (size_t i = 0; i < found.n; i++)
-            json_array_append_new(recipients, explain_one(e, e->lookup.addresses[i], &found.answers[i]));
+        for (size_t i = 0; i < e->n_recipients; i++)
+            json_array_append_new(recipients, explain_one(e, &found, i));
         control_session_answer(e->session, json_pack("{s:b, s:o}", "ok", 1, "recipients", recipients));
     } else {
         if (status == STATUS_OK)
@@ -137,13 +182,33 @@ static void on_found(void *arg, enum status status, struct ipc_msg *reply, const
     explanation_free(e);
 }
 
+/* Which rule decides is known for each recipient later, so the archives of all are looked up, each once. */
+static enum status add_archives(struct explanation *e, struct error *err)
+{
+    const struct policy_settings *policy = control_session_settings(e->session)->policy;
+    for (size_t r = 0; r < policy->n_rules; r++) {
+        const struct policy_treatment *t = &policy->rules[r].treatment;
+        for (size_t i = 0; i < t->n_archive; i++) {
+            bool known = e->lookup.n >= e->n_recipients + KEYS_ADDED_MAX;
+            for (size_t k = e->n_recipients; k < e->lookup.n && !known; k++)
+                known = strcmp(e->lookup.addresses[k], t->archive[i]) == 0;
+            char *copy = known ? NULL : strdup(t->archive[i]);
+            if (!known && !copy)
+                return error_set(err, STATUS_TEMPORARY, "out of memory for the archives");
+            if (copy)
+                e->lookup.addresses[e->lookup.n++] = copy;
+        }
+    }
+    return STATUS_OK;
+}
+
 static enum status read_recipients(struct explanation *e, struct error *err)
 {
     json_t *to = json_object_get(e->request, "to");
     size_t n = json_array_size(to);
     if (!text_of(e->request, "from") || n == 0 || n > ENVELOPE_RECIPIENTS_MAX)
         return error_set(err, STATUS_INVALID, "explain needs from, and to with one or more recipients");
-    e->lookup.addresses = calloc(n, sizeof *e->lookup.addresses);
+    e->lookup.addresses = calloc(n + KEYS_ADDED_MAX, sizeof *e->lookup.addresses);
     if (!e->lookup.addresses)
         return error_set(err, STATUS_TEMPORARY, "out of memory for the recipients");
     for (size_t i = 0; i < n; i++) {
@@ -153,7 +218,8 @@ static enum status read_recipients(struct explanation *e, struct error *err)
             return error_set(err, STATUS_INVALID, "a recipient is no text");
         e->lookup.addresses[e->lookup.n++] = copy;
     }
-    return STATUS_OK;
+    e->n_recipients = n;
+    return add_archives(e, err);
 }
 
 static enum status read_headers(struct explanation *e, struct error *err)

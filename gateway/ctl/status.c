@@ -44,6 +44,19 @@ static void print_certificate(json_t *c, const char *before)
     putchar('\n');
 }
 
+static void print_treatment(json_t *treatment)
+{
+    size_t i;
+    json_t *address;
+    put_member("  header protection ", treatment, "header_protection", ", sign ");
+    put_member("", treatment, "sign", "");
+    json_array_foreach(json_object_get(treatment, "archive"), i, address)
+        printf(", archive %s", json_string_value(address));
+    if (json_is_true(json_object_get(treatment, "encrypt_to_self")))
+        printf(", sealed to the sender as well");
+    putchar('\n');
+}
+
 static void print_recipient(json_t *r)
 {
     size_t i;
@@ -60,6 +73,7 @@ static void print_recipient(json_t *r)
         print_certificate(certificate, "  sealed with ");
     json_array_foreach(json_object_get(r, "candidates"), i, candidate)
         print_certificate(candidate, "  known: ");
+    print_treatment(json_object_get(r, "treatment"));
     put_member("  next hop ", tls, "route", ", TLS ");
     put_member("", tls, "level", " (");
     put_member("", tls, "why", ")\n");

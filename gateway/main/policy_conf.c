@@ -71,6 +71,27 @@ static enum status formats_from(const struct conf_rule *from, struct policy_rule
     return STATUS_OK;
 }
 
+/* Each is a certificate more in every copy, and a lookup more for every message. */
+#define ARCHIVES_MAX 8
+
+static enum status check_archives(const struct policy_rule *rule, struct error *err)
+{
+    const struct policy_treatment *t = &rule->treatment;
+    struct buf key;
+    if (t->n_archive > ARCHIVES_MAX)
+        return error_set(err, STATUS_INVALID, "rule %s: archive names more than %d addresses", rule->name,
+                         ARCHIVES_MAX);
+    for (size_t i = 0; i < t->n_archive; i++) {
+        buf_init(&key, 4096);
+        enum status st = keystore_address_key(t->archive[i], true, &key, NULL);
+        buf_free(&key);
+        if (st != STATUS_OK)
+            return error_set(err, STATUS_INVALID, "rule %s: archive: \"%.200s\" is no mail address",
+                             rule->name, t->archive[i]);
+    }
+    return STATUS_OK;
+}
+
 static enum status rule_from(const struct conf *conf, const struct conf_rule *from, struct policy_rule *rule,
                              struct error *err)
 {
@@ -99,7 +120,8 @@ static enum status rule_from(const struct conf *conf, const struct conf_rule *fr
             return error_set(err, STATUS_INVALID,
                              "rule %s: header \"%s\" lacks a colon, as in \"X-Class: secret\"", from->name,
                              rule->headers[i]);
-    return formats_from(from, rule, err);
+    enum status st = check_archives(rule, err);
+    return st == STATUS_OK ? formats_from(from, rule, err) : st;
 }
 
 enum status policy_from_conf(const struct conf *conf, struct policy_settings *settings_out, struct error *err)

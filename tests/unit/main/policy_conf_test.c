@@ -72,6 +72,12 @@ static void a_rule_that_cannot_be_meant_is_refused(void **state)
         {"rule odd { when { header = {\"X-Class secret\"} } protect = require }", "colon"},
         {"rule odd { when { header = {\"X-Class: secret\", \"X-Other\"} } protect = require }",
          "\"X-Other\" lacks a colon"},
+        {"rule odd { when { user = {\"u\"} } protect = require archive = {\"nobody\"} }",
+         "\"nobody\" is no mail address"},
+        {"rule odd { when { user = {\"u\"} } protect = require archive = {\"a@x.org\", \"b@x.org\", "
+         "\"c@x.org\", "
+         "\"d@x.org\", \"e@x.org\", \"f@x.org\", \"g@x.org\", \"h@x.org\", \"i@x.org\"} }",
+         "more than 8 addresses"},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct policy_settings settings;
@@ -83,6 +89,44 @@ static void a_rule_that_cannot_be_meant_is_refused(void **state)
             fail_msg("%s: %s", table[i].rule, err.text);
         conf_free(&conf);
     }
+}
+
+static void a_rule_says_how_copies_are_made(void **state)
+{
+    struct policy_settings settings;
+    struct error err;
+    struct conf conf = conf_with(
+        *state, ONE_LISTENER,
+        "keys { archive = {\"all@example.org\"} }\n"
+        "rule one { when { user = {\"u\"} } protect = require header-protection = shy legacy-display = yes\n"
+        " sign = require openpgp-form = inline smime-cipher = aes-256-gcm smime-key-transport = oaep\n"
+        " encrypt-to-self = yes archive = {\"a@example.org\", \"b@example.org\"} strip-subject-tag = yes }\n"
+        "rule two { when { user = {\"v\"} } protect = require header-protection = none sign = prefer\n"
+        " smime-cipher = aes-256-cbc smime-key-transport = pkcs1 }\n");
+    assert_int_equal(policy_from_conf(&conf, &settings, &err), STATUS_OK);
+    const struct policy_treatment *one = &settings.rules[0].treatment, *two = &settings.rules[1].treatment,
+                                  *last = &settings.rules[2].treatment;
+    assert_int_equal(one->headers, HEADERS_SHY);
+    assert_true(one->legacy_display && one->inline_pgp && one->encrypt_to_self && one->strip_subject_tag);
+    assert_int_equal(one->sign, SIGN_REQUIRE);
+    assert_int_equal(one->cipher, CIPHER_GCM);
+    assert_int_equal(one->transport, TRANSPORT_OAEP);
+    assert_int_equal(one->n_archive, 2);
+    assert_string_equal(one->archive[1], "b@example.org");
+    assert_int_equal(two->headers, HEADERS_NONE);
+    assert_int_equal(two->sign, SIGN_PREFER);
+    assert_int_equal(two->cipher, CIPHER_CBC);
+    assert_int_equal(two->transport, TRANSPORT_PKCS1);
+    assert_int_equal(two->n_archive, 1);
+    assert_string_equal(two->archive[0], "all@example.org");
+    assert_int_equal(last->headers, HEADERS_BY_FORMAT);
+    assert_int_equal(last->sign, SIGN_NEVER);
+    assert_int_equal(last->cipher, CIPHER_AUTO);
+    assert_int_equal(last->transport, TRANSPORT_AUTO);
+    assert_false(last->legacy_display || last->inline_pgp || last->encrypt_to_self ||
+                 last->strip_subject_tag);
+    policy_conf_free(&settings);
+    conf_free(&conf);
 }
 
 static void many_rules_keep_their_strings_and_order(void **state)

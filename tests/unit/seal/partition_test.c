@@ -1,7 +1,7 @@
 /*
- * Who can open what, as a property of real copies: for random recipients, places (To, Cc, Bcc), missing keys and
- * rules, each recipient has one copy, sealed to the keys of those in it and its archive and to no others, and no
- * copy names another Bcc (A10, promises 5 and 7).
+ * Who can open what, as a property of real copies: for random recipients, places (To, Cc, Bcc), missing keys
+ * and rules, each recipient has one copy, sealed to the keys of those in it and its archive and to no others,
+ * and no copy names another Bcc (A10, promises 5 and 7).
  */
 #include "tests/unit/seal/talk.h"
 
@@ -190,7 +190,8 @@ static void see_round(const struct world *w, const struct round *round, const st
             enum who who = who_is(copy->recipients[k].address);
             seen[who]++;
             bool sealed = copy->state == COPY_QUEUED && copy->format > FORMAT_CLEAR;
-            /* dave's rule prefers: he may get clear text when he has no key, never for want of the archive's. */
+            /* dave's rule prefers: he may get clear text when he has no key, never for want of the archive's.
+             */
             bool clear = copy->format == FORMAT_CLEAR;
             bool usable = !w->keys->unknown[who] && !w->keys->unusable[who];
             if (clear && (who != DAVE || usable))
