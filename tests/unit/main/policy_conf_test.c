@@ -211,6 +211,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_word_has_its_value, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(formats_keep_their_order, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(a_rule_that_cannot_be_meant_is_refused, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(a_rule_says_how_copies_are_made, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(many_rules_keep_their_strings_and_order, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(each_tls_word_has_its_level, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(no_tls_policy_is_none, folder_make, folder_remove),
