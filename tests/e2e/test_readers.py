@@ -1,5 +1,6 @@
 """One message, read by the programs that recipients use."""
 
+import protection
 import readers
 from gateway import mail, queue_id
 
@@ -29,13 +30,13 @@ def test_named_recipients_of_one_format_share_a_copy(sent, people):
 @pytest.mark.parametrize("who", ["bob", "carol"])
 def test_openpgp(sent, people, reader, who):
     message, arrived = sent
-    assert reader(getattr(people, who), arrived["openpgp"].data) == message
+    protection.assert_is(reader(getattr(people, who), arrived["openpgp"].data), message)
 
 
 @pytest.mark.parametrize("who", ["dan", "erin"])
 def test_smime(sent, people, who):
     message, arrived = sent
-    assert readers.with_openssl(getattr(people, who), arrived["smime"].data) == message
+    protection.assert_is(readers.with_openssl(getattr(people, who), arrived["smime"].data), message)
 
 
 def test_outer_form_is_rfc_3156_and_rfc_8551(sent):

@@ -68,14 +68,15 @@ class Keyring:
         return Person(address, "openpgp", fingerprint, certificate, secret, home=self.home,
                       key_ids=tuple(fields[4] for fields in subkeys))
 
-    def smime(self, address, algorithm="rsa"):
-        """algorithm: "rsa" or "ec". Signed by itself, valid for 30 days."""
+    def smime(self, address, algorithm="rsa", more=()):
+        """algorithm: "rsa" or "ec". Signed by itself, valid for 30 days. more: further addresses in it."""
+        names = ",".join(f"email:{a}" for a in (address, *more))
         name = self.folder / f"{address}-{algorithm}"
         certificate, key = pathlib.Path(f"{name}.pem"), pathlib.Path(f"{name}.key")
         kind = ("rsa:2048",) if algorithm == "rsa" else ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
         usage = "keyEncipherment" if algorithm == "rsa" else "keyAgreement"
         run("openssl", "req", "-x509", "-newkey", *kind, "-nodes", "-days", "30", "-subj", "/CN=Test",
-            "-addext", f"subjectAltName=email:{address}", "-addext", "basicConstraints=critical,CA:FALSE",
+            "-addext", f"subjectAltName={names}", "-addext", "basicConstraints=critical,CA:FALSE",
             "-addext", f"keyUsage=critical,digitalSignature,{usage}", "-addext", "extendedKeyUsage=emailProtection",
             "-keyout", key, "-out", certificate)
         said = run("openssl", "x509", "-in", certificate, "-noout", "-fingerprint", "-sha256", "-serial")
