@@ -67,7 +67,10 @@ static enum status open_parts(const struct keystore_settings *settings, struct k
                               struct error *err)
 {
     const struct pgp_engine_settings pgp = {.gpg_path = settings->gpg_path, .home = settings->gpg_home};
-    const struct smime_trust_settings smime = {.roots_path = settings->roots_path};
+    const struct smime_trust_settings smime = {.roots_path = settings->roots_path,
+                                               .crl_paths = settings->crl_paths,
+                                               .n_crl_paths = settings->n_crl_paths,
+                                               .crl_required = settings->crl_required};
 
     enum status st = check_not_lost(settings, err);
     if (st == STATUS_OK)

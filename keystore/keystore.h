@@ -66,6 +66,9 @@ struct keystore_settings {
     const char *gpg_path;
     const char *gpg_home;   /* private home for inspecting certificates */
     const char *roots_path; /* PEM trust anchors for S/MIME; NULL: what the administrator adds is trusted */
+    const char *const *crl_paths; /* n_crl_paths files with CRLs for S/MIME, see smime/smime.h */
+    size_t n_crl_paths;
+    bool crl_required; /* what no fresh CRL covers is not usable */
 };
 
 struct keystore;

@@ -16,6 +16,9 @@ struct smime_signer_settings {
     const char *certificate_uri, *key_uri; /* RFC 7512 "pkcs11:…"; NULL: none */
     const char *pkcs11_module;             /* library of the token; NULL: none */
     const char *passphrase;                /* of the file, or the PIN; NULL: none */
+    unsigned capabilities; /* SMIME_CAPABILITY_* that the signatures announce beside AES-CBC: partners will
+                              then seal in that way to the people it signs for, so their programs must read
+                              it */
 };
 
 struct smime_signer;

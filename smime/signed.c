@@ -5,15 +5,14 @@
 
 #include <openssl/cms.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/pem.h>
 
 #include "smime/capabilities.h"
 #include "smime/certificate.h"
 #include "smime/mail.h"
+#include "smime/signature.h"
 
 #define DETACHED_MAX (1u << 18) /* bytes of a signature without content */
-#define DIGEST_MIN 32           /* bytes: SHA-256 */
 
 static enum status unproven(struct error *err, const char *why)
 {
@@ -61,56 +60,7 @@ static enum status find_content(CMS_ContentInfo *cms, const struct smime_mail *m
     return STATUS_OK;
 }
 
-/* ---- the signature ---- */
-
-static const EVP_MD *digest_of(CMS_SignerInfo *signer)
-{
-    X509_ALGOR *algorithm = NULL;
-    const ASN1_OBJECT *oid = NULL;
-    CMS_SignerInfo_get0_algs(signer, NULL, NULL, &algorithm, NULL);
-    X509_ALGOR_get0(&oid, NULL, NULL, algorithm);
-    return EVP_get_digestbyobj(oid);
-}
-
-/*
- * Only the signer's own digest is computed: CMS_verify would compute each that the message lists, and a list
- * of thousands costs the sender nothing.
- */
-static bool content_matches(CMS_SignerInfo *signer, const EVP_MD *digest, struct span content)
-{
-    BIO *md = BIO_new(BIO_f_md());
-    BIO *end = BIO_new(BIO_s_null());
-    size_t written = 0;
-    bool good = md && end && BIO_set_md(md, digest) == 1;
-    if (good) {
-        BIO_push(md, end);
-        good = content.len == 0 ||
-               (BIO_write_ex(md, content.p, content.len, &written) == 1 && written == content.len);
-        good = good && CMS_SignerInfo_verify_content(signer, md) == 1;
-        BIO_pop(md);
-    }
-    BIO_free(md);
-    BIO_free(end);
-    return good;
-}
-
-static enum status verify(CMS_SignerInfo *signer, struct span content, struct error *err)
-{
-    const EVP_MD *digest = digest_of(signer);
-    if (!digest || EVP_MD_get_size(digest) < DIGEST_MIN) {
-        return unproven(err, "its digest is unknown or too weak (SHA-256 is the least)");
-    }
-    /* without signed attributes there is no SMIMECapabilities that the signature covers */
-    if (CMS_signed_get_attr_count(signer) <= 0) {
-        return unproven(err, "its signature covers no attributes");
-    }
-    if (CMS_SignerInfo_verify(signer) != 1) {
-        return unproven(err, "its signature does not hold");
-    }
-    return content_matches(signer, digest, content)
-               ? STATUS_OK
-               : unproven(err, "it was changed after it was signed, the signature does not hold");
-}
+/* ---- the signer ---- */
 
 static int64_t signing_time(const CMS_SignerInfo *signer)
 {
@@ -167,7 +117,10 @@ static enum status read_signer(CMS_ContentInfo *cms, struct span content, struct
         status = unproven(err, "the signer's certificate is not in it");
     }
     if (status == STATUS_OK) {
-        status = verify(signer, content, err);
+        status = smime_signature_verify(signer, (struct spans){.items = &content, .n = 1}, err);
+        if (status != STATUS_OK) {
+            error_prefix(err, "signed mail");
+        }
     }
     if (status == STATUS_OK) {
         status = keep(certs, signer, out, err);
