@@ -120,15 +120,6 @@ enum status smime_fitness_judge(const struct smime_judged *judged, struct error 
             return STATUS_OK;
         }
     }
-    const char *untrusted = NULL;
-    enum status status = STATUS_OK;
-    if (!judged->pinned) {
-        status = smime_trust_check(judged->trust, judged->cert, judged->extra, judged->now, &untrusted, err);
-    }
-    if (status != STATUS_OK) {
-        info->fitness = SMIME_UNTRUSTED;
-    } else if (untrusted) {
-        info->fitness = unfit(judged, SMIME_UNTRUSTED, "no chain to a trusted root: %s", untrusted);
-    }
-    return status;
+    return smime_trust_check(judged->trust, judged->cert, judged->extra, judged->pinned, judged->now,
+                             &info->fitness, info->reason, sizeof info->reason, err);
 }

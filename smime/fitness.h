@@ -24,7 +24,7 @@ struct smime_judged {
 
 /*
  * Sets INFO->fitness and reason to the first thing found unfit, else SMIME_USABLE and "". In this order:
- * form, usage, key, signature, addresses, time, chain.
+ * form, usage, key, signature, addresses, time, chain, revocation.
  */
 MUST_USE enum status smime_fitness_judge(const struct smime_judged *judged, struct error *err);
 

@@ -51,11 +51,21 @@ struct smime_certificate_info {
     unsigned capabilities; /* SMIME_CAPABILITY_*, of the certificate's sMIMECapabilities extension */
 };
 
-/* Trust anchors and intermediates; NULL roots_path: no chain is asked for (certificates the administrator
- * added are trusted by that). */
+/*
+ * Trust anchors and revocation lists. NULL roots_path: no chain is asked for (certificates the administrator
+ * added are trusted by that).
+ *
+ * CRL files hold PEM (one or more CRLs) or DER (one). Every CRL given counts, also past its nextUpdate; delta
+ * and indirect CRLs are refused. crl_required: a certificate, or one of its chain below the root, that no CRL
+ * within its dates covers is not used. A CRL file that changed is read again at the next judgement, which is
+ * STATUS_TEMPORARY while the file is damaged or gone.
+ */
 struct smime_trust;
 struct smime_trust_settings {
-    const char *roots_path; /* PEM bundle; NULL: none */
+    const char *roots_path;       /* PEM bundle; NULL: none */
+    const char *const *crl_paths; /* n_crl_paths files; copied */
+    size_t n_crl_paths;
+    bool crl_required;
 };
 MUST_USE enum status smime_trust_open(const struct smime_trust_settings *settings,
                                       struct smime_trust **trust_out, struct error *err);
@@ -77,8 +87,9 @@ MUST_USE enum status smime_certificates_split(struct span file, size_t max,
 void smime_certificates_free(struct smime_certificates *list);
 
 /*
- * Judges one DER certificate at NOW (seconds since 1970). TRUST NULL: chain not asked for. EXTRA (may be
- * NULL) are intermediates. Unfit is STATUS_OK with a fitness and a reason.
+ * Judges one DER certificate at NOW (seconds since 1970). TRUST NULL: neither chain nor revocation is asked
+ * for. EXTRA (may be NULL) are intermediates, and issuers of CRLs. Unfit is STATUS_OK with a fitness and a
+ * reason.
  */
 MUST_USE enum status smime_certificate_inspect(struct span der, const struct smime_trust *trust,
                                                const struct smime_certificates *extra, int64_t now,

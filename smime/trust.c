@@ -1,6 +1,5 @@
 #include "smime/trust.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,7 +8,9 @@
 
 #include "base/buf.h"
 #include "smime/certificate.h"
+#include "smime/file.h"
 #include "smime/fitness.h"
+#include "smime/revocation.h"
 
 #define ROOTS_MAX 1024   /* certificates in the file of roots */
 #define DEPTH_MAX 8      /* intermediates in a chain */
@@ -17,30 +18,9 @@
 #define SECURITY_LEVEL 2 /* 112 bits: no SHA-1, no RSA under 2048 bits in the chain */
 
 struct smime_trust {
-    X509_STORE *store; /* NULL: no roots, no chain is asked for */
+    X509_STORE *store;                   /* NULL: no roots, no chain is asked for */
+    struct smime_revocation *revocation; /* NULL: no CRLs */
 };
-
-static enum status read_roots(const char *path, struct buf *file, struct error *err)
-{
-    FILE *in = fopen(path, "re");
-    if (!in) {
-        enum status status = errno == EACCES || errno == EPERM ? STATUS_DENIED : STATUS_INVALID;
-        return error_errno(err, status, errno, "S/MIME roots: cannot open %s", path);
-    }
-    uint8_t *to = NULL;
-    size_t got = 0;
-    do {
-        to = buf_reserve(file, BUFSIZ);
-        got = to ? fread(to, 1, BUFSIZ, in) : 0;
-        buf_commit(file, got);
-    } while (got > 0);
-    enum status status = STATUS_OK;
-    if (ferror(in)) {
-        status = error_errno(err, STATUS_INVALID, errno, "S/MIME roots: cannot read %s", path);
-    }
-    fclose(in);
-    return status == STATUS_OK ? buf_check(file, path, err) : status;
-}
 
 static enum status add_roots(X509_STORE *store, const struct smime_certificates *roots, struct error *err)
 {
@@ -62,8 +42,9 @@ static enum status load_roots(X509_STORE *store, const char *path, struct error 
 {
     struct buf file;
     struct smime_certificates roots = {0};
+    struct stat which;
     buf_init(&file, SMIME_FILE_MAX + BUFSIZ);
-    enum status status = read_roots(path, &file, err);
+    enum status status = smime_file_read(path, "S/MIME roots", &file, &which, err);
     if (status == STATUS_OK) {
         status = smime_certificates_split(buf_span(&file), ROOTS_MAX, &roots, err);
         if (status == STATUS_OK) {
@@ -92,6 +73,9 @@ enum status smime_trust_open(const struct smime_trust_settings *settings, struct
         status = trust->store ? load_roots(trust->store, settings->roots_path, err)
                               : smime_failure(err, STATUS_TEMPORARY, "S/MIME roots");
     }
+    if (status == STATUS_OK) {
+        status = smime_revocation_open(settings, &trust->revocation, err);
+    }
     if (status != STATUS_OK) {
         smime_trust_close(trust);
         return status;
@@ -104,6 +88,7 @@ void smime_trust_close(struct smime_trust *trust)
 {
     if (trust) {
         X509_STORE_free(trust->store);
+        smime_revocation_close(trust->revocation);
         free(trust);
     }
 }
@@ -134,13 +119,16 @@ static const char *chain_problem(X509_STORE_CTX *ctx)
     return NULL;
 }
 
-static enum status verify(X509_STORE_CTX *ctx, const char **untrusted_out, struct error *err)
+/* CHAIN_OUT, from the certificate to the anchor, when it holds. */
+static enum status verify(X509_STORE_CTX *ctx, const char **untrusted_out, STACK_OF(X509) * *chain_out,
+                          struct error *err)
 {
     int verified = X509_verify_cert(ctx);
     int code = X509_STORE_CTX_get_error(ctx);
     if (verified == 1) {
         *untrusted_out = chain_problem(ctx);
-        return STATUS_OK;
+        *chain_out = X509_STORE_CTX_get1_chain(ctx);
+        return *chain_out ? STATUS_OK : smime_failure(err, STATUS_TEMPORARY, "certificate: its chain");
     }
     if (verified < 0 || code == X509_V_ERR_OUT_OF_MEM || code == X509_V_ERR_UNSPECIFIED) {
         return smime_failure(err, STATUS_TEMPORARY, "certificate: its chain could not be checked");
@@ -149,19 +137,12 @@ static enum status verify(X509_STORE_CTX *ctx, const char **untrusted_out, struc
     return STATUS_OK;
 }
 
-enum status smime_trust_check(const struct smime_trust *trust, X509 *cert,
-                              const struct smime_certificates *extra, int64_t now, const char **untrusted_out,
-                              struct error *err)
+static enum status check_chain(X509_STORE *store, X509 *cert, STACK_OF(X509) * untrusted, int64_t now,
+                               const char **untrusted_out, STACK_OF(X509) * *chain_out, struct error *err)
 {
-    *untrusted_out = NULL;
-    if (!trust || !trust->store) {
-        return STATUS_OK;
-    }
-    ERR_clear_error();
-    STACK_OF(X509) *untrusted = parse_extra(extra);
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
     enum status status = STATUS_OK;
-    if (!untrusted || !ctx || X509_STORE_CTX_init(ctx, trust->store, cert, untrusted) != 1) {
+    if (!ctx || X509_STORE_CTX_init(ctx, store, cert, untrusted) != 1) {
         status = smime_failure(err, STATUS_TEMPORARY, "certificate: its chain could not be checked");
     } else {
         X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
@@ -170,9 +151,87 @@ enum status smime_trust_check(const struct smime_trust *trust, X509 *cert,
         X509_VERIFY_PARAM_set_auth_level(param, SECURITY_LEVEL);
         /* what the administrator lists is an anchor, self-signed or not */
         X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN);
-        status = verify(ctx, untrusted_out, err);
+        status = verify(ctx, untrusted_out, chain_out, err);
     }
     X509_STORE_CTX_free(ctx);
+    return status;
+}
+
+/* ---- revocation ---- */
+
+/* All that may have signed a CRL: the chain, the roots, and what lay beside the certificate. A CRL comes from
+ * the administrator, so whose key fits cannot be chosen by others. */
+static bool collect_issuers(const struct smime_trust *trust, const STACK_OF(X509) * chain,
+                            const STACK_OF(X509) * untrusted, STACK_OF(X509) * issuers)
+{
+    const int flags = X509_ADD_FLAG_UP_REF;
+    STACK_OF(X509) *roots = trust->store ? X509_STORE_get1_all_certs(trust->store) : NULL;
+    bool good = (!chain || X509_add_certs(issuers, (STACK_OF(X509) *)chain, flags) == 1) &&
+                X509_add_certs(issuers, (STACK_OF(X509) *)untrusted, flags) == 1 &&
+                (!trust->store || (roots && X509_add_certs(issuers, roots, flags) == 1));
+    sk_X509_pop_free(roots, X509_free);
+    return good;
+}
+
+/* The certificate, and with a chain all above it but the anchor: that one nobody can revoke but the
+ * administrator. */
+static bool collect_judged(X509 *cert, const STACK_OF(X509) * chain, STACK_OF(X509) * judged)
+{
+    bool good = X509_add_cert(judged, cert, X509_ADD_FLAG_UP_REF) == 1;
+    for (int i = 1; good && i < sk_X509_num(chain) - 1; i++) {
+        good = X509_add_cert(judged, sk_X509_value(chain, i), X509_ADD_FLAG_UP_REF) == 1;
+    }
+    return good;
+}
+
+static enum status check_revocation(const struct smime_trust *trust, X509 *cert, const STACK_OF(X509) * chain,
+                                    const STACK_OF(X509) * untrusted, int64_t now,
+                                    enum smime_fitness *fitness_out, char *reason, size_t reason_size,
+                                    struct error *err)
+{
+    STACK_OF(X509) *judged = sk_X509_new_null();
+    STACK_OF(X509) *issuers = sk_X509_new_null();
+    enum status status = STATUS_OK;
+    if (!judged || !issuers || !collect_judged(cert, chain, judged) ||
+        !collect_issuers(trust, chain, untrusted, issuers)) {
+        status = smime_failure(err, STATUS_TEMPORARY, "certificate: its revocation could not be checked");
+    } else {
+        status = smime_revocation_check(trust->revocation, judged, issuers, now, fitness_out, reason,
+                                        reason_size, err);
+    }
+    sk_X509_pop_free(judged, X509_free);
+    sk_X509_pop_free(issuers, X509_free);
+    return status;
+}
+
+enum status smime_trust_check(const struct smime_trust *trust, X509 *cert,
+                              const struct smime_certificates *extra, bool pinned, int64_t now,
+                              enum smime_fitness *fitness_out, char *reason, size_t reason_size,
+                              struct error *err)
+{
+    const char *untrusted_because = NULL;
+    STACK_OF(X509) *chain = NULL;
+    *fitness_out = SMIME_USABLE;
+    if (!trust) {
+        return STATUS_OK;
+    }
+    ERR_clear_error();
+    STACK_OF(X509) *untrusted = parse_extra(extra);
+    enum status status = STATUS_OK;
+    if (!untrusted) {
+        status = smime_failure(err, STATUS_TEMPORARY, "certificate: its chain could not be checked");
+    } else if (trust->store && !pinned) {
+        status = check_chain(trust->store, cert, untrusted, now, &untrusted_because, &chain, err);
+    }
+    if (status != STATUS_OK) {
+        *fitness_out = SMIME_UNTRUSTED;
+    } else if (untrusted_because) {
+        *fitness_out = SMIME_UNTRUSTED;
+        snprintf(reason, reason_size, "no chain to a trusted root: %s", untrusted_because);
+    } else if (trust->revocation) {
+        status = check_revocation(trust, cert, chain, untrusted, now, fitness_out, reason, reason_size, err);
+    }
+    sk_X509_pop_free(chain, X509_free);
     sk_X509_pop_free(untrusted, X509_free);
     ERR_clear_error();
     return status;

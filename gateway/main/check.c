@@ -47,15 +47,15 @@ static void check_client_tls(const struct conf *conf, const char *path, struct b
 
 static void check_roots(const struct conf *conf, const char *path, struct buf *problems)
 {
-    struct smime_trust_settings settings = {.roots_path = conf->keys_roots};
+    struct smime_trust_settings settings = {.roots_path = conf->keys_roots,
+                                            .crl_paths = (const char *const *)conf->keys_crl.items,
+                                            .n_crl_paths = conf->keys_crl.n};
     struct smime_trust *trust;
     struct error err;
-    if (!conf->keys_roots)
-        return;
     if (smime_trust_open(&settings, &trust, &err) == STATUS_OK)
         smime_trust_close(trust);
     else
-        note(problems, path, "keys roots", &err);
+        note(problems, path, "keys roots or crl", &err);
 }
 
 static void check_rules(const struct conf *conf, const char *path, struct buf *problems)
