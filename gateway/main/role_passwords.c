@@ -4,6 +4,7 @@
 
 #include "gateway/main/ldap_conf.h"
 #include "gateway/main/role_runs.h"
+#include "gateway/net/tls.h"
 #include "gateway/passwords/passwords.h"
 
 /* yescrypt takes a fraction of a second, and what was imported not much more: far above it is a spin. */
