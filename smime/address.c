@@ -9,7 +9,9 @@
 #include <openssl/x509v3.h>
 
 #include "base/span.h"
+#include "base/utf8.h"
 
+#define BYTE_ORDER_MARK 0xFEFF
 #define ADDRESS_MAX 320 /* RFC 5321 §4.5.3.1: local part 64, "@", domain 255 */
 
 struct addresses {
@@ -19,15 +21,26 @@ struct addresses {
     bool out_of_memory;
 };
 
+/* Well-formed, without control characters of any kind and without a byte order mark (RFC 9598 §3). */
 static bool is_utf8(struct span text)
 {
+    uint32_t c = 0;
     while (text.len > 0) {
-        unsigned long character = 0;
-        int used = UTF8_getc((const unsigned char *)text.p, (int)text.len, &character);
-        if (used <= 0) {
+        if (!utf8_next(&text, &c) || utf8_is_control(c) || c == BYTE_ORDER_MARK) {
             return false;
         }
-        text = span_of(text.p + used, text.len - (size_t)used);
+    }
+    return true;
+}
+
+/* RFC 9598 §3: an ASCII local part stands in rfc822Name alone, which name constraints are made for. */
+static bool has_ascii_local_part(struct span text)
+{
+    const char *at = text.len ? memrchr(text.p, '@', text.len) : NULL;
+    for (const char *c = text.p; at && c < at; c++) {
+        if ((unsigned char)*c > 0x7f) {
+            return false;
+        }
     }
     return true;
 }
@@ -50,7 +63,7 @@ static bool is_address(struct span text, bool utf8)
 
 static void add(struct addresses *found, struct span text, bool utf8)
 {
-    if (!is_address(text, utf8)) {
+    if (!is_address(text, utf8) || (utf8 && has_ascii_local_part(text))) {
         return;
     }
     char **list = reallocarray(found->list, found->n + 1, sizeof *list);

@@ -11,8 +11,8 @@
 /*
  * Collects the addresses of CERT: rfc822Name and SmtpUTF8Mailbox of the SAN in their order; emailAddress of
  * the subject only if the SAN has none. What is no address (control characters, NUL, spaces, <>, no "@",
- * non-ASCII outside SmtpUTF8Mailbox) is left out. STATUS_INVALID: the SAN cannot be read. Free with
- * smime_addresses_free, also after an error.
+ * non-ASCII outside SmtpUTF8Mailbox, an ASCII local part inside) is left out. STATUS_INVALID: the SAN cannot
+ * be read. Free with smime_addresses_free, also after an error.
  */
 MUST_USE enum status smime_addresses_read(X509 *cert, char ***addresses_out, size_t *n_out,
                                           struct error *err);

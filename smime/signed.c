@@ -164,7 +164,7 @@ static enum status read_pem(struct span bytes, struct smime_signed *out, struct 
     if (!in) {
         status = smime_failure(err, STATUS_TEMPORARY, "signed mail");
     } else if (PEM_read_bio_ex(in, &name, &header, &data, &len, 0) != 1) {
-        status = smime_failure(err, STATUS_INVALID, "signed mail: damaged PEM block");
+        status = smime_failure(err, STATUS_NOT_FOUND, "not signed, or a damaged PEM block");
     } else if (strcmp(name, PEM_STRING_PKCS7) != 0 && strcmp(name, PEM_STRING_PKCS7_SIGNED) != 0 &&
                strcmp(name, PEM_STRING_CMS) != 0) {
         status = error_set(err, STATUS_NOT_FOUND, "not signed");

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <openssl/core_names.h>
+#include <openssl/err.h>
 #include <openssl/param_build.h>
 
 #include "smime/smime.h"
@@ -167,12 +168,54 @@ static int free_authority(void **state)
     return 0;
 }
 
+/* RFC 4262: the sMIMECapabilities extension. What is damaged says nothing. */
+static void reads_capabilities(void **state)
+{
+    (void)state;
+    const struct {
+        const char *what;
+        const char *value;
+        unsigned capabilities;
+    } rows[] = {
+        {"none but CBC", "DER:300d300b060960864801650304012a", 0},
+        {"GCM", "DER:301a300b060960864801650304012a300b060960864801650304012e", SMIME_CAPABILITY_AES256_GCM},
+        {"OAEP with SHA-256",
+         "DER:"
+         "303e303c06092a864886f70d010107302fa00f300d06096086480165030402010500a11c301a06092a864886f70d0101083"
+         "00d06096086480165030402010500",
+         SMIME_CAPABILITY_RSA_OAEP},
+        {"both",
+         "DER:"
+         "304b303c06092a864886f70d010107302fa00f300d06096086480165030402010500a11c301a06092a864886f70d0101083"
+         "00d06096086480165030402010500300b060960864801650304012e",
+         SMIME_CAPABILITY_RSA_OAEP | SMIME_CAPABILITY_AES256_GCM},
+        {"OAEP with SHA-1", "DER:300f300d06092a864886f70d0101073000", 0},
+        {"OAEP without parameters", "DER:301c300b06092a864886f70d010107300d06092a864886f70d0101070500", 0},
+        {"damaged", "DER:30053009060101", 0},
+        {"more behind", "DER:300d300b060960864801650304012e0500", 0},
+        {"empty", "DER:3000", 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct forge_order order = {
+            .key = "P-256", .extensions = {FORGE_SAN_ALICE, {NID_SMIMECapabilities, rows[i].value}}};
+        struct forged made = forge(&order, NULL);
+        struct smime_certificate_info info;
+        struct error err = {0};
+        assert_int_equal(smime_certificate_inspect(made.der, NULL, NULL, FORGE_NOW, &info, &err), STATUS_OK);
+        if (info.fitness != SMIME_USABLE || info.capabilities != rows[i].capabilities) {
+            fail_msg("%s: got %u", rows[i].what, info.capabilities);
+        }
+        smime_certificate_info_free(&info);
+        forged_free(&made);
+    }
+    assert_int_equal(ERR_peek_error(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fills_every_field),
-        cmocka_unit_test(calls_damaged_ones_invalid),
-        cmocka_unit_test(survives_flipped_bits),
+        cmocka_unit_test(fills_every_field),        cmocka_unit_test(calls_damaged_ones_invalid),
+        cmocka_unit_test(survives_flipped_bits),    cmocka_unit_test(reads_capabilities),
         cmocka_unit_test(refuses_treacherous_keys),
     };
     return cmocka_run_group_tests(tests, make_authority, free_authority);

@@ -34,6 +34,10 @@ struct state {
     struct forged leaf_of_short; /* by short_ca */
     struct forged weak;          /* by root, with a SHA-1 signature */
     struct forged leaf_of_weak;  /* by weak */
+    struct forged limited;       /* by root, for addresses at example.com alone */
+    struct forged inside;        /* by limited, bob@example.com */
+    struct forged outside;       /* by limited, alice@example.org */
+    struct forged outside_dn;    /* by limited, the same in its subject */
 };
 
 static void write_roots(const struct state *s, const struct forged *const *roots, size_t n)
@@ -104,6 +108,47 @@ static void distrusts_broken_chains(void **state)
     expect(s, &s->root, &s->by_leaf, &s->leaf, SMIME_UNTRUSTED, "");
     expect(s, &s->root, &s->leaf_of_weak, &s->weak, SMIME_UNTRUSTED, "too weak");
     expect(s, &s->root, &s->leaf_of_short, &s->short_ca, SMIME_UNTRUSTED, "expired");
+}
+
+/* RFC 5280 §4.2.1.10: an authority for one domain vouches for no other. */
+static void honours_name_constraints(void **state)
+{
+    const struct state *s = *state;
+    expect(s, &s->root, &s->inside, &s->limited, SMIME_USABLE, "");
+    expect(s, &s->root, &s->outside, &s->limited, SMIME_UNTRUSTED, "subtree");
+    expect(s, &s->root, &s->outside_dn, &s->limited, SMIME_UNTRUSTED, "subtree");
+}
+
+/* Pinned: no chain is asked for, all else is. */
+static void pinned_needs_no_chain(void **state)
+{
+    const struct state *s = *state;
+    const struct forge_order old = {
+        .key = "P-256", .days_from = -9, .days_to = -1, .extensions = {FORGE_SAN_ALICE}};
+    struct forged expired = forge(&old, NULL);
+    const struct {
+        const struct forged *cert;
+        enum smime_fitness fitness;
+    } rows[] = {{&s->alone, SMIME_USABLE}, {&s->leaf, SMIME_USABLE}, {&expired, SMIME_EXPIRED}};
+    struct smime_trust *trust = NULL;
+    struct smime_certificate_info info;
+    struct error err = {0};
+    const struct forged *root = &s->root;
+    write_roots(s, &root, 1);
+    assert_int_equal(open_trust(s, &trust, &err), STATUS_OK);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(
+            smime_certificate_inspect_pinned(rows[i].cert->der, trust, NULL, FORGE_NOW, &info, &err),
+            STATUS_OK);
+        assert_int_equal(info.fitness, rows[i].fitness);
+        smime_certificate_info_free(&info);
+        assert_int_equal(smime_certificate_inspect(rows[i].cert->der, trust, NULL, FORGE_NOW, &info, &err),
+                         STATUS_OK);
+        assert_int_not_equal(info.fitness, SMIME_USABLE);
+        smime_certificate_info_free(&info);
+    }
+    smime_trust_close(trust);
+    forged_free(&expired);
 }
 
 /* The extra certificates come from the network: an issuer among them is no anchor. */
@@ -183,6 +228,17 @@ static int make_chain(void **state)
     s->leaf_of_web = forge(&leaf, &s->web);
     s->leaf_of_short = forge(&leaf, &s->short_ca);
     s->by_leaf = forge(&leaf, &s->leaf);
+    const struct forge_order limited = {
+        .key = "P-256",
+        .subject = "Limited",
+        .extensions = {CA, {NID_name_constraints, "critical,permitted;email:example.com"}}};
+    const struct forge_order inside = {.key = "P-256",
+                                       .extensions = {{NID_subject_alt_name, "email:bob@example.com"}}};
+    const struct forge_order outside_dn = {.key = "P-256", .email = "alice@example.org"};
+    s->limited = forge(&limited, &s->root);
+    s->inside = forge(&inside, &s->limited);
+    s->outside = forge(&leaf, &s->limited);
+    s->outside_dn = forge(&outside_dn, &s->limited);
     s->alone = forge(&leaf, NULL);
     *state = s;
     return 0;
@@ -193,7 +249,8 @@ static int free_chain(void **state)
     struct state *s = *state;
     struct forged *const all[] = {&s->root,     &s->other_root,    &s->intermediate, &s->web,
                                   &s->leaf,     &s->leaf_of_web,   &s->alone,        &s->by_leaf,
-                                  &s->short_ca, &s->leaf_of_short, &s->weak,         &s->leaf_of_weak};
+                                  &s->short_ca, &s->leaf_of_short, &s->weak,         &s->leaf_of_weak,
+                                  &s->limited,  &s->inside,        &s->outside,      &s->outside_dn};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         forged_free(all[i]);
     }
@@ -210,6 +267,8 @@ int main(void)
         cmocka_unit_test(trusts_intermediate_as_anchor),
         cmocka_unit_test(trusts_listed_certificate_itself),
         cmocka_unit_test(distrusts_broken_chains),
+        cmocka_unit_test(honours_name_constraints),
+        cmocka_unit_test(pinned_needs_no_chain),
         cmocka_unit_test(extra_is_never_an_anchor),
         cmocka_unit_test(asks_for_no_chain_without_roots),
         cmocka_unit_test(unreadable_roots_are_an_error),
