@@ -9,7 +9,6 @@
 #define CERTIFICATE_TAIL "-----END PGP PUBLIC KEY BLOCK-----"
 #define SECRET_HEAD "-----BEGIN PGP PRIVATE KEY BLOCK-----"
 #define ANY_HEAD "-----BEGIN PGP"
-#define DATA_LINE_LEN 64 /* what every GnuPG writes */
 
 static enum status damaged(struct error *err, const char *what)
 {
@@ -40,74 +39,6 @@ static enum status check_crc(struct span line, struct span data, struct error *e
     buf_free(&crc);
     return right ? STATUS_OK : damaged(err, "the CRC is wrong");
 }
-
-/* ---- our own messages ---- */
-
-/* Takes a line that ends in CRLF; it has no other CR, because then it would match nothing below. */
-static bool take_crlf_line(struct span *rest, struct span *line_out)
-{
-    const char *lf = rest->len ? memchr(rest->p, '\n', rest->len) : NULL;
-
-    if (!lf || lf == rest->p || lf[-1] != '\r')
-        return false;
-    *line_out = span_of(rest->p, (size_t)(lf - 1 - rest->p));
-    rest->len -= (size_t)(lf + 1 - rest->p);
-    rest->p = lf + 1;
-    return true;
-}
-
-static enum status expect_line(struct span *rest, const char *text, const char *what, struct error *err)
-{
-    struct span line;
-
-    return take_crlf_line(rest, &line) && equals(line, text) ? STATUS_OK : damaged(err, what);
-}
-
-/* Decodes the base64 lines up to the CRC line. */
-static enum status decode_full_lines(struct span *rest, struct buf *binary_out, struct span *crc_line_out,
-                                     struct error *err)
-{
-    struct pgp_base64 decoder;
-    bool last = false;
-
-    pgp_base64_start(&decoder, binary_out);
-    for (;;) {
-        struct span line;
-
-        if (!take_crlf_line(rest, &line))
-            return damaged(err, "it ends before the CRC");
-        if (is_crc_line(line)) {
-            *crc_line_out = line;
-            return pgp_base64_end(&decoder) ? STATUS_OK : damaged(err, "the base64 ends inside a group");
-        }
-        if (last || line.len == 0 || line.len > DATA_LINE_LEN)
-            return damaged(err, "a base64 line of a wrong length");
-        last = line.len < DATA_LINE_LEN;
-        if (!pgp_base64_feed(&decoder, line))
-            return damaged(err, "a character that is not base64");
-    }
-}
-
-enum status pgp_armor_decode_message(struct span armored, struct buf *binary_out, struct error *err)
-{
-    struct span rest = armored, crc_line = {0};
-    enum status status;
-
-    status = expect_line(&rest, MESSAGE_HEAD, "it does not begin with " MESSAGE_HEAD, err);
-    if (status == STATUS_OK)
-        status = expect_line(&rest, "", "no empty line behind the first line", err);
-    if (status == STATUS_OK)
-        status = decode_full_lines(&rest, binary_out, &crc_line, err);
-    if (status == STATUS_OK)
-        status = check_crc(crc_line, buf_span(binary_out), err);
-    if (status == STATUS_OK)
-        status = expect_line(&rest, MESSAGE_TAIL, "it does not end with " MESSAGE_TAIL, err);
-    if (status == STATUS_OK && rest.len > 0)
-        status = damaged(err, "bytes behind " MESSAGE_TAIL);
-    return status;
-}
-
-/* ---- files from people ---- */
 
 /* Takes a line with any line end, without the white space at its end; false at the end of the text. */
 static bool take_any_line(struct span *rest, struct span *line_out)
@@ -143,7 +74,9 @@ static enum status skip_headers(struct span *rest, struct error *err)
     return damaged(err, "it ends after the first line");
 }
 
-static enum status decode_any_lines(struct span *rest, struct buf *binary_out, struct error *err)
+/* Decodes up to the line TAIL. */
+static enum status decode_any_lines(struct span *rest, const char *tail, struct buf *binary_out,
+                                    struct error *err)
 {
     size_t start = binary_out->len;
     struct pgp_base64 decoder;
@@ -151,7 +84,7 @@ static enum status decode_any_lines(struct span *rest, struct buf *binary_out, s
 
     pgp_base64_start(&decoder, binary_out);
     while (take_any_line(rest, &line)) {
-        if (equals(line, CERTIFICATE_TAIL)) {
+        if (equals(line, tail)) {
             if (!pgp_base64_end(&decoder))
                 return damaged(err, "the base64 ends inside a group");
             if (!crc_line.p)
@@ -167,7 +100,31 @@ static enum status decode_any_lines(struct span *rest, struct buf *binary_out, s
         else if (!pgp_base64_feed(&decoder, line))
             return damaged(err, "a character that is not base64");
     }
-    return damaged(err, "it does not end with " CERTIFICATE_TAIL);
+    return error_set(err, STATUS_INVALID, "damaged ASCII armor: it does not end with %s", tail);
+}
+
+/* The first line that is not empty. */
+static bool take_text(struct span *rest, struct span *line_out)
+{
+    while (take_any_line(rest, line_out))
+        if (line_out->len > 0)
+            return true;
+    return false;
+}
+
+enum status pgp_armor_decode_message(struct span armored, struct buf *binary_out, struct error *err)
+{
+    struct span rest = armored, line;
+    enum status status;
+
+    if (!take_text(&rest, &line) || !equals(line, MESSAGE_HEAD))
+        return damaged(err, "it does not begin with " MESSAGE_HEAD);
+    status = skip_headers(&rest, err);
+    if (status == STATUS_OK)
+        status = decode_any_lines(&rest, MESSAGE_TAIL, binary_out, err);
+    if (status == STATUS_OK && take_text(&rest, &line))
+        status = damaged(err, "text behind " MESSAGE_TAIL);
+    return status;
 }
 
 enum status pgp_armor_next_certificate(struct span *rest, struct buf *binary_out, bool *found_out,
@@ -188,7 +145,7 @@ enum status pgp_armor_next_certificate(struct span *rest, struct buf *binary_out
             continue;
         *found_out = true;
         status = skip_headers(rest, err);
-        return status == STATUS_OK ? decode_any_lines(rest, binary_out, err) : status;
+        return status == STATUS_OK ? decode_any_lines(rest, CERTIFICATE_TAIL, binary_out, err) : status;
     }
     return STATUS_OK;
 }

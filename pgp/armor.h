@@ -1,6 +1,5 @@
 /*
- * ASCII armor (RFC 4880 §6), read by our own code: GnuPG's reader forgives too much to prove anything
- * with it.
+ * ASCII armor (RFC 4880 §6) of files and messages that people and other programs made, read by our own code.
  */
 #ifndef SEALGATE_PGP_ARMOR_H
 #define SEALGATE_PGP_ARMOR_H
@@ -12,10 +11,9 @@
 #include "base/span.h"
 
 /*
- * Decodes a message that we made ourselves, and appends the data to BINARY_OUT. Exactly this form and no
- * other: "-----BEGIN PGP MESSAGE-----", an empty line (no armor headers), base64 in full lines of 64
- * and a shorter last one, "=" and the CRC24, "-----END PGP MESSAGE-----"; every line ends in CRLF;
- * nothing before or behind. STATUS_INVALID: any other form, or a CRC that is wrong.
+ * Decodes a message that others made, and appends the data to BINARY_OUT. Armor headers, LF or CRLF, any line
+ * length and white space around it are fine; the CRC may be missing (RFC 9580 §6.1) but not wrong.
+ * STATUS_INVALID: text before or behind, or damage. What we made ourselves is judged by pgp/armored.h.
  */
 MUST_USE enum status pgp_armor_decode_message(struct span armored, struct buf *binary_out, struct error *err);
 

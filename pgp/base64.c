@@ -4,10 +4,17 @@
 #define CRC24_INIT 0xb704ceu
 #define CRC24_POLY 0x1864cfbu
 
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+uint32_t pgp_base64_value(char c)
+{
+    const char *at = c ? strchr(alphabet, c) : NULL;
+
+    return at ? (uint32_t)(at - alphabet) : 0;
+}
+
 void pgp_base64_start(struct pgp_base64 *decoder, struct buf *out)
 {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
     *decoder = (struct pgp_base64){.out = out};
     memset(decoder->value, NOT_BASE64, sizeof decoder->value);
     for (uint8_t i = 0; i < NOT_BASE64; i++)
@@ -62,19 +69,32 @@ bool pgp_base64_end(struct pgp_base64 *decoder)
     return false;
 }
 
-uint32_t pgp_crc24(struct span data)
+void pgp_crc24_start(struct pgp_crc24 *crc)
 {
-    uint32_t table[256];
-    uint32_t crc = CRC24_INIT;
-
+    crc->value = CRC24_INIT;
     for (uint32_t i = 0; i < 256; i++) {
         uint32_t v = i << 16;
 
         for (int bit = 0; bit < 8; bit++)
             v = v << 1 ^ (v & 0x800000u ? CRC24_POLY : 0);
-        table[i] = v & 0xffffffu;
+        crc->table[i] = v & 0xffffffu;
     }
+}
+
+void pgp_crc24_add(struct pgp_crc24 *crc, struct span data)
+{
+    uint32_t value = crc->value;
+
     for (size_t i = 0; i < data.len; i++)
-        crc = (crc << 8 & 0xffffffu) ^ table[(crc >> 16 & 0xff) ^ (uint8_t)data.p[i]];
-    return crc;
+        value = (value << 8 & 0xffffffu) ^ crc->table[(value >> 16 & 0xff) ^ (uint8_t)data.p[i]];
+    crc->value = value;
+}
+
+uint32_t pgp_crc24(struct span data)
+{
+    struct pgp_crc24 crc;
+
+    pgp_crc24_start(&crc);
+    pgp_crc24_add(&crc, data);
+    return crc.value;
 }

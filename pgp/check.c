@@ -1,10 +1,13 @@
-#include "pgp/armor.h"
+#include "pgp/armored.h"
 #include "pgp/packet.h"
 #include "pgp/pgp.h"
 
 #define PKESK_VERSION 3
-#define PKESK_HEAD 10 /* version, key ID, algorithm (RFC 4880 §5.1) */
+#define PKESK_HEAD 10  /* version, key ID, algorithm (RFC 4880 §5.1) */
+#define PKESK_MAX 2200 /* bytes of one: ElGamal of 8192 bits, with its header */
+#define FRONT_MAX 8192 /* for one more than expected, which is then found */
 #define SEIPD_VERSION 1
+#define PARTIAL_FIRST_MIN 512 /* RFC 4880 §4.2.2.4 */
 
 /*
  * What SEIPD holds beside the plaintext, at least (RFC 4880 §5.13): its version; a prefix of the cipher's
@@ -61,29 +64,37 @@ static size_t count_pkesks(struct span rest, const struct pgp_expected *expected
     return n;
 }
 
-/* Walks all PKESKs; *PACKET_OUT is the packet behind them, *REST what follows it. */
-static enum status check_pkesks(struct span *rest, const struct pgp_expected *expected, size_t n_expected,
-                                struct pgp_packet *packet_out, struct error *err)
+/* RFC 4880 §4.2: old and new format. */
+static bool begins_pkesk(struct span rest)
 {
-    struct span start = *rest;
+    unsigned first = rest.len > 0 ? (unsigned char)rest.p[0] : 0;
+
+    return first == (0xc0 | PGP_TAG_PKESK) || (first & 0xfc) == (0x80 | PGP_TAG_PKESK << 2);
+}
+
+/* Walks all PKESKs at the start of FRONT; *LEN_OUT are the bytes they take. */
+static enum status check_pkesks(struct span front, const struct pgp_expected *expected, size_t n_expected,
+                                size_t *len_out, struct error *err)
+{
+    struct span rest = front;
+    struct pgp_packet packet;
     uint64_t keyid;
 
-    for (;;) {
-        enum status status = next(rest, packet_out, err);
+    while (begins_pkesk(rest)) {
+        enum status status = next(&rest, &packet, err);
 
-        if (status == STATUS_OK && packet_out->tag != PGP_TAG_PKESK)
-            break;
         if (status == STATUS_OK)
-            status = read_pkesk(packet_out, expected, n_expected, &keyid, err);
+            status = read_pkesk(&packet, expected, n_expected, &keyid, err);
         if (status != STATUS_OK)
             return status;
     }
+    *len_out = front.len - rest.len;
     /*
      * Two recipients may share a key: GnuPG writes one PKESK then, and it serves both. All packets up to
      * here were walked, so the count sees the same ones.
      */
     for (size_t i = 0; i < n_expected; i++) {
-        size_t n = count_pkesks(start, &expected[i]);
+        size_t n = count_pkesks(span_of(front.p, *len_out), &expected[i]);
 
         if (n != 1)
             return unproven(err, n == 0 ? "no PKESK for one of the recipients"
@@ -92,34 +103,123 @@ static enum status check_pkesks(struct span *rest, const struct pgp_expected *ex
     return STATUS_OK;
 }
 
-/* RFC 4880 §5.13. A SED packet (tag 9) has no MDC: its plaintext could be changed unseen (EFAIL). */
-static enum status check_seipd(const struct pgp_packet *packet, size_t plaintext_len, struct error *err)
+/* ---- the SEIPD packet, which is as large as the message: only its framing is read ---- */
+
+static bool take_octets(const struct pgp_armored *data, size_t *at, size_t n, uint8_t *out)
 {
-    if (packet->tag == PGP_TAG_SED)
+    if (!pgp_armored_read(data, *at, n, out))
+        return false;
+    *at += n;
+    return true;
+}
+
+/* New-format body length (RFC 4880 §4.2.2); false: the data ends in it. */
+static bool take_length(const struct pgp_armored *data, size_t *at, size_t *len_out, bool *partial_out)
+{
+    uint8_t first, more[4];
+
+    *partial_out = false;
+    if (!take_octets(data, at, 1, &first))
+        return false;
+    *len_out = first;
+    if (first < 192)
+        return true;
+    if (first < 224) {
+        *len_out = ((size_t)(first - 192) << 8) + 192;
+        if (!take_octets(data, at, 1, more))
+            return false;
+        *len_out += more[0];
+        return true;
+    }
+    if (first < 255) {
+        *partial_out = true;
+        *len_out = (size_t)1 << (first & 0x1f);
+        return true;
+    }
+    if (!take_octets(data, at, 4, more))
+        return false;
+    *len_out = (size_t)pgp_packet_number((const char *)more, 4);
+    return true;
+}
+
+/* Bytes of the body from AT on, which must reach exactly to the end of the data. */
+static enum status measure_seipd(const struct pgp_armored *data, size_t at, size_t *len_out,
+                                 struct error *err)
+{
+    bool partial = true;
+    size_t len;
+
+    *len_out = 0;
+    for (bool first = true; partial; first = false) {
+        if (!take_length(data, &at, &len, &partial) || len > data->len - at)
+            return unproven(err, "a packet is longer than the data");
+        if (partial && first && len < PARTIAL_FIRST_MIN)
+            return unproven(err, "the first part of a packet is shorter than 512 octets");
+        *len_out += len;
+        at += len;
+    }
+    return at == data->len ? STATUS_OK : unproven(err, "bytes behind the SEIPD packet");
+}
+
+/* RFC 4880 §5.13. A SED packet (tag 9) has no MDC: its plaintext could be changed unseen (EFAIL). */
+static enum status check_seipd(const struct pgp_armored *data, size_t at, size_t plaintext_len,
+                               struct error *err)
+{
+    uint8_t tag, version;
+    size_t len, first_len, body;
+    bool partial;
+    enum status status;
+
+    if (!pgp_armored_read(data, at, 1, &tag))
+        return unproven(err, "no encrypted data behind the PKESK packets");
+    if (tag == (0xc0 | PGP_TAG_SED) || (tag & 0xfc) == (0x80 | PGP_TAG_SED << 2))
         return unproven(err, "encrypted data without MDC");
-    if (packet->tag == PGP_TAG_SKESK)
+    if (tag == (0xc0 | PGP_TAG_SKESK) || (tag & 0xfc) == (0x80 | PGP_TAG_SKESK << 2))
         return unproven(err, "it can be read with a password");
-    if (packet->tag != PGP_TAG_SEIPD)
+    if (tag != (0xc0 | PGP_TAG_SEIPD))
         return unproven(err, "a packet that is neither PKESK nor SEIPD");
-    if (packet->body_len == 0 || packet->body.p[0] != SEIPD_VERSION)
+    status = measure_seipd(data, at + 1, &len, err);
+    if (status != STATUS_OK)
+        return status;
+    body = at + 1;
+    if (!take_length(data, &body, &first_len, &partial) || first_len == 0 ||
+        !pgp_armored_read(data, body, 1, &version) || version != SEIPD_VERSION)
         return unproven(err, "a SEIPD packet that is not version 1");
-    if (packet->body_len < SEIPD_EXTRA || packet->body_len - SEIPD_EXTRA < plaintext_len)
+    if (len < SEIPD_EXTRA || len - SEIPD_EXTRA < plaintext_len)
         return unproven(err, "it is shorter than its plaintext");
     return STATUS_OK;
 }
 
-static enum status check_packets(struct span data, const struct pgp_expected *expected, size_t n_expected,
-                                 size_t plaintext_len, struct error *err)
-{
-    struct span rest = data;
-    struct pgp_packet packet;
-    enum status status;
+/* ---- all of it ---- */
 
-    status = check_pkesks(&rest, expected, n_expected, &packet, err);
+/* The front of DATA, in which the PKESKs lie; they are the only packets read whole. */
+static enum status read_front(const struct pgp_armored *data, size_t n_expected, struct buf *front,
+                              struct error *err)
+{
+    size_t want = FRONT_MAX + n_expected * PKESK_MAX;
+    size_t len = data->len < want ? data->len : want;
+    uint8_t *to;
+
+    buf_init(front, len);
+    to = buf_reserve(front, len);
+    if (!to || !pgp_armored_read(data, 0, len, to))
+        return error_set(err, STATUS_TEMPORARY, "cannot check an OpenPGP message: out of memory");
+    buf_commit(front, len);
+    return STATUS_OK;
+}
+
+static enum status check_data(const struct pgp_armored *data, const struct pgp_expected *expected,
+                              size_t n_expected, size_t plaintext_len, struct error *err)
+{
+    struct buf front;
+    size_t seipd = 0;
+    enum status status = read_front(data, n_expected, &front, err);
+
     if (status == STATUS_OK)
-        status = check_seipd(&packet, plaintext_len, err);
-    if (status == STATUS_OK && rest.len > 0)
-        status = unproven(err, "bytes behind the SEIPD packet");
+        status = check_pkesks(buf_span(&front), expected, n_expected, &seipd, err);
+    if (status == STATUS_OK)
+        status = check_seipd(data, seipd, plaintext_len, err);
+    buf_free(&front);
     return status;
 }
 
@@ -127,21 +227,16 @@ enum status pgp_check_message(struct span armored, const struct pgp_expected *ex
                               size_t plaintext_len, struct error *err)
 {
     struct error why = {0};
+    struct pgp_armored data;
     enum status status;
-    struct buf data;
 
     if (n_expected == 0)
         return unproven(err, "nobody is expected to read it");
     if (armored.len == 0)
         return unproven(err, "it is empty");
-    buf_init(&data, armored.len);
-    status = pgp_armor_decode_message(armored, &data, &why);
-    if (status == STATUS_OK)
-        status = check_packets(buf_span(&data), expected, n_expected, plaintext_len, err);
-    else if (data.failed)
-        status = error_set(err, STATUS_TEMPORARY, "cannot check an OpenPGP message: out of memory");
-    else
-        status = unproven(err, why.text);
-    buf_free(&data);
-    return status;
+    status = pgp_armored_open(armored, &data, &why);
+    if (status == STATUS_TEMPORARY)
+        return error_set(err, status, "%s", why.text);
+    return status == STATUS_OK ? check_data(&data, expected, n_expected, plaintext_len, err)
+                               : unproven(err, why.text);
 }

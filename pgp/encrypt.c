@@ -1,7 +1,8 @@
-#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 
+#include "pgp/encrypt.h"
 #include "pgp/engine.h"
-#include "pgp/pgp.h"
 
 /*
  * GPGME spins for ever when gpg dies with plaintext unsent, and hangs when gpg hangs. There is no time
@@ -41,26 +42,30 @@ static enum status name_recipients(const struct pgp_recipient *recipients, size_
     return buf_check(names, "the list of certificates", err);
 }
 
-/* GPGME's data callback: appends with CRLF line ends (RFC 3156 §3). */
-static ssize_t append_crlf(void *handle, const void *bytes, size_t len)
+/* ---- what GnuPG says of the run ---- */
+
+/* Names of RFC 4880 §9.2, by number. */
+static const char *cipher_name(long algorithm)
 {
-    struct span rest = span_of(bytes, len);
-    struct buf *out = handle;
+    static const char *const known[] = {
+        [1] = "IDEA",         [2] = "3DES",         [3] = "CAST5",       [4] = "Blowfish",
+        [7] = "AES128",       [8] = "AES192",       [9] = "AES256",      [10] = "Twofish",
+        [11] = "Camellia128", [12] = "Camellia192", [13] = "Camellia256"};
 
-    while (rest.len > 0) {
-        const char *lf = memchr(rest.p, '\n', rest.len);
-        size_t line = lf ? (size_t)(lf - rest.p) : rest.len;
+    if (algorithm < 0 || (size_t)algorithm >= sizeof known / sizeof *known || !known[algorithm])
+        return "unknown";
+    return known[algorithm];
+}
 
-        buf_append(out, rest.p, line);
-        if (lf)
-            buf_append_str(out, "\r\n");
-        line += lf ? 1 : 0;
-        rest = span_of(rest.p + line, rest.len - line);
-    }
-    if (!out->failed)
-        return (ssize_t)len;
-    errno = EFBIG;
-    return -1;
+/* BEGIN_ENCRYPTION <mdc method> <algorithm> */
+static gpgme_error_t note_status(void *arg, const char *keyword, const char *args)
+{
+    struct pgp_run *run = arg;
+    const char *space = strchr(args, ' ');
+
+    if (strcmp(keyword, "BEGIN_ENCRYPTION") == 0 && space)
+        snprintf(run->cipher, sizeof run->cipher, "%s", cipher_name(strtol(space, NULL, 10)));
+    return 0;
 }
 
 static enum status explain(gpgme_ctx_t ctx, gpgme_error_t code, struct error *err)
@@ -72,43 +77,54 @@ static enum status explain(gpgme_ctx_t ctx, gpgme_error_t code, struct error *er
     return bad ? error_prefix(err, "certificate %s", bad) : STATUS_TEMPORARY;
 }
 
-static enum status run(gpgme_ctx_t ctx, const char *names, struct span plaintext, struct buf *armored_out,
-                       struct error *err)
+static gpgme_error_t start(gpgme_ctx_t ctx, const char *names, struct pgp_run *run)
 {
-    struct gpgme_data_cbs callbacks = {.write = append_crlf};
-    gpgme_data_t plain = NULL, cipher = NULL;
-    enum status status = STATUS_OK;
-    gpgme_error_t code;
+    const gpgme_encrypt_flags_t flags =
+        GPGME_ENCRYPT_ALWAYS_TRUST | GPGME_ENCRYPT_NO_ENCRYPT_TO | GPGME_ENCRYPT_NO_COMPRESS;
 
-    code = gpgme_data_new_from_mem(&plain, plaintext.len ? plaintext.p : "", plaintext.len, 0);
-    if (!code)
-        code = gpgme_data_new_from_cbs(&cipher, &callbacks, armored_out);
-    if (!code)
-        code = gpgme_op_encrypt_ext(ctx, NULL, names,
-                                    GPGME_ENCRYPT_ALWAYS_TRUST | GPGME_ENCRYPT_NO_ENCRYPT_TO |
-                                        GPGME_ENCRYPT_NO_COMPRESS,
-                                    plain, cipher);
-    if (code)
-        status = explain(ctx, code, err);
-    gpgme_data_release(plain);
-    gpgme_data_release(cipher);
-    return armored_out->failed ? buf_check(armored_out, "an encrypted message", err) : status;
+    gpgme_set_status_cb(ctx, note_status, run);
+    if (run->sign)
+        return gpgme_op_encrypt_sign_ext(ctx, NULL, names, flags, run->input.data, run->output.data);
+    return gpgme_op_encrypt_ext(ctx, NULL, names, flags, run->input.data, run->output.data);
 }
 
-enum status pgp_encrypt(struct pgp_engine *engine, const struct pgp_recipient *recipients,
-                        size_t n_recipients, struct span plaintext, struct buf *armored_out,
-                        struct error *err)
+enum status pgp_run_encrypt(gpgme_ctx_t ctx, const struct pgp_recipient *recipients, size_t n_recipients,
+                            struct spans plaintext, const struct sink *armored, struct pgp_run *run,
+                            struct error *err)
 {
-    enum status status;
+    gpgme_error_t code;
     struct buf names;
+    enum status status;
 
     buf_init(&names, 1u << 20);
     status = name_recipients(recipients, n_recipients, &names, err);
-    if (status == STATUS_OK)
-        status = run(engine->ctx, buf_str(&names), plaintext, armored_out, err);
-    /* GnuPG may have written a message for the other recipients: it is thrown away. */
-    if (status != STATUS_OK)
-        buf_reset(armored_out);
+    if (status == STATUS_OK) {
+        code = pgp_input_open(&run->input, plaintext);
+        if (!code)
+            code = pgp_output_open(&run->output, armored);
+        if (!code)
+            code = start(ctx, buf_str(&names), run);
+        if (code)
+            status = explain(ctx, code, err);
+        /* Whatever GnuPG made of it, the sink's own failure is the cause. */
+        if (run->output.status != STATUS_OK)
+            status = error_set(err, run->output.status, "%s", run->output.err.text);
+    }
+    gpgme_set_status_cb(ctx, NULL, NULL);
+    pgp_input_close(&run->input);
+    pgp_output_close(&run->output);
     buf_free(&names);
+    return status;
+}
+
+enum status pgp_encrypt(struct pgp_engine *engine, const struct pgp_recipient *recipients,
+                        size_t n_recipients, struct spans plaintext, const struct sink *armored,
+                        char cipher_out[PGP_CIPHER_SIZE], struct error *err)
+{
+    struct pgp_run run = {0};
+    enum status status =
+        pgp_run_encrypt(engine->ctx, recipients, n_recipients, plaintext, armored, &run, err);
+
+    memcpy(cipher_out, run.cipher, PGP_CIPHER_SIZE);
     return status;
 }

@@ -59,7 +59,7 @@ enum status pgp_engine_open(const struct pgp_engine_settings *settings, struct p
     /* Before the first use: without it GPGME runs six helper programs and asks for the user's own home. */
     if (gpgme_set_global_flag("disable-gpgconf", "1") != 0 || !gpgme_check_version(GPGME_NEEDED))
         return error_set(err, STATUS_INTERNAL, "GPGME is older than " GPGME_NEEDED ": install libgpgme11");
-    status = pgp_home_prepare(settings->home, err);
+    status = pgp_home_prepare(settings->home, settings->signing, err);
     if (status != STATUS_OK)
         return status;
     engine = calloc(1, sizeof *engine);
@@ -78,6 +78,7 @@ void pgp_engine_close(struct pgp_engine *engine)
 {
     if (!engine)
         return;
+    gpgme_key_unref(engine->signer);
     gpgme_release(engine->ctx);
     free(engine);
 }

@@ -7,7 +7,8 @@
 #include "pgp/pgp.h"
 
 struct pgp_engine {
-    gpgme_ctx_t ctx; /* kept: setting its engine again would run "gpg --version" again */
+    gpgme_ctx_t ctx;    /* kept: setting its engine again would run "gpg --version" again */
+    gpgme_key_t signer; /* the key that signed last: listing it again would run gpg again; NULL: none */
 };
 
 /* Fills ERR with WHAT and GPGME's text for CODE; STATUS_TEMPORARY. */

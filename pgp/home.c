@@ -16,25 +16,32 @@
  * no-repair-keys keeps GnuPG from trying every signature on every user ID, for 40 s with 1,000 of each
  * (A14). The ciphers stand in our order, so that a certificate cannot lead to a weak one.
  */
-static const char gpg_conf[] = "batch\n"
-                               "no-tty\n"
-                               "no-greeting\n"
-                               "quiet\n"
-                               "trust-model direct\n"
-                               "no-auto-key-locate\n"
-                               "no-auto-key-retrieve\n"
-                               "no-auto-check-trustdb\n"
-                               "no-random-seed-file\n"
-                               "no-default-keyring\n"
-                               "disable-dirmngr\n"
-                               "no-autostart\n"
-                               "no-comments\n"
-                               "no-emit-version\n"
-                               "no-encrypt-to\n"
-                               "no-throw-keyids\n"
-                               "import-options self-sigs-only,no-repair-keys\n"
-                               "exit-on-status-write-error\n"
-                               "personal-cipher-preferences AES256 AES192 AES\n";
+static const char common[] = "batch\n"
+                             "no-tty\n"
+                             "no-greeting\n"
+                             "quiet\n"
+                             "trust-model direct\n"
+                             "no-auto-key-locate\n"
+                             "no-auto-key-retrieve\n"
+                             "no-auto-check-trustdb\n"
+                             "no-random-seed-file\n"
+                             "disable-dirmngr\n"
+                             "no-autostart\n"
+                             "no-comments\n"
+                             "no-emit-version\n"
+                             "no-encrypt-to\n"
+                             "no-throw-keyids\n"
+                             "import-options self-sigs-only,no-repair-keys\n"
+                             "exit-on-status-write-error\n"
+                             "personal-cipher-preferences AES256 AES192 AES\n";
+
+/* Certificates come as files, so no keyring is read. */
+static const char sealing[] = "no-default-keyring\n";
+
+/* Keys to sign with lie in the keyring, and the agent that the supervisor runs has the secret ones: GnuPG
+ * itself must not start another ("no-autostart"). */
+static const char signing[] = "personal-digest-preferences SHA512 SHA384 SHA256\n"
+                              "weak-digest SHA1\n";
 
 static enum status open_private(const char *path, int *dir_out, struct error *err)
 {
@@ -55,18 +62,25 @@ static enum status open_private(const char *path, int *dir_out, struct error *er
     return STATUS_OK;
 }
 
-static bool write_file(int dir, const char *name)
+static bool write_text(int fd, const char *text)
+{
+    size_t len = strlen(text);
+
+    return write(fd, text, len) == (ssize_t)len;
+}
+
+static bool write_file(int dir, const char *name, bool for_signing)
 {
     int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     bool written;
 
     if (fd < 0)
         return false;
-    written = write(fd, gpg_conf, sizeof gpg_conf - 1) == (ssize_t)(sizeof gpg_conf - 1);
+    written = write_text(fd, common) && write_text(fd, for_signing ? signing : sealing);
     return close(fd) == 0 && written;
 }
 
-enum status pgp_home_prepare(const char *path, struct error *err)
+enum status pgp_home_prepare(const char *path, bool for_signing, struct error *err)
 {
     enum status status;
     char name[40];
@@ -77,7 +91,7 @@ enum status pgp_home_prepare(const char *path, struct error *err)
         return status;
     /* Renamed into place, because a gpg of another worker may be reading it. */
     snprintf(name, sizeof name, "gpg.conf.%ld", (long)getpid());
-    if (!write_file(dir, name) || renameat(dir, name, dir, "gpg.conf") != 0) {
+    if (!write_file(dir, name, for_signing) || renameat(dir, name, dir, "gpg.conf") != 0) {
         status = error_errno(err, STATUS_TEMPORARY, errno, "cannot write gpg.conf in %s", path);
         unlinkat(dir, name, 0);
     }

@@ -19,8 +19,8 @@ struct pgp_message {
  * CRC24 if there is one) or binary; PKESK version 3 packets, at least one; no SKESK; then exactly one SEIPD
  * version 1 packet that consumes the rest and can hold a literal packet and MDC. STATUS_INVALID with the
  * reason: anything else, so also marker packets, SED, text before or behind, two messages, version 6 PKESK.
- * STATUS_LIMIT: more than PGP_MESSAGE_KEYS_MAX. Memory: constant but for the key IDs. Free with
- * pgp_message_free.
+ * STATUS_LIMIT: more than PGP_MESSAGE_KEYS_MAX. Holds the decoded data of an armored message meanwhile. Free
+ * with pgp_message_free.
  */
 MUST_USE enum status pgp_message_read(struct span data, struct pgp_message *message_out, struct error *err);
 void pgp_message_free(struct pgp_message *message);

@@ -26,6 +26,7 @@
 struct pgp_engine_settings {
     const char *gpg_path; /* "/usr/bin/gpg" */
     const char *home;     /* private folder, 0700, short path (socket limit); gpg.conf is written there */
+    bool signing;         /* HOME holds keys to sign with, which its agent knows (pgp/sign.h) */
 };
 
 struct pgp_engine;
@@ -99,17 +100,20 @@ struct pgp_recipient {
     const char *certificate_path; /* file with exactly one binary certificate (gpg --file) */
 };
 
+#define PGP_CIPHER_SIZE 16
+
 /*
  * Encrypts PLAINTEXT as one armored OpenPGP message (PKESK per recipient, SEIPD with MDC, no compression,
- * literal data in binary mode) appended to ARMORED_OUT, with CRLF line ends (RFC 3156 §3). ALWAYS_TRUST,
- * NO_ENCRYPT_TO, NO_COMPRESS, no user's gpg.conf. An unusable certificate is STATUS_TEMPORARY with its path
- * in the text; ciphertext for the others is thrown away. Any failure leaves ARMORED_OUT reset; STATUS_LIMIT:
- * over its bound. No time limit in here: the caller is a worker with a deadline. The result is not proven
- * yet: call pgp_check_message.
+ * literal data in binary mode) into the sink ARMORED, with CRLF line ends (RFC 3156 §3). ALWAYS_TRUST,
+ * NO_ENCRYPT_TO, NO_COMPRESS, no user's gpg.conf. CIPHER_OUT is the algorithm that GnuPG chose by the
+ * recipients' preferences ("AES256"). An unusable certificate is STATUS_TEMPORARY with its path in the text;
+ * a failure of the sink is passed on. After any failure what the sink got is to be thrown away: it may be a
+ * message for the other recipients. No time limit in here: the caller is a worker with a deadline. The result
+ * is not proven yet: call pgp_check_message.
  */
 MUST_USE enum status pgp_encrypt(struct pgp_engine *engine, const struct pgp_recipient *recipients,
-                                 size_t n_recipients, struct span plaintext, struct buf *armored_out,
-                                 struct error *err);
+                                 size_t n_recipients, struct spans plaintext, const struct sink *armored,
+                                 char cipher_out[PGP_CIPHER_SIZE], struct error *err);
 
 /* The key IDs, of which exactly one PKESK must name one, of one intended recipient. */
 struct pgp_expected {

@@ -31,7 +31,8 @@ MUST_USE enum status pgp_sign(struct pgp_engine *engine, const struct pgp_signer
  */
 MUST_USE enum status pgp_sign_encrypt(struct pgp_engine *engine, const struct pgp_signer *signer,
                                       const struct pgp_recipient *recipients, size_t n_recipients,
-                                      struct spans plaintext, const struct sink *armored, struct error *err);
+                                      struct spans plaintext, const struct sink *armored,
+                                      char cipher_out[PGP_CIPHER_SIZE], struct error *err);
 
 /* Is the secret key there and fit to sign now? STATUS_NOT_FOUND, STATUS_DENIED (expired, revoked, no signing
  * key), STATUS_TEMPORARY; the text says what to do. Asks no passphrase. */

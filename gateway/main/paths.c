@@ -19,6 +19,24 @@ enum status path_in_state(const struct conf *conf, const char *name, char out[PA
     return STATUS_OK;
 }
 
+enum status path_signing_home(const struct conf *conf, char out[PATH_SIZE], struct error *err)
+{
+    if (!conf->seal_signing_home)
+        return path_in_state(conf, FOLDER_SIGNING, out, err);
+    int n = snprintf(out, PATH_SIZE, "%s", conf->seal_signing_home);
+    if (n < 0 || n >= PATH_SIZE)
+        return error_set(err, STATUS_INVALID, "signing-home %s is too long", conf->seal_signing_home);
+    return STATUS_OK;
+}
+
+bool signing_needs_agent(const struct conf *conf)
+{
+    for (size_t i = 0; i < conf->n_signings; i++)
+        if (conf->signings[i].openpgp)
+            return true;
+    return false;
+}
+
 static enum status make_folder(const char *path, uid_t uid, gid_t gid, struct error *err)
 {
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
@@ -95,6 +113,11 @@ enum status state_prepare(const struct conf *conf, int *lock_fd_out, struct erro
         st = lock_state(conf, lock_fd_out, err);
     for (size_t i = 0; st == STATUS_OK && i < sizeof folders / sizeof folders[0]; i++) {
         st = path_in_state(conf, folders[i], path, err);
+        if (st == STATUS_OK)
+            st = make_folder(path, uid, gid, err);
+    }
+    if (st == STATUS_OK && signing_needs_agent(conf) && !conf->seal_signing_home) {
+        st = path_in_state(conf, FOLDER_SIGNING, path, err);
         if (st == STATUS_OK)
             st = make_folder(path, uid, gid, err);
     }

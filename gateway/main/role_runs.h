@@ -8,6 +8,7 @@ int role_keys(const struct role_start *start);
 int role_queue(const struct role_start *start);
 int role_auth(const struct role_start *start);
 int role_passwords(const struct role_start *start);
+int role_agent(const struct role_start *start);
 int role_seal(const struct role_start *start);
 int role_delivery(const struct role_start *start);
 int role_control(const struct role_start *start);

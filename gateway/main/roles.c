@@ -30,6 +30,12 @@ static unsigned seal_processes(const struct conf *conf)
     return (unsigned)conf->seal_workers;
 }
 
+/* Only where there are OpenPGP keys to sign with. */
+static unsigned agent_processes(const struct conf *conf)
+{
+    return signing_needs_agent(conf) ? 1 : 0;
+}
+
 /* Started in this order: what others call comes first. */
 const struct role roles[ROLES] = {
     {
@@ -75,6 +81,13 @@ const struct role roles[ROLES] = {
         .processes = passwords_processes,
         .run = role_passwords,
         .stop_rank = 3,
+    },
+    {
+        .name = "agent",
+        .folder = FOLDER_EMPTY,
+        .processes = agent_processes,
+        .run = role_agent,
+        .stop_rank = 2,
     },
     {
         .name = "seal",

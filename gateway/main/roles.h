@@ -52,7 +52,7 @@ struct role {
     unsigned stop_rank; /* on SIGTERM lower ranks stop first: nothing is cut off from what it still needs */
 };
 
-#define ROLES 8
+#define ROLES 9
 extern const struct role roles[ROLES];
 
 const struct role *role_find(const char *name);

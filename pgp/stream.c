@@ -1,0 +1,85 @@
+#include "pgp/stream.h"
+
+#include <errno.h>
+
+#define CHUNK 4096 /* bytes that become CRLF lines at once */
+
+static ssize_t read_pieces(void *handle, void *to, size_t size)
+{
+    struct pgp_input *input = handle;
+    char *out = to;
+    size_t done = 0;
+
+    while (done < size && input->piece < input->pieces.n) {
+        struct span piece = input->pieces.items[input->piece];
+        size_t part = piece.len - input->at < size - done ? piece.len - input->at : size - done;
+
+        if (part > 0)
+            memcpy(out + done, piece.p + input->at, part);
+        done += part;
+        input->at += part;
+        if (input->at < piece.len)
+            break;
+        input->piece++;
+        input->at = 0;
+    }
+    return (ssize_t)done;
+}
+
+static struct gpgme_data_cbs read_callbacks = {.read = read_pieces};
+
+gpgme_error_t pgp_input_open(struct pgp_input *input, struct spans pieces)
+{
+    *input = (struct pgp_input){.pieces = pieces};
+    return gpgme_data_new_from_cbs(&input->data, &read_callbacks, input);
+}
+
+void pgp_input_close(struct pgp_input *input)
+{
+    gpgme_data_release(input->data);
+    input->data = NULL;
+}
+
+static void write_chunk(struct pgp_output *output, struct span chunk)
+{
+    char lines[2 * CHUNK];
+    size_t len = 0;
+
+    for (size_t i = 0; i < chunk.len; i++) {
+        if (chunk.p[i] == '\n')
+            lines[len++] = '\r';
+        lines[len++] = chunk.p[i];
+    }
+    output->status = sink_write(output->sink, span_of(lines, len), &output->err);
+}
+
+static ssize_t write_crlf(void *handle, const void *bytes, size_t size)
+{
+    struct pgp_output *output = handle;
+    struct span rest = span_of(bytes, size);
+
+    while (rest.len > 0 && output->status == STATUS_OK) {
+        size_t part = rest.len < CHUNK ? rest.len : CHUNK;
+
+        write_chunk(output, span_of(rest.p, part));
+        rest = span_of(rest.p + part, rest.len - part);
+    }
+    if (output->status == STATUS_OK)
+        return (ssize_t)size;
+    errno = EFBIG;
+    return -1;
+}
+
+static struct gpgme_data_cbs write_callbacks = {.write = write_crlf};
+
+gpgme_error_t pgp_output_open(struct pgp_output *output, const struct sink *sink)
+{
+    *output = (struct pgp_output){.sink = sink, .status = STATUS_OK};
+    return gpgme_data_new_from_cbs(&output->data, &write_callbacks, output);
+}
+
+void pgp_output_close(struct pgp_output *output)
+{
+    gpgme_data_release(output->data);
+    output->data = NULL;
+}
