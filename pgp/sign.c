@@ -27,19 +27,20 @@ static enum status explain_get(gpgme_error_t code, const char *fingerprint, stru
     gpg_err_code_t why = gpgme_err_code(code);
 
     if (why == GPG_ERR_EOF || why == GPG_ERR_NO_SECKEY || why == GPG_ERR_NO_PUBKEY)
-        return error_set(err, STATUS_NOT_FOUND,
-                         "there is no secret OpenPGP key %s: import it into the signing home while the gateway "
-                         "runs (gpg --homedir … --import)",
-                         fingerprint);
+        return error_set(
+            err, STATUS_NOT_FOUND,
+            "there is no secret OpenPGP key %s: import it into the signing home while the gateway "
+            "runs (gpg --homedir … --import)",
+            fingerprint);
     return pgp_engine_error(err, code, failed);
 }
 
 static enum status judge(gpgme_key_t key, const char *fingerprint, struct error *err)
 {
-    const char *why = key->revoked    ? "is revoked"
-                      : key->expired  ? "is expired"
-                      : key->disabled ? "is disabled"
-                      : key->invalid  ? "has no valid self-signature"
+    const char *why = key->revoked     ? "is revoked"
+                      : key->expired   ? "is expired"
+                      : key->disabled  ? "is disabled"
+                      : key->invalid   ? "has no valid self-signature"
                       : !key->can_sign ? "may not sign, or its signing subkey is expired or revoked"
                                        : NULL;
 
@@ -132,8 +133,8 @@ static enum status explain(gpgme_error_t code, const char *fingerprint, struct e
 }
 
 /* GnuPG says success also when it died: only a signature that it reports counts. */
-static enum status check_result(struct pgp_engine *engine, const char *fingerprint, gpgme_hash_algo_t *hash_out,
-                                struct error *err)
+static enum status check_result(struct pgp_engine *engine, const char *fingerprint,
+                                gpgme_hash_algo_t *hash_out, struct error *err)
 {
     gpgme_sign_result_t result = gpgme_op_sign_result(engine->ctx);
     gpgme_new_signature_t made = result ? result->signatures : NULL;
@@ -201,8 +202,7 @@ static enum status verify(struct pgp_engine *engine, struct spans text, const st
            has_fingerprint(engine->signer, result->signatures->fpr);
     gpgme_data_release(signature);
     pgp_input_close(&input);
-    return good ? STATUS_OK
-                : error_set(err, STATUS_TEMPORARY, "%s: the signature does not verify", failed);
+    return good ? STATUS_OK : error_set(err, STATUS_TEMPORARY, "%s: the signature does not verify", failed);
 }
 
 enum status pgp_sign(struct pgp_engine *engine, const struct pgp_signer *signer, struct spans text,

@@ -65,10 +65,10 @@ enum status smime_certificate_parse(struct span der, X509 **cert_out, struct err
     return STATUS_OK;
 }
 
-bool smime_certificate_is_repeated(const struct span *certificates, size_t i)
+bool smime_recipient_is_repeated(const struct smime_order *order, size_t i)
 {
     for (size_t earlier = 0; earlier < i; earlier++) {
-        if (span_eq(certificates[earlier], certificates[i])) {
+        if (span_eq(order->recipients[earlier].certificate, order->recipients[i].certificate)) {
             return true;
         }
     }

@@ -2,247 +2,258 @@
 
 #include <openssl/err.h>
 #include <openssl/objects.h>
-#include <openssl/x509.h>
 
-#include "smime/certificate.h"
-#include "smime/der.h"
-#include "smime/smime.h"
+#include "smime/cms_layout.h"
+#include "smime/recipient_infos.h"
 
-#define BLOCK 16       /* AES block, and the IV of CBC (RFC 3565 §2.1) */
-#define WRAPPED_KEY 40 /* AES key wrap of a 32-byte key (RFC 3394 §2.2.1) */
-#define UNCOMPRESSED 4 /* first byte of an uncompressed point (SEC 1 §2.3.3) */
+#define OUTER_MIN 6 /* bytes with which the length of the whole is known */
+/* A RecipientInfo beside identifiers, encrypted key and point; and what stands around all of them. */
+#define INFO_MAX 300
+#define AROUND_MAX 1024
 
-/* Functions that judge a piece of the message return NULL, or what is wrong with it. */
-
-/* A certificate, and so one RecipientInfo that must be there. */
-struct expected {
-    struct buf id; /* content of its IssuerAndSerialNumber in DER */
-    struct smime_key key;
-    bool found;
+struct smime_check {
+    struct smime_expected *expected;
+    size_t n;
+    enum smime_cipher cipher;
+    size_t content_len, tail_len, head_max;
+    struct buf head; /* up to the first byte of the encrypted content */
+    size_t head_len; /* 0: not known yet */
+    size_t total;    /* bytes of the message, by its outermost length */
+    size_t seen;     /* bytes fed */
+    uint8_t tail[SMIME_MAC_TLV];
+    size_t n_tail;
 };
 
-/* A RecipientInfo of the message. */
-struct present {
-    struct smime_der id; /* content of IssuerAndSerialNumber */
-    enum smime_key_type type;
-    size_t size; /* bytes of the encrypted key (RSA) or of the ephemeral point (EC) */
-};
+/* ---- the structure around the content ---- */
 
-/* RFC 5652 §6.2.1 with issuerAndSerialNumber, hence version 0; RFC 3370 §4.2.1: rsaEncryption with NULL. */
-static const char *read_key_transport(struct smime_der *infos, struct present *out)
+/* RFC 3565 §4.1, RFC 5084 §3.2. */
+static const char *check_algorithm(const struct smime_check *check, struct smime_der algorithm)
 {
-    struct smime_der info = smime_der_take(infos, SMIME_DER_SEQUENCE);
-    smime_der_take_small(&info, 0);
-    out->id = smime_der_take(&info, SMIME_DER_SEQUENCE);
-    struct smime_der algorithm = smime_der_take(&info, SMIME_DER_SEQUENCE);
-    struct smime_der key = smime_der_take(&info, SMIME_DER_OCTET_STRING);
-    out->type = SMIME_KEY_RSA;
-    out->size = key.len;
-
-    smime_der_take_oid(&algorithm, NID_rsaEncryption);
-    struct smime_der null = smime_der_take(&algorithm, SMIME_DER_NULL);
-    bool good = smime_der_done(&info) && smime_der_done(&algorithm) && smime_der_done(&null);
-    return good ? NULL : "a KeyTransRecipientInfo is not as expected";
+    bool gcm = check->cipher == SMIME_AES256_GCM;
+    smime_der_take_oid(&algorithm, gcm ? NID_aes_256_gcm : NID_aes_256_cbc);
+    struct smime_der parameters = gcm ? smime_der_take(&algorithm, SMIME_DER_SEQUENCE) : algorithm;
+    struct smime_der iv = smime_der_take(&parameters, SMIME_DER_OCTET_STRING);
+    if (gcm) {
+        smime_der_take_small(&parameters, SMIME_MAC);
+    }
+    bool good = smime_der_done(&parameters) && (!gcm || smime_der_done(&algorithm)) &&
+                iv.len == (gcm ? SMIME_GCM_NONCE : SMIME_BLOCK);
+    return good ? NULL : "the cipher is not the one that was asked for";
 }
 
-/* The ephemeral key of RFC 5753 §3.1.1: originatorKey, id-ecPublicKey without parameters. */
-static bool read_originator(struct smime_der originator, size_t *point_out)
+/*
+ * Enters an element of the message whose end is not in the head: IDENTIFIER, then a length that must reach
+ * exactly to what follows BEHIND bytes before the end of the message.
+ */
+static bool enter(const struct smime_check *check, struct smime_der *d, uint8_t identifier, size_t behind)
 {
-    struct smime_der public_key = smime_der_take(&originator, SMIME_DER_CONSTRUCTED_1);
-    struct smime_der algorithm = smime_der_take(&public_key, SMIME_DER_SEQUENCE);
-    struct smime_der bits = smime_der_take(&public_key, SMIME_DER_BIT_STRING);
-    smime_der_take_oid(&algorithm, NID_X9_62_id_ecPublicKey);
-    if (!smime_der_done(&originator) || !smime_der_done(&public_key) || !smime_der_done(&algorithm) ||
-        bits.len < 2 || bits.p[0] != 0 || bits.p[1] != UNCOMPRESSED) {
+    if (d->failed || d->len < 2 || d->p[0] != identifier) {
         return false;
     }
-    *point_out = bits.len - 1;
-    return true;
-}
-
-/* RFC 5753 §7.1.4: ECDH with SHA-256 X9.63 KDF, then AES-256 key wrap without parameters. */
-static bool read_agreement(struct smime_der algorithm)
-{
-    smime_der_take_oid(&algorithm, NID_dhSinglePass_stdDH_sha256kdf_scheme);
-    struct smime_der wrap = smime_der_take(&algorithm, SMIME_DER_SEQUENCE);
-    smime_der_take_oid(&wrap, NID_id_aes256_wrap);
-    return smime_der_done(&algorithm) && smime_der_done(&wrap);
-}
-
-/* RFC 5652 §6.2.2, version 3, no user keying material, one recipient. */
-static const char *read_key_agreement(struct smime_der *infos, struct present *out)
-{
-    struct smime_der info = smime_der_take(infos, SMIME_DER_CONSTRUCTED_1);
-    smime_der_take_small(&info, 3);
-    struct smime_der originator = smime_der_take(&info, SMIME_DER_CONSTRUCTED_0);
-    struct smime_der algorithm = smime_der_take(&info, SMIME_DER_SEQUENCE);
-    struct smime_der keys = smime_der_take(&info, SMIME_DER_SEQUENCE);
-    struct smime_der one = smime_der_take(&keys, SMIME_DER_SEQUENCE);
-    out->id = smime_der_take(&one, SMIME_DER_SEQUENCE);
-    struct smime_der wrapped = smime_der_take(&one, SMIME_DER_OCTET_STRING);
-    out->type = SMIME_KEY_EC;
-
-    bool good = smime_der_done(&info) && smime_der_done(&keys) && smime_der_done(&one) &&
-                wrapped.len == WRAPPED_KEY && read_originator(originator, &out->size) &&
-                read_agreement(algorithm);
-    return good ? NULL : "a KeyAgreeRecipientInfo is not as expected";
-}
-
-static bool find(struct expected *expected, size_t n, const struct present *present)
-{
-    for (size_t i = 0; i < n; i++) {
-        struct expected *e = &expected[i];
-        if (!e->found && e->key.type == present->type && e->key.size == present->size &&
-            span_eq(buf_span(&e->id), span_of(present->id.p, present->id.len))) {
-            e->found = true;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* *version_out is what RFC 5652 §6.1 asks of an EnvelopedData with these. */
-static const char *check_recipients(struct smime_der infos, struct expected *expected, size_t n,
-                                    uint8_t *version_out)
-{
-    *version_out = 0;
-    if (infos.failed) {
-        return "no RecipientInfos";
-    }
-    while (infos.len > 0) {
-        struct present present = {0};
-        const char *problem = "a RecipientInfo is of a kind that was not asked for";
-        if (smime_der_is(&infos, SMIME_DER_SEQUENCE)) {
-            problem = read_key_transport(&infos, &present);
-        } else if (smime_der_is(&infos, SMIME_DER_CONSTRUCTED_1)) {
-            problem = read_key_agreement(&infos, &present);
-            *version_out = 2;
-        }
-        if (problem) {
-            return problem;
-        }
-        if (!find(expected, n, &present)) {
-            return "a RecipientInfo belongs to none of the certificates";
-        }
+    size_t n = d->p[1] & 0x80 ? d->p[1] & 0x7f : 0, len = d->p[1] & 0x80 ? 0 : d->p[1];
+    if (n > 4 || d->len < 2 + n || (n == 0 && d->p[1] & 0x80)) {
+        return false;
     }
     for (size_t i = 0; i < n; i++) {
-        if (!expected[i].found) {
-            return "a certificate has no RecipientInfo";
-        }
+        len = len << 8 | d->p[2 + i];
     }
-    return NULL;
+    /* DER: the shortest form (X.690 §10.1). */
+    if (n > 0 && (len < 128 || d->p[2] == 0)) {
+        return false;
+    }
+    d->p += 2 + n;
+    d->len -= 2 + n;
+    size_t offset = (size_t)(d->p - check->head.data);
+    return check->total - offset - behind == len;
 }
 
-/* RFC 5652 §6.3: padding fills up the last block and is never empty. */
-static const char *check_content(struct smime_der content, size_t plaintext_len)
+static const char *check_content(const struct smime_check *check, struct smime_der content)
 {
     smime_der_take_oid(&content, NID_pkcs7_data);
     struct smime_der algorithm = smime_der_take(&content, SMIME_DER_SEQUENCE);
-    struct smime_der encrypted = smime_der_take(&content, SMIME_DER_IMPLICIT_0);
-    smime_der_take_oid(&algorithm, NID_aes_256_cbc);
-    struct smime_der iv = smime_der_take(&algorithm, SMIME_DER_OCTET_STRING);
-    if (!smime_der_done(&content)) {
+    if (content.failed) {
         return "EncryptedContentInfo is not as expected";
     }
-    if (!smime_der_done(&algorithm) || iv.len != BLOCK) {
-        return "the cipher is not AES-256-CBC";
-    }
-    if (encrypted.len != (plaintext_len / BLOCK + 1) * BLOCK) {
+    if (!enter(check, &content, SMIME_DER_IMPLICIT_0, check->tail_len) || content.len != 0) {
         return "the encrypted content has not the length of the message";
+    }
+    return check_algorithm(check, algorithm);
+}
+
+static const char *check_enveloped(const struct smime_check *check, struct smime_der enveloped)
+{
+    struct smime_der as_version = enveloped;
+    smime_der_take(&enveloped, SMIME_DER_INTEGER);
+    struct smime_der infos = smime_der_take(&enveloped, SMIME_DER_SET);
+    if (!enter(check, &enveloped, SMIME_DER_SEQUENCE, check->tail_len)) {
+        return "EnvelopedData has parts that were not asked for, or lacks some";
+    }
+    uint8_t version = 0;
+    const char *problem = smime_recipient_infos_check(infos, check->expected, check->n, &version);
+    if (problem) {
+        return problem;
+    }
+    /* RFC 5083 §2.1: AuthEnvelopedData is always version 0. */
+    smime_der_take_small(&as_version, check->cipher == SMIME_AES256_GCM ? 0 : version);
+    return as_version.failed ? "the version of EnvelopedData does not fit its recipients"
+                             : check_content(check, enveloped);
+}
+
+static const char *check_head(const struct smime_check *check)
+{
+    bool gcm = check->cipher == SMIME_AES256_GCM;
+    struct smime_der all = smime_der_of(buf_span(&check->head));
+    bool good = enter(check, &all, SMIME_DER_SEQUENCE, 0);
+    smime_der_take_oid(&all, gcm ? NID_id_smime_ct_authEnvelopedData : NID_pkcs7_enveloped);
+    if (!good || !enter(check, &all, SMIME_DER_CONSTRUCTED_0, 0) ||
+        !enter(check, &all, SMIME_DER_SEQUENCE, 0)) {
+        return "not one whole ContentInfo with EnvelopedData";
+    }
+    return check_enveloped(check, all);
+}
+
+/* ---- feeding ---- */
+
+static enum status wrong(struct error *err, const char *problem)
+{
+    return error_set(err, STATUS_INTERNAL, "S/MIME output: %s", problem);
+}
+
+/* By the outermost element's own length. */
+static const char *find_lengths(struct smime_check *check)
+{
+    const uint8_t *p = check->head.data;
+    size_t n = p[1] & 0x80 ? p[1] & 0x7f : 0, len = p[1] & 0x80 ? 0 : p[1];
+    if (p[0] != SMIME_DER_SEQUENCE || n > 4 || (n == 0 && p[1] & 0x80)) {
+        return "not one whole ContentInfo with EnvelopedData";
+    }
+    for (size_t i = 0; i < n; i++) {
+        len = len << 8 | p[2 + i];
+    }
+    size_t total = 2 + n + len, rest = check->content_len + check->tail_len;
+    if (total < rest + OUTER_MIN || total - rest > check->head_max) {
+        return "the encrypted content has not the length of the message";
+    }
+    check->total = total;
+    check->head_len = total - rest;
+    return NULL;
+}
+
+/* Takes bytes off the front of *DER until the head is whole. */
+static const char *feed_head(struct smime_check *check, struct span *der)
+{
+    while (der->len > 0 && (check->head_len == 0 || check->head.len < check->head_len)) {
+        size_t want = check->head_len == 0 ? OUTER_MIN : check->head_len;
+        size_t part = want - check->head.len < der->len ? want - check->head.len : der->len;
+        buf_append(&check->head, der->p, part);
+        *der = span_of(der->p + part, der->len - part);
+        if (check->head.failed || check->head.len < want || check->head_len > 0) {
+            continue;
+        }
+        const char *problem = find_lengths(check);
+        if (problem) {
+            return problem;
+        }
     }
     return NULL;
 }
 
-static const char *check_message(struct span der, struct expected *expected, size_t n, size_t plaintext_len)
+enum status smime_check_feed(struct smime_check *check, struct span der, struct error *err)
 {
-    struct smime_der all = smime_der_of(der);
-    struct smime_der info = smime_der_take(&all, SMIME_DER_SEQUENCE);
-    smime_der_take_oid(&info, NID_pkcs7_enveloped);
-    struct smime_der explicit = smime_der_take(&info, SMIME_DER_CONSTRUCTED_0);
-    struct smime_der enveloped = smime_der_take(&explicit, SMIME_DER_SEQUENCE);
-    if (!smime_der_done(&all) || !smime_der_done(&info) || !smime_der_done(&explicit)) {
-        return "not one whole ContentInfo with EnvelopedData";
-    }
-
-    struct smime_der as_version = enveloped;
-    smime_der_take(&enveloped, SMIME_DER_INTEGER);
-    struct smime_der infos = smime_der_take(&enveloped, SMIME_DER_SET);
-    struct smime_der content = smime_der_take(&enveloped, SMIME_DER_SEQUENCE);
-    if (!smime_der_done(&enveloped)) {
-        return "EnvelopedData has parts that were not asked for, or lacks some";
-    }
-    uint8_t version = 0;
-    const char *problem = check_recipients(infos, expected, n, &version);
-    if (problem) {
-        return problem;
-    }
-    smime_der_take_small(&as_version, version);
-    return as_version.failed ? "the version of EnvelopedData does not fit its recipients"
-                             : check_content(content, plaintext_len);
-}
-
-static enum status expect(struct span der, struct expected *out, struct error *err)
-{
-    X509 *cert = NULL;
-    enum status status = smime_certificate_parse(der, &cert, err);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    unsigned char *issuer = NULL;
-    unsigned char *serial = NULL;
-    int issuer_len = i2d_X509_NAME(X509_get_issuer_name(cert), &issuer);
-    int serial_len = i2d_ASN1_INTEGER(X509_get0_serialNumber(cert), &serial);
-    smime_key_read(cert, &out->key);
-    if (issuer_len <= 0 || serial_len <= 0) {
-        status =
-            smime_failure(err, STATUS_TEMPORARY, "certificate: issuer and serial number cannot be written");
-    } else {
-        buf_append(&out->id, issuer, (size_t)issuer_len);
-        buf_append(&out->id, serial, (size_t)serial_len);
-        status = buf_check(&out->id, "certificate: issuer and serial number", err);
-    }
-    OPENSSL_free(issuer);
-    OPENSSL_free(serial);
-    X509_free(cert);
-    return status;
-}
-
-static enum status expect_all(const struct span *certificates, size_t n, struct expected *expected,
-                              size_t *n_expected_out, struct error *err)
-{
-    enum status status = STATUS_OK;
-    size_t count = 0;
-    for (size_t i = 0; i < n && status == STATUS_OK; i++) {
-        if (!smime_certificate_is_repeated(certificates, i)) {
-            buf_init(&expected[count].id, SMIME_CERTIFICATE_MAX);
-            status = expect(certificates[i], &expected[count++], err);
-        }
-    }
-    *n_expected_out = count;
-    return status;
-}
-
-enum status smime_check(struct span der, const struct span *certificates, size_t n_certificates,
-                        size_t plaintext_len, struct error *err)
-{
-    size_t n = 0;
-    struct expected *expected = calloc(n_certificates + 1, sizeof *expected);
-    if (!expected) {
+    check->seen += der.len;
+    const char *problem = feed_head(check, &der);
+    if (check->head.failed) {
         return error_set(err, STATUS_TEMPORARY, "S/MIME output: no memory to check it");
     }
+    if (!problem && check->head_len > 0 && check->seen > check->total) {
+        problem = "bytes behind its end";
+    }
+    if (problem) {
+        return wrong(err, problem);
+    }
+    /* Of what follows the head, only the tail is kept. */
+    size_t tail_at = check->total - check->tail_len, start = check->seen - der.len;
+    if (der.len > 0 && check->seen > tail_at) {
+        size_t skip = start < tail_at ? tail_at - start : 0;
+        memcpy(check->tail + check->n_tail, der.p + skip, der.len - skip);
+        check->n_tail += der.len - skip;
+    }
+    return STATUS_OK;
+}
+
+static const char *judge(const struct smime_check *check)
+{
+    if (check->n == 0) {
+        return "no certificates were given to check it against";
+    }
+    if (check->head_len == 0 || check->seen != check->total) {
+        return "not one whole ContentInfo with EnvelopedData";
+    }
+    if (check->tail_len > 0 && (check->tail[0] != SMIME_DER_OCTET_STRING || check->tail[1] != SMIME_MAC)) {
+        return "AuthEnvelopedData has no MAC of 16 bytes at its end";
+    }
+    return check_head(check);
+}
+
+enum status smime_check_end(struct smime_check *check, struct error *err)
+{
     ERR_clear_error();
-    enum status status = expect_all(certificates, n_certificates, expected, &n, err);
-    if (status == STATUS_OK) {
-        const char *problem = n == 0 ? "no certificates were given to check it against"
-                                     : check_message(der, expected, n, plaintext_len);
-        if (problem) {
-            status = error_set(err, STATUS_INTERNAL, "S/MIME output: %s", problem);
+    const char *problem = judge(check);
+    smime_check_free(check);
+    ERR_clear_error();
+    return problem ? wrong(err, problem) : STATUS_OK;
+}
+
+void smime_check_free(struct smime_check *check)
+{
+    for (size_t i = 0; i < check->n; i++) {
+        buf_free(&check->expected[i].id);
+    }
+    free(check->expected);
+    buf_free(&check->head);
+    free(check);
+}
+
+/* ---- what is expected ---- */
+
+static enum status expect_all(struct smime_check *check, const struct smime_order *order, struct error *err)
+{
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < order->n && status == STATUS_OK; i++) {
+        if (smime_recipient_is_repeated(order, i)) {
+            continue;
         }
+        struct smime_expected *one = &check->expected[check->n++];
+        status = smime_expect(&order->recipients[i], one, err);
+        check->head_max += one->id.len + one->key.size + INFO_MAX;
     }
-    for (size_t i = 0; i < n; i++) {
-        buf_free(&expected[i].id);
-    }
-    free(expected);
-    ERR_clear_error();
     return status;
+}
+
+enum status smime_check_start(const struct smime_order *order, size_t plaintext_len,
+                              struct smime_check **check_out, struct error *err)
+{
+    *check_out = NULL;
+    struct smime_check *check = calloc(1, sizeof *check);
+    struct smime_expected *expected = calloc(order->n + 1, sizeof *expected);
+    if (!check || !expected) {
+        free(check);
+        free(expected);
+        return error_set(err, STATUS_TEMPORARY, "S/MIME output: no memory to check it");
+    }
+    *check = (struct smime_check){.expected = expected,
+                                  .cipher = order->cipher,
+                                  .content_len = smime_content_len(order->cipher, plaintext_len),
+                                  .tail_len = order->cipher == SMIME_AES256_GCM ? SMIME_MAC_TLV : 0,
+                                  .head_max = AROUND_MAX};
+    ERR_clear_error();
+    enum status status = expect_all(check, order, err);
+    buf_init(&check->head, check->head_max);
+    ERR_clear_error();
+    if (status != STATUS_OK) {
+        smime_check_free(check);
+        return status;
+    }
+    *check_out = check;
+    return STATUS_OK;
 }

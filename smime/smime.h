@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/sink.h"
 #include "base/span.h"
 
 #define SMIME_FINGERPRINT_SIZE 65        /* SHA-256 of the DER certificate, upper-case hex and NUL */
@@ -105,26 +106,51 @@ MUST_USE enum status smime_certificate_inspect_pinned(struct span der, const str
                                                       struct error *err);
 void smime_certificate_info_free(struct smime_certificate_info *info);
 
-/*
- * Encrypts PLAINTEXT (a whole MIME entity in CRLF) as DER CMS EnvelopedData, AES-256-CBC, one RecipientInfo
- * per certificate (issuerAndSerialNumber; RSA PKCS#1 v1.5 key transport, or ECDH with SHA-256 KDF and AES-256
- * wrap; the same certificate given twice gets one), appended to DER_OUT. Binary: the bytes are not
- * canonicalised. Fitness is not judged again, but a key that cannot be encrypted to is STATUS_INVALID. Any
- * failure leaves DER_OUT reset. While it runs, OpenSSL holds up to 2.4 times the plaintext's size beside
- * DER_OUT.
- */
-MUST_USE enum status smime_encrypt(const struct span *certificates, size_t n_certificates,
-                                   struct span plaintext, struct buf *der_out, struct error *err);
+enum smime_cipher {
+    SMIME_AES256_CBC, /* EnvelopedData, which every reader knows */
+    SMIME_AES256_GCM, /* AuthEnvelopedData (RFC 5083, RFC 5084) */
+};
+
+struct smime_recipient {
+    struct span certificate; /* DER */
+    bool oaep; /* RSA keys: RSAES-OAEP with SHA-256 (RFC 4055 §4.1); else PKCS #1 v1.5. Nothing to EC keys */
+};
+
+struct smime_order {
+    const struct smime_recipient *recipients;
+    size_t n;
+    enum smime_cipher cipher;
+};
 
 /*
- * Proves that DER is what smime_encrypt writes for CERTIFICATES: one whole ContentInfo with EnvelopedData, in
- * DER (indefinite lengths are refused), lengths consume every byte, content type data, cipher AES-256-CBC,
- * the RecipientInfos are exactly those of CERTIFICATES (issuerAndSerialNumber; none missing, none more, no
- * password or KEK recipients) with the algorithms named above, no originator certificates, no unprotected
- * attributes, encrypted content present with the length that PLAINTEXT_LEN gives after CBC padding. Else
- * STATUS_INTERNAL (STATUS_INVALID: one of CERTIFICATES is none). Copies nothing of the message.
+ * Encrypts PLAINTEXT (a whole MIME entity in CRLF) as DER CMS, one RecipientInfo per certificate
+ * (issuerAndSerialNumber; RSA key transport, or ECDH with AES-256 wrap and the KDF with SHA-256 for P-256 and
+ * brainpoolP256r1, SHA-384 for larger curves, RFC 5753 §7.1.4; the same certificate given twice gets one),
+ * written to the sink DER. Binary: the bytes are not canonicalised. Fitness is not judged again, but a key
+ * that cannot be encrypted to is STATUS_INVALID; a failure of the sink is passed on. After any failure what
+ * the sink got is to be thrown away. Holds nothing of the message's size.
  */
-MUST_USE enum status smime_check(struct span der, const struct span *certificates, size_t n_certificates,
-                                 size_t plaintext_len, struct error *err);
+MUST_USE enum status smime_encrypt(const struct smime_order *order, struct spans plaintext,
+                                   const struct sink *der, struct error *err);
+
+/*
+ * Proves that what is fed is what smime_encrypt writes for ORDER: one whole ContentInfo with EnvelopedData or
+ * AuthEnvelopedData, in DER (indefinite lengths are refused), lengths consume every byte, content type data,
+ * the cipher of ORDER, the RecipientInfos are exactly those of its certificates (issuerAndSerialNumber; none
+ * missing, none more, no password or KEK recipients) with the algorithms named above, no originator
+ * certificates, no attributes, encrypted content present with the length that PLAINTEXT_LEN gives, with GCM a
+ * MAC of 16 bytes. Holds the RecipientInfos and nothing of the content.
+ */
+struct smime_check;
+
+/* STATUS_INVALID: one of the certificates is none. ORDER is not needed afterwards. */
+MUST_USE enum status smime_check_start(const struct smime_order *order, size_t plaintext_len,
+                                       struct smime_check **check_out, struct error *err);
+/* More of the message. STATUS_INTERNAL: it is wrong already; STATUS_TEMPORARY: out of memory. */
+MUST_USE enum status smime_check_feed(struct smime_check *check, struct span der, struct error *err);
+/* The verdict, behind all of the message: STATUS_OK, or STATUS_INTERNAL with what is wrong. Frees CHECK. */
+MUST_USE enum status smime_check_end(struct smime_check *check, struct error *err);
+/* Gives up. */
+void smime_check_free(struct smime_check *check);
 
 #endif

@@ -7,13 +7,14 @@
 #define PATH_SIZE 512
 
 #define SPOOL_KEY_FILE "spool.key"
-#define FOLDER_EMPTY "empty"     /* for roles that need no files */
-#define FOLDER_QUEUE "queue"     /* queue.db */
-#define FOLDER_KEYS "keys"       /* keys.db, gnupg */
-#define FOLDER_SEAL "seal"       /* a GnuPG home per worker */
-#define FOLDER_AUTH "auth"       /* secret, guard.db */
-#define FOLDER_SIGNING "signing" /* GnuPG home with the keys to sign with, unless signing-home says another  \
-                                  */
+#define FOLDER_EMPTY "empty" /* for roles that need no files */
+#define FOLDER_QUEUE "queue" /* queue.db */
+#define FOLDER_KEYS "keys"   /* keys.db, gnupg */
+#define FOLDER_SEAL "seal"   /* a GnuPG home per worker */
+#define FOLDER_AUTH "auth"   /* secret, guard.db */
+#define FOLDER_SIGNING                                                                                       \
+    "signing" /* GnuPG home with the keys to sign with, unless signing-home says another                     \
+               */
 
 /* "STATE/NAME"; STATUS_INVALID when it would be too long. */
 MUST_USE enum status path_in_state(const struct conf *conf, const char *name, char out[PATH_SIZE],

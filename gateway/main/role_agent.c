@@ -1,7 +1,7 @@
 /*
  * gpg-agent, which holds the OpenPGP keys to sign with, as a child like the other roles: rights are dropped
- * first, then the program takes this process's place. Its socket is made here and handed over as systemd would
- * (gpg-agent --supervised), because it stays in the foreground in that mode alone.
+ * first, then the program takes this process's place. Its socket is made here and handed over as systemd
+ * would (gpg-agent --supervised), because it stays in the foreground in that mode alone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,10 +26,11 @@ static enum status make_address(const char *home, struct sockaddr_un *address, s
     *address = (struct sockaddr_un){.sun_family = AF_UNIX};
     int n = snprintf(address->sun_path, sizeof address->sun_path, "%s/" AGENT_SOCKET, home);
     if (n < 0 || (size_t)n >= sizeof address->sun_path)
-        return error_set(err, STATUS_INVALID,
-                         "the path of signing-home %s is too long for a socket in it (%zu bytes): choose a shorter "
-                         "one",
-                         home, sizeof address->sun_path);
+        return error_set(
+            err, STATUS_INVALID,
+            "the path of signing-home %s is too long for a socket in it (%zu bytes): choose a shorter "
+            "one",
+            home, sizeof address->sun_path);
     return STATUS_OK;
 }
 
@@ -41,7 +42,8 @@ static enum status check_home(const char *home, struct error *err)
         return error_errno(err, STATUS_INVALID, errno, "signing-home %s", home);
     if (st.st_uid != geteuid() || st.st_mode & 077)
         return error_set(err, STATUS_DENIED,
-                         "signing-home %s must belong to the service user alone: chown it, and chmod 700", home);
+                         "signing-home %s must belong to the service user alone: chown it, and chmod 700",
+                         home);
     return STATUS_OK;
 }
 
