@@ -30,5 +30,4 @@ struct smime_ber smime_ber_take(struct smime_ber *b, uint8_t identifier);
 /* Takes the next element when it has IDENTIFIER; else nothing. */
 void smime_ber_skip(struct smime_ber *b, uint8_t identifier);
 
-
 #endif

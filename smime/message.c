@@ -180,8 +180,8 @@ static bool read_rest(struct smime_ber rest, bool authenticated)
     return !rest.failed && rest.len == 0;
 }
 
-static enum status read_enveloped(struct smime_ber enveloped, bool authenticated, struct smime_message *message,
-                                  struct error *err)
+static enum status read_enveloped(struct smime_ber enveloped, bool authenticated,
+                                  struct smime_message *message, struct error *err)
 {
     smime_ber_take(&enveloped, SMIME_DER_INTEGER);
     smime_ber_skip(&enveloped, SMIME_DER_CONSTRUCTED_0);

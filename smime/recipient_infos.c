@@ -131,7 +131,7 @@ static bool find(struct smime_expected *expected, size_t n, const struct present
 
 /* *version_out is what RFC 5652 §6.1 asks of an EnvelopedData with these. */
 const char *smime_recipient_infos_check(struct smime_der infos, struct smime_expected *expected, size_t n,
-                                    uint8_t *version_out)
+                                        uint8_t *version_out)
 {
     *version_out = 0;
     if (infos.failed) {
@@ -161,7 +161,8 @@ const char *smime_recipient_infos_check(struct smime_der infos, struct smime_exp
     return NULL;
 }
 
-enum status smime_expect(const struct smime_recipient *recipient, struct smime_expected *out, struct error *err)
+enum status smime_expect(const struct smime_recipient *recipient, struct smime_expected *out,
+                         struct error *err)
 {
     X509 *cert = NULL;
     *out = (struct smime_expected){0};
@@ -189,4 +190,3 @@ enum status smime_expect(const struct smime_recipient *recipient, struct smime_e
     X509_free(cert);
     return status;
 }
-

@@ -14,9 +14,10 @@ struct smime_expected {
     bool found; /* by smime_recipient_infos_check */
 };
 
-/* Reads what CERT's RecipientInfo must name. STATUS_INVALID: it is no certificate. EXPECTED->id is initialised. */
-MUST_USE enum status smime_expect(const struct smime_recipient *recipient, struct smime_expected *expected_out,
-                                  struct error *err);
+/* Reads what CERT's RecipientInfo must name. STATUS_INVALID: it is no certificate. EXPECTED->id is
+ * initialised. */
+MUST_USE enum status smime_expect(const struct smime_recipient *recipient,
+                                  struct smime_expected *expected_out, struct error *err);
 
 /*
  * NULL: INFOS, the content of the SET, are one for each of the N expected and no others, with the algorithms

@@ -15,21 +15,17 @@ static bool hides_bcc(struct span raw)
     return header_line_passes_for(raw, "Bcc") || header_line_passes_for(raw, "ResentBcc");
 }
 
+bool outer_is_blind(const struct header_field *field)
+{
+    return field->name.len > 0 ? is_bcc(field->name) : hides_bcc(field->raw);
+}
+
 static void append_header_without_bcc(struct span header, struct buf *out)
 {
     struct header_field field;
-    while (header_next(&header, &field)) {
-        bool blind = field.name.len > 0 ? is_bcc(field.name) : hides_bcc(field.raw);
-        if (!blind)
+    while (header_next(&header, &field))
+        if (!outer_is_blind(&field))
             buf_append_span(out, field.raw);
-    }
-}
-
-void inner_entity(const struct message_parts *parts, struct buf *out)
-{
-    append_header_without_bcc(parts->header, out);
-    buf_append_span(out, parts->separator);
-    buf_append_span(out, parts->body);
 }
 
 static bool ends_line(struct span s)
@@ -53,7 +49,7 @@ void clear_message(const struct message_parts *parts, struct span front, struct 
 
 /* ---- outside of a sealed message ---- */
 
-static bool stands_outside(struct span name)
+static bool is_for_transport(struct span name)
 {
     static const char *const names[] = {"From",       "Sender",         "Reply-To",   "To",
                                         "Cc",         "Date",           "Message-ID", "In-Reply-To",
@@ -88,7 +84,12 @@ static bool is_ascii(struct span raw)
     return true;
 }
 
-static enum status check_charset(const struct header_field *field, bool smtputf8, struct error *err)
+bool outer_stands_outside(const struct header_field *field)
+{
+    return is_for_transport(field->name) && has_whole_lines(field->raw);
+}
+
+enum status outer_check_charset(const struct header_field *field, bool smtputf8, struct error *err)
 {
     if (is_ascii(field->raw))
         return STATUS_OK;
@@ -104,37 +105,25 @@ static enum status check_charset(const struct header_field *field, bool smtputf8
     return STATUS_OK;
 }
 
-static enum status append_outside(const struct message_parts *parts, struct span front, bool smtputf8,
-                                  bool hide_subject, struct buf *out, struct error *err)
+enum status notice_header(const struct message_parts *parts, struct span front, bool smtputf8,
+                          struct buf *out, struct error *err)
 {
     buf_append_span(out, front);
     struct span at = parts->header;
     struct header_field field;
     while (header_next(&at, &field)) {
-        if (!stands_outside(field.name) || !has_whole_lines(field.raw))
+        if (!outer_stands_outside(&field))
             continue;
-        enum status status = check_charset(&field, smtputf8, err);
-        if (status != STATUS_OK)
-            return status;
-        if (hide_subject && span_is(field.name, "Subject")) {
-            buf_append_str(out, "Subject: [...]\r\n");
+        if (span_is(field.name, "Subject")) {
+            buf_append_str(out, OUTER_SUBJECT_HIDDEN);
             continue;
         }
+        enum status status = outer_check_charset(&field, smtputf8, err);
+        if (status != STATUS_OK)
+            return status;
         buf_append_span(out, field.raw);
         if (!ends_line(field.raw))
             buf_append_str(out, "\r\n");
     }
     return buf_check(out, "the outer header", err);
-}
-
-enum status outer_header(const struct message_parts *parts, struct span front, bool smtputf8, struct buf *out,
-                         struct error *err)
-{
-    return append_outside(parts, front, smtputf8, false, out, err);
-}
-
-enum status notice_header(const struct message_parts *parts, struct span front, bool smtputf8,
-                          struct buf *out, struct error *err)
-{
-    return append_outside(parts, front, smtputf8, true, out, err);
 }

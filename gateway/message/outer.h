@@ -1,7 +1,6 @@
 /*
- * Outer and inner headers. Outside stands what transport and threading need; inside stands every byte that
- * was submitted, except Bcc. FRONT are the fields that the gateway adds outside: Received, and those of
- * complete.h.
+ * What stands outside: which fields may, of a sealed message and in a report, and a message that goes clear.
+ * FRONT are the fields that the gateway adds outside: Received, and those of complete.h.
  */
 #ifndef SEALGATE_MESSAGE_OUTER_H
 #define SEALGATE_MESSAGE_OUTER_H
@@ -10,34 +9,34 @@
 #include "gateway/message/envelope.h"
 #include "gateway/message/header.h"
 
-/*
- * What will be encrypted: the submitted header without Bcc and Resent-Bcc fields, the separator, the body:
- * byte for byte (promise 6). When the message has no separator, none is added. A line that is no field but
- * may be Bcc to a lenient reader ("B\x01cc: …") goes as well.
- */
-void inner_entity(const struct message_parts *parts, struct buf *out);
+/* RFC 9788 §3.2.1. */
+#define OUTER_SUBJECT_HIDDEN "Subject: [...]\r\n"
+
+/* Bcc, Resent-Bcc, or a line that is no field but may be one of them to a lenient reader ("B\x01cc: …"): it
+ * stands nowhere. */
+bool outer_is_blind(const struct header_field *field);
 
 /*
- * What goes out when a rule sends the message clear: the same bytes, with FRONT before them. When
- * the message has no separator one is added.
+ * May FIELD stand outside of a sealed message? What transport and threading need: From, Sender, Reply-To, To,
+ * Cc, Date, Message-ID, In-Reply-To, References, Subject, Auto-Submitted, List-*, Resent-* (not Resent-Bcc),
+ * TLS-Required; in whole lines without NUL.
+ */
+bool outer_stands_outside(const struct header_field *field);
+
+/* STATUS_INVALID: FIELD holds bytes outside ASCII although the envelope is not SMTPUTF8 (RFC 6532; text for a
+ * 550 5.6.7), or bytes that are no UTF-8 although it is. */
+MUST_USE enum status outer_check_charset(const struct header_field *field, bool smtputf8, struct error *err);
+
+/*
+ * What goes out when a rule sends the message clear: the same bytes without blind fields, with FRONT before
+ * them. When the message has no separator one is added.
  */
 void clear_message(const struct message_parts *parts, struct span front, struct buf *out);
 
 /*
- * Fields for the outside of a sealed message, raw as submitted, in their order: From, Sender, Reply-To, To,
- * Cc, Date, Message-ID, In-Reply-To, References, Subject, Auto-Submitted, List-*, Resent-* (not Resent-Bcc),
- * TLS-Required; preceded by FRONT. No MIME-Version, no Content-*: the wrapping writes those.
- * STATUS_INVALID when such a field holds bytes outside ASCII although the envelope is not SMTPUTF8 (RFC 6532;
- * text for a 550 5.6.7), or bytes that are no UTF-8 although it is. Lines that are no field, and fields with
- * NUL, bare CR or bare LF, stay inside.
- */
-MUST_USE enum status outer_header(const struct message_parts *parts, struct span front, bool smtputf8,
-                                  struct buf *out, struct error *err);
-
-/*
  * The fields of a message that was to be sealed but is not: what rests beside its locked body, and may stand
- * in a DSN that goes clear (A32). As outer_header, but the Subject is hidden: "Subject: [...]" (RFC 9788 §4.2
- * has the same form).
+ * in a DSN that goes clear (A32). The fields that may stand outside, with the Subject hidden. STATUS_INVALID
+ * as outer_check_charset.
  */
 MUST_USE enum status notice_header(const struct message_parts *parts, struct span front, bool smtputf8,
                                    struct buf *out, struct error *err);

@@ -2,6 +2,7 @@
 
 #include <glib.h>
 
+#include "gateway/message/text_match.h"
 #include "keystore/keystore.h"
 
 #define KEY_MAX 2048
@@ -94,10 +95,12 @@ bool pattern_matches(const char *pattern, const char *value)
     return found;
 }
 
-bool pattern_in_text(const char *needle, const char *text)
+bool pattern_in_text(const char *needle, const char *text, enum text_match match)
 {
     if (!text)
         return false;
+    if (match == TEXT_LOOSE && needle[0] != '\0')
+        return text_holds(text, needle);
     char *folded_needle = fold(needle, G_NORMALIZE_NFKC);
     char *folded_text = fold(text, G_NORMALIZE_NFKC);
     bool found = strstr(folded_text, folded_needle) != NULL;

@@ -16,8 +16,13 @@ bool pattern_matches(const char *pattern, const char *value);
  * To be freed with g_free. */
 char *pattern_form(const char *pattern);
 
-/* Does TEXT contain NEEDLE, ignoring case and compatibility forms (Unicode NFKC casefold)? Bytes that are no
- * UTF-8 count as U+FFFD. TEXT NULL contains nothing. */
-bool pattern_in_text(const char *needle, const char *text);
+/*
+ * Does TEXT contain NEEDLE? TEXT_STRICT: ignoring case and compatibility forms (Unicode NFKC casefold).
+ * TEXT_LOOSE: whatever its spelling, message/text_match.h: for rules that protect, since a tag in other
+ * letters is meant as the tag; for a rule that lets mail go clear, it would open a door. Bytes that are no
+ * UTF-8 count as U+FFFD. TEXT NULL contains nothing.
+ */
+enum text_match { TEXT_STRICT, TEXT_LOOSE };
+bool pattern_in_text(const char *needle, const char *text, enum text_match match);
 
 #endif

@@ -57,6 +57,12 @@ static enum answer ask_listener(const struct policy_rule *rule, const struct pol
     return NO;
 }
 
+/* In doubt, it is meant to be protected. */
+static enum text_match match_for(const struct policy_rule *rule)
+{
+    return rule->protect == PROTECT_REQUIRE ? TEXT_LOOSE : TEXT_STRICT;
+}
+
 static enum answer ask_subject(const struct policy_rule *rule, const struct policy_facts *facts)
 {
     if (rule->n_subjects == 0)
@@ -64,14 +70,14 @@ static enum answer ask_subject(const struct policy_rule *rule, const struct poli
     if (!facts->content_known)
         return UNKNOWN;
     for (size_t i = 0; i < rule->n_subjects; i++) {
-        if (pattern_in_text(rule->subjects[i], facts->subject))
+        if (pattern_in_text(rule->subjects[i], facts->subject, match_for(rule)))
             return YES;
     }
     return NO;
 }
 
 /* PATTERN: "Name: text", or "Name:" for any such field. */
-static bool header_matches(const char *pattern, struct span header)
+static bool header_matches(const char *pattern, struct span header, enum text_match match)
 {
     size_t name_len = strcspn(pattern, ":");
     struct span name = span_trim(span_of(pattern, name_len));
@@ -83,7 +89,7 @@ static bool header_matches(const char *pattern, struct span header)
         if (field.name.len != name.len || strncasecmp(field.name.p, name.p, name.len) != 0)
             continue;
         char *value = header_decode(field.value);
-        bool found = pattern_in_text(text, value);
+        bool found = pattern_in_text(text, value, match);
         free(value);
         if (found)
             return true;
@@ -98,7 +104,7 @@ static enum answer ask_headers(const struct policy_rule *rule, const struct poli
     if (!facts->content_known)
         return UNKNOWN;
     for (size_t i = 0; i < rule->n_headers; i++) {
-        if (header_matches(rule->headers[i], facts->header))
+        if (header_matches(rule->headers[i], facts->header, match_for(rule)))
             return YES;
     }
     return NO;

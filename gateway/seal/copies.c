@@ -128,18 +128,11 @@ static enum status note_signer(const struct builder *b, const struct form *form,
     return copy_add_note(copy, "signed", from, form->fingerprint, "local", err);
 }
 
-static const char *cipher_word(const struct plan_copy *group)
-{
-    if (group->format == CERTIFICATE_OPENPGP)
-        return "AES256";
-    return group->gcm ? "AES-256-GCM" : "AES-256-CBC";
-}
-
 static enum status seal_group(struct builder *b, const struct plan_copy *group, const struct form *form,
                               struct store_copy *copy, struct error *err)
 {
     struct readers readers;
-    struct seal_place place;
+    struct sealed_made made;
     enum status st = readers_find(b->job, group, &readers, copy, err);
     if (st != STATUS_OK)
         return st;
@@ -153,14 +146,14 @@ static enum status seal_group(struct builder *b, const struct plan_copy *group, 
                                        .inline_charset = form->inline_charset,
                                        .gcm = group->gcm,
                                        .transport = group->rule->treatment.transport};
-    st = sealed_copy(b->seal, &order, &b->bodies, &place, err);
+    st = sealed_copy(b->seal, &order, &b->bodies, &made, err);
     readers_free(&readers);
     if (st != STATUS_OK)
         return st;
     copy->format = group->format == CERTIFICATE_OPENPGP ? FORMAT_OPENPGP : FORMAT_SMIME;
-    copy->body_at = place.at;
-    copy->body_len = place.len;
-    copy->cipher = strdup(cipher_word(group));
+    copy->body_at = made.place.at;
+    copy->body_len = made.place.len;
+    copy->cipher = strdup(made.cipher);
     return copy->cipher ? STATUS_OK : no_memory(err);
 }
 

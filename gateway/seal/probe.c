@@ -23,12 +23,12 @@ static enum status probe_one(const struct seal *seal, struct certificate *certif
                                        .certificates = certificates,
                                        .n = 1};
     struct seal_bodies bodies;
-    struct seal_place place;
+    struct sealed_made made;
     buf_init(&certificate->bytes, bytes.len);
     buf_append_span(&certificate->bytes, bytes);
     enum status st = seal_bodies_open(&bodies, err);
     if (st == STATUS_OK)
-        st = sealed_copy(seal, &order, &bodies, &place, err);
+        st = sealed_copy(seal, &order, &bodies, &made, err);
     seal_bodies_close(&bodies);
     buf_free(&certificate->bytes);
     return st == STATUS_OK ? st : error_prefix(err, "the %s probe", certificate_format_word(order.format));

@@ -1,5 +1,6 @@
 #include "gateway/seal/sealed_copy.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "gateway/seal/base64_lines.h"
@@ -31,16 +32,16 @@ static enum status check_order(const struct sealed_order *order, struct error *e
 /* ---- OpenPGP ---- */
 
 static enum status encrypt_pgp(const struct seal *seal, const struct sealed_order *order,
-                               const struct pgp_recipient *recipients, const struct sink *sink,
+                               const struct pgp_recipient *recipients, const struct sink *sink, char *cipher,
                                struct error *err)
 {
     struct pgp_engine *engine;
     if (!order->signing)
-        return pgp_encrypt(seal->engine, recipients, order->n, order->inner, sink, err);
+        return pgp_encrypt(seal->engine, recipients, order->n, order->inner, sink, cipher, err);
     struct pgp_signer signer = seal_pgp_signer(order->signing);
     enum status st = seal_signers_pgp(seal->signers, &engine, err);
     if (st == STATUS_OK)
-        st = pgp_sign_encrypt(engine, &signer, recipients, order->n, order->inner, sink, err);
+        st = pgp_sign_encrypt(engine, &signer, recipients, order->n, order->inner, sink, cipher, err);
     /* Whatever is wrong with the key, the message waits for the administrator. */
     if (st == STATUS_NOT_FOUND || st == STATUS_DENIED)
         st = STATUS_TEMPORARY;
@@ -48,7 +49,7 @@ static enum status encrypt_pgp(const struct seal *seal, const struct sealed_orde
 }
 
 static enum status pgp_body(const struct seal *seal, const struct sealed_order *order,
-                            const struct sink *sink, struct error *err)
+                            const struct sink *sink, char *cipher, struct error *err)
 {
     char(*paths)[SEAL_PATH_SIZE] = calloc(order->n, sizeof *paths);
     struct pgp_recipient *recipients = calloc(order->n, sizeof *recipients);
@@ -58,14 +59,14 @@ static enum status pgp_body(const struct seal *seal, const struct sealed_order *
         recipients[i].certificate_path = paths[i];
     }
     if (st == STATUS_OK)
-        st = encrypt_pgp(seal, order, recipients, sink, err);
+        st = encrypt_pgp(seal, order, recipients, sink, cipher, err);
     free(recipients);
     free(paths);
     return st;
 }
 
 static enum status pgp_copy(const struct seal *seal, const struct sealed_order *order,
-                            const struct sink *sink, struct error *err)
+                            const struct sink *sink, char *cipher, struct error *err)
 {
     char boundary[PGP_MIME_BOUNDARY_SIZE];
     struct buf around;
@@ -79,7 +80,7 @@ static enum status pgp_copy(const struct seal *seal, const struct sealed_order *
     if (st == STATUS_OK)
         st = sink_write(sink, buf_span(&around), err);
     if (st == STATUS_OK)
-        st = pgp_body(seal, order, sink, err);
+        st = pgp_body(seal, order, sink, cipher, err);
     buf_reset(&around);
     if (!order->inline_charset)
         pgp_mime_end(&around, boundary);
@@ -142,20 +143,23 @@ static enum status prove(const struct seal_bodies *bodies, struct seal_place pla
 }
 
 enum status sealed_copy(const struct seal *seal, const struct sealed_order *order, struct seal_bodies *bodies,
-                        struct seal_place *place_out, struct error *err)
+                        struct sealed_made *made_out, struct error *err)
 {
-    struct seal_place place = {.at = bodies->len};
+    struct sealed_made made = {.place.at = bodies->len};
     struct sink sink = seal_bodies_sink(bodies);
     enum status st = check_order(order, err);
     if (st == STATUS_OK)
         st = sink_write(&sink, order->outer, err);
+    if (st == STATUS_OK && order->format == CERTIFICATE_OPENPGP) {
+        st = pgp_copy(seal, order, &sink, made.cipher, err);
+    } else if (st == STATUS_OK) {
+        st = smime_copy(order, &sink, err);
+        snprintf(made.cipher, sizeof made.cipher, "%s", order->gcm ? "AES-256-GCM" : "AES-256-CBC");
+    }
+    made.place.len = bodies->len - made.place.at;
     if (st == STATUS_OK)
-        st = order->format == CERTIFICATE_OPENPGP ? pgp_copy(seal, order, &sink, err)
-                                                  : smime_copy(order, &sink, err);
-    place.len = bodies->len - place.at;
+        st = prove(bodies, made.place, order, err);
     if (st == STATUS_OK)
-        st = prove(bodies, place, order, err);
-    if (st == STATUS_OK)
-        *place_out = place;
+        *made_out = made;
     return st;
 }

@@ -20,14 +20,19 @@ struct sealed_order {
     enum policy_transport transport;
 };
 
+struct sealed_made {
+    struct seal_place place;
+    char cipher[PGP_CIPHER_SIZE]; /* "AES256", "AES-256-CBC", …, for the audit trail */
+};
+
 /* Is this recipient's RSA key to be used with OAEP? */
 bool sealed_with_oaep(const struct sealed_order *order, const struct certificate *certificate);
 
 /*
  * Writes the whole copy behind what BODIES hold, and proves it with verify_copy. STATUS_OK: what lies at
- * *PLACE_OUT is sealed to exactly these certificates. After anything else BODIES are worthless.
+ * MADE_OUT's place is sealed to exactly these certificates. After anything else BODIES are worthless.
  */
 MUST_USE enum status sealed_copy(const struct seal *seal, const struct sealed_order *order,
-                                 struct seal_bodies *bodies, struct seal_place *place_out, struct error *err);
+                                 struct seal_bodies *bodies, struct sealed_made *made_out, struct error *err);
 
 #endif

@@ -108,10 +108,10 @@ static void texts(void **state)
         {"x", "", false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if (pattern_in_text(rows[i].needle, rows[i].text) != rows[i].found)
+        if (pattern_in_text(rows[i].needle, rows[i].text, TEXT_STRICT) != rows[i].found)
             fail_msg("\"%s\" in \"%s\": not %d", rows[i].needle, rows[i].text, rows[i].found);
     }
-    assert_false(pattern_in_text("x", NULL));
+    assert_false(pattern_in_text("x", NULL, TEXT_STRICT));
 }
 
 int main(void)

@@ -23,17 +23,17 @@ static enum status copy_of(const struct made *m, const struct sealed_order *orde
                            struct error *err)
 {
     struct seal_bodies bodies;
-    struct seal_place place;
+    struct sealed_made made;
     struct seal_view view;
     struct sink sink = seal_bodies_sink(&bodies);
     assert_int_equal(seal_bodies_open(&bodies, err), STATUS_OK);
     /* What lies in front of it is another's. */
     assert_int_equal(sink_write(&sink, span_str("another body"), err), STATUS_OK);
-    enum status st = sealed_copy(&m->seal, order, &bodies, &place, err);
+    enum status st = sealed_copy(&m->seal, order, &bodies, &made, err);
     if (st == STATUS_OK) {
-        assert_int_equal(place.at, 12);
-        assert_int_equal(place.at + place.len, bodies.len);
-        assert_int_equal(seal_bodies_map(&bodies, place, &view, err), STATUS_OK);
+        assert_int_equal(made.place.at, 12);
+        assert_int_equal(made.place.at + made.place.len, bodies.len);
+        assert_int_equal(seal_bodies_map(&bodies, made.place, &view, err), STATUS_OK);
         buf_append_span(copy, view.body);
         seal_bodies_unmap(&view);
     }

@@ -1,0 +1,176 @@
+#include "gateway/message/legacy_display.h"
+
+#include <gmime/gmime.h>
+#include <stdlib.h>
+
+#include "gateway/message/decode.h"
+
+#define DEPTH_MAX 8
+#define TEXT_MAX (1u << 20)
+
+/* The part looked at. */
+struct part {
+    struct span header, body;
+    const struct content_type *type; /* NULL: it has none, so text/plain in us-ascii */
+};
+
+/* ---- which part ---- */
+
+static bool may_descend(const struct content_type *type)
+{
+    return content_type_is(type, "multipart", "mixed") || content_type_is(type, "multipart", "related") ||
+           content_type_is(type, "multipart", "alternative");
+}
+
+/* The first part of a multipart: from behind its delimiter line (RFC 2046 §5.1.1). Where it ends does not
+ * matter, since only its start is looked at. */
+static bool find_first(const struct part *multipart, struct message_parts *parts_out)
+{
+    struct span boundary = content_type_parameter(multipart->type, "boundary"), at = multipart->body;
+    if (boundary.len == 0 || memchr(boundary.p, '\\', boundary.len))
+        return false;
+    while (at.len > 0) {
+        struct span line = message_line(&at), trimmed = span_trim(line);
+        if (trimmed.len != boundary.len + 2 || memcmp(trimmed.p, "--", 2) != 0 ||
+            memcmp(trimmed.p + 2, boundary.p, boundary.len) != 0)
+            continue;
+        message_split(at, parts_out);
+        return parts_out->separator.len > 0;
+    }
+    return false;
+}
+
+static bool find_text(struct part *part, struct legacy_display *display)
+{
+    for (unsigned depth = 0; depth < DEPTH_MAX; depth++) {
+        struct message_parts inner;
+        bool found;
+        if (!part->type || content_type_is(part->type, "text", "plain"))
+            return true;
+        if (!may_descend(part->type) || !find_first(part, &inner) ||
+            !content_type_find(inner.header, &display->type_field, &display->type, &found) || !found)
+            return false;
+        *part = (struct part){.header = inner.header, .body = inner.body, .type = &display->type};
+        display->at_root = false;
+    }
+    return false;
+}
+
+/* ---- what it shows ---- */
+
+static bool is_ascii(const char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text > 0x7e)
+            return false;
+    return true;
+}
+
+/* RFC 9788 §5.2.1: "Subject: …", an empty line. Several Subject fields are several lines. */
+static void collect(const struct protect_order *order, struct legacy_display *display, GString *lines)
+{
+    struct span at = order->parts->header;
+    struct header_field field;
+    while (header_next(&at, &field)) {
+        if (!span_is(field.name, "Subject"))
+            continue;
+        char *text = header_decode(field.value);
+        g_strdelimit(text, "\r\n", ' ');
+        g_string_append_printf(lines, "Subject: %s\n", text);
+        free(text);
+        display->n++;
+    }
+    g_string_append_c(lines, '\n');
+}
+
+static bool is_utf8(struct span charset)
+{
+    return span_is(charset, "utf-8") || span_is(charset, "utf8");
+}
+
+static bool charset_can(const struct part *part, const char *text)
+{
+    struct span charset = part->type ? content_type_parameter(part->type, "charset") : span_of(NULL, 0);
+    if (is_ascii(text))
+        return !span_starts(charset, "utf-16") && !span_starts(charset, "utf-32") &&
+               !span_starts(charset, "utf-7") && !span_starts(charset, "iso-2022");
+    return is_utf8(charset);
+}
+
+static void append_crlf(struct buf *out, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '\n')
+            buf_append_char(out, '\r');
+        buf_append_char(out, *text);
+    }
+}
+
+/* Whole groups of three bytes, so that what follows decodes as before. */
+static void append_base64(struct buf *out, GString *lines)
+{
+    struct buf text;
+    buf_init(&text, TEXT_MAX);
+    append_crlf(&text, lines->str);
+    while (text.len % 3 != 0) {
+        g_string_insert_c(lines, (gssize)strcspn(lines->str, "\n"), ' ');
+        buf_reset(&text);
+        append_crlf(&text, lines->str);
+    }
+    char *base64 = g_base64_encode(text.data, text.len);
+    for (size_t i = 0; base64[i]; i += 76)
+        buf_printf(out, "%.76s\r\n", base64 + i);
+    g_free(base64);
+    buf_free(&text);
+}
+
+static void append_quoted(struct buf *out, const char *text)
+{
+    GMimeEncoding encoder;
+    g_mime_encoding_init_encode(&encoder, GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE);
+    char *encoded = g_malloc(g_mime_encoding_outlen(&encoder, strlen(text)) + 1);
+    size_t len = g_mime_encoding_flush(&encoder, text, strlen(text), encoded);
+    encoded[len] = '\0';
+    append_crlf(out, encoded);
+    g_free(encoded);
+}
+
+/* False: the part's encoding has no place for it. */
+static bool encode(const struct part *part, GString *lines, struct buf *out)
+{
+    struct header_field field, again;
+    bool found = header_find(part->header, "Content-Transfer-Encoding", 0, &field);
+    struct span encoding = found ? span_trim(field.value) : span_str("7bit");
+    if (found && header_find(part->header, "Content-Transfer-Encoding", 1, &again))
+        return false;
+    if (span_is(encoding, "8bit") || (span_is(encoding, "7bit") && is_ascii(lines->str)))
+        append_crlf(out, lines->str);
+    else if (span_is(encoding, "quoted-printable"))
+        append_quoted(out, lines->str);
+    else if (span_is(encoding, "base64"))
+        append_base64(out, lines);
+    else
+        return false;
+    return !out->failed;
+}
+
+void legacy_display_find(const struct protect_order *order, const struct content_type *type,
+                         struct legacy_display *display_out)
+{
+    struct part part = {.header = order->parts->header, .body = order->parts->body, .type = type};
+    *display_out = (struct legacy_display){.at_root = true};
+    buf_init(&display_out->text, TEXT_MAX);
+    if (order->policy == PROTECT_HCP_NONE || !find_text(&part, display_out))
+        return;
+    GString *lines = g_string_new(NULL);
+    collect(order, display_out, lines);
+    if (!charset_can(&part, lines->str) || !encode(&part, lines, &display_out->text))
+        display_out->n = 0;
+    display_out->body = part.body;
+    g_string_free(lines, TRUE);
+}
+
+void legacy_display_free(struct legacy_display *display)
+{
+    buf_free(&display->text);
+}
