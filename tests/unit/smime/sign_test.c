@@ -110,9 +110,9 @@ static CMS_ContentInfo *parse(struct span der)
 
 static void sign_with(struct state *s, struct smime_signer *signer, char micalg[SMIME_MICALG_SIZE])
 {
-    /* in pieces, one of them empty */
-    const struct span pieces[] = {span_of(ENTITY, 7), span_of(ENTITY, 0),
-                                  span_of(ENTITY + 7, strlen(ENTITY) - 7)};
+    const char *entity = ENTITY; /* in pieces, one of them empty */
+    const struct span pieces[] = {span_of(entity, 7), span_of(entity, 0),
+                                  span_of(entity + 7, strlen(entity) - 7)};
     struct error err = {0};
     buf_reset(&s->out);
     if (smime_sign(signer, (struct spans){.items = pieces, .n = 3}, &s->out, micalg, &err) != STATUS_OK) {
