@@ -356,6 +356,40 @@ static void follows_the_file(void **state)
     smime_trust_close(trust);
 }
 
+/* Kept judgements end when the lists begin to say something else. */
+static void tells_when_the_lists_changed(void **state)
+{
+    const struct state *s = *state;
+    const int64_t then = (int64_t)time(NULL) - 1;
+    const int today = (int)((then - FORGE_NOW) / FORGE_DAY);
+    const struct crl_order order = {
+        .issuer = &s->intermediate, .days_from = today + 10, .days_to = today + 20};
+    const int64_t from = FORGE_NOW + order.days_from * (int64_t)FORGE_DAY;
+    const int64_t to = FORGE_NOW + order.days_to * (int64_t)FORGE_DAY;
+    struct smime_trust *trust = NULL;
+    struct error err = {0};
+    int64_t changed = 0;
+    char path[96];
+    path_of(s, "live", path);
+    write_crls(s, "live", &order, 1, true);
+    assert_int_equal(open_trust(s, WITHOUT_ROOTS, false, "live", &trust, &err), STATUS_OK);
+    assert_int_equal(smime_trust_refresh(trust, from - 1, &changed, &err), STATUS_OK);
+    assert_true(changed >= then && changed <= (int64_t)time(NULL));
+    assert_int_equal(smime_trust_refresh(trust, from, &changed, &err), STATUS_OK);
+    assert_int_equal(changed, from);
+    assert_int_equal(smime_trust_refresh(trust, to + 5, &changed, &err), STATUS_OK);
+    assert_int_equal(changed, to);
+    unlink(path);
+    assert_int_equal(smime_trust_refresh(trust, from, &changed, &err), STATUS_TEMPORARY);
+    smime_trust_close(trust);
+    assert_int_equal(open_trust(s, WITH_ROOTS, false, NULL, &trust, &err), STATUS_OK);
+    assert_int_equal(smime_trust_refresh(trust, from, &changed, &err), STATUS_OK);
+    assert_true(changed == INT64_MIN);
+    assert_int_equal(smime_trust_refresh(NULL, from, &changed, &err), STATUS_OK);
+    assert_true(changed == INT64_MIN);
+    smime_trust_close(trust);
+}
+
 /* ---- setup ---- */
 
 static int make_chain(void **state)
@@ -418,6 +452,7 @@ int main(void)
         cmocka_unit_test(judges_by_lists),
         cmocka_unit_test(bad_files_are_errors),
         cmocka_unit_test(follows_the_file),
+        cmocka_unit_test(tells_when_the_lists_changed),
     };
     return cmocka_run_group_tests(tests, make_chain, free_chain);
 }
