@@ -174,8 +174,9 @@ static void a_mail_that_proves_nothing_adds_nothing(void **state)
     assert_int_equal(add_mail(s, &bob, NID_aes_256_gcm, 0, NULL, "Content-Type: text/plain\r\n\r\nHullo\r\n"),
                      STATUS_INVALID);
     assert_int_equal(store_lookup(s, "bob@example.org", 0), 0);
-    assert_int_equal(store_add(s, span_str("From: a@example.org\r\nContent-Type: text/plain\r\n\r\nHello\r\n")),
-                     STATUS_INVALID);
+    assert_int_equal(
+        store_add(s, span_str("From: a@example.org\r\nContent-Type: text/plain\r\n\r\nHello\r\n")),
+        STATUS_INVALID);
     forged_free(&bob);
 }
 
