@@ -223,6 +223,26 @@ enum status address_keys_make(const char *address, struct address_keys *keys_out
     return good ? STATUS_OK : error_set(err, STATUS_INVALID, "not an address: %.200s", address);
 }
 
+enum status address_domain_key(const char *domain, char key_out[DOMAIN_KEY_SIZE], struct error *err)
+{
+    const char *name = domain[0] == '@' ? domain + 1 : domain;
+    struct buf key;
+
+    buf_init(&key, DOMAIN_KEY_SIZE - 1);
+    bool good = is_utf8(span_str(name)) && write_domain(name, &key) && !key.failed;
+    if (good)
+        snprintf(key_out, DOMAIN_KEY_SIZE, "%.*s", (int)key.len, (const char *)key.data);
+    buf_free(&key);
+    return good ? STATUS_OK
+                : error_set(err, STATUS_INVALID, "not a domain: %.200s; one like partner.example is wanted",
+                            domain);
+}
+
+const char *address_keys_domain(const struct address_keys *keys)
+{
+    return strrchr(keys->folded, '@') + 1;
+}
+
 static void cut(char *key, size_t from, size_t to)
 {
     memmove(key + from, key + to, strlen(key + to) + 1);

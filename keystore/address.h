@@ -16,6 +16,13 @@ struct address_keys {
 /* STATUS_INVALID: ADDRESS is no addr-spec. */
 MUST_USE enum status address_keys_make(const char *address, struct address_keys *keys_out, struct error *err);
 
+/* The domain as a key: lower-case A-labels. A leading "@" is passed over. STATUS_INVALID: it is none. */
+#define DOMAIN_KEY_SIZE 256
+MUST_USE enum status address_domain_key(const char *domain, char key_out[DOMAIN_KEY_SIZE], struct error *err);
+
+/* The domain in KEYS. */
+const char *address_keys_domain(const struct address_keys *keys);
+
 /* "user+tag@d" → "user@d" in place; false when there is no tag or nothing before it. */
 bool address_keys_drop_tag(struct address_keys *keys);
 

@@ -1,11 +1,11 @@
-/* What the administrator looks at and removes: lists, one certificate by its fingerprint. */
+/* What the administrator looks at, pins and removes: lists, one certificate by its fingerprint. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/clock.h"
-#include "keystore/record.h"
+#include "keystore/judge.h"
 
 #define DAY (24 * 60 * 60)
 #define SUFFIX_MIN 16 /* hex digits: a long key ID */
@@ -146,6 +146,58 @@ enum status keystore_show(struct keystore *ks, const char *fingerprint, struct c
     certificate_free(&c);
     return st;
 }
+
+/* ---- pins ---- */
+
+static enum status pin_row(struct keystore *ks, int64_t id, bool pinned, struct error *err)
+{
+    enum status st = sql_begin(ks->sql, err);
+
+    if (st != STATUS_OK)
+        return st;
+    st = record_pin(ks, id, pinned, err);
+    if (st == STATUS_OK)
+        st = keystore_judge(ks, id, clock_wall_ms() / 1000, err);
+    if (st == STATUS_OK)
+        st = sql_commit(ks->sql, err);
+    if (st != STATUS_OK)
+        sql_rollback(ks->sql);
+    return st;
+}
+
+enum status keystore_pin(struct keystore *ks, const char *fingerprint, bool pinned,
+                         struct certificate_list *one_out, struct error *err)
+{
+    struct certificate c;
+    int64_t id;
+    enum status st = find_one(ks, fingerprint, false, &id, &c, err);
+
+    *one_out = (struct certificate_list){0};
+    if (st != STATUS_OK)
+        return st;
+    st = pin_row(ks, id, pinned, err);
+    if (st == STATUS_OK)
+        st = keystore_show(ks, c.fingerprint, one_out, err);
+    certificate_free(&c);
+    return st;
+}
+
+enum status keystore_pinned_before(struct keystore *ks, const char *fingerprint,
+                                   struct certificate_list *list_out, struct error *err)
+{
+    struct record_ids ids;
+    enum status st = record_find_pinned_before(ks, fingerprint, &ids, err);
+
+    *list_out = (struct certificate_list){0};
+    if (st == STATUS_OK)
+        st = record_load_list(ks, &ids, false, list_out, err);
+    record_ids_free(&ids);
+    if (st != STATUS_OK)
+        certificate_list_free(list_out);
+    return st;
+}
+
+/* ---- removal ---- */
 
 enum status keystore_remove(struct keystore *ks, const char *fingerprint, struct error *err)
 {

@@ -85,6 +85,10 @@ static enum status inspect_openpgp(struct keystore *ks, struct span bytes, int64
     return st;
 }
 
+_Static_assert((int)CAPABILITY_AES256_GCM == (int)SMIME_CAPABILITY_AES256_GCM &&
+                   (int)CAPABILITY_RSA_OAEP == (int)SMIME_CAPABILITY_RSA_OAEP,
+               "one set of bits");
+
 static enum status take_smime(const struct smime_certificate_info *info, struct finding *f, struct error *err)
 {
     struct certificate *c = &f->certificate;
@@ -94,16 +98,19 @@ static enum status take_smime(const struct smime_certificate_info *info, struct 
     snprintf(c->reason, sizeof c->reason, "%s", info->reason);
     c->usable = info->fitness == SMIME_USABLE;
     c->expires = info->not_after;
+    c->capabilities = info->capabilities;
     enum status st = take_name(c, info->subject, err);
     return st == STATUS_OK ? take_addresses(f, info->addresses, info->n_addresses, err) : st;
 }
 
 static enum status inspect_smime(struct keystore *ks, struct span bytes,
-                                 const struct smime_certificates *intermediates, int64_t now,
+                                 const struct smime_certificates *intermediates, bool pinned, int64_t now,
                                  struct finding *f, struct error *err)
 {
     struct smime_certificate_info info;
-    enum status st = smime_certificate_inspect(bytes, ks->trust, intermediates, now, &info, err);
+    enum status st = pinned
+                         ? smime_certificate_inspect_pinned(bytes, ks->trust, intermediates, now, &info, err)
+                         : smime_certificate_inspect(bytes, ks->trust, intermediates, now, &info, err);
 
     if (st != STATUS_OK)
         return st;
@@ -125,7 +132,7 @@ static enum status check(struct certificate *c, size_t n_keys, struct error *err
 }
 
 enum status keystore_inspect(struct keystore *ks, enum certificate_format format, struct span bytes,
-                             const struct smime_certificates *intermediates, int64_t now,
+                             const struct smime_certificates *intermediates, bool pinned, int64_t now,
                              struct finding *finding_out, struct error *err)
 {
     struct certificate *c = &finding_out->certificate;
@@ -136,7 +143,7 @@ enum status keystore_inspect(struct keystore *ks, enum certificate_format format
     if (format == CERTIFICATE_OPENPGP)
         st = inspect_openpgp(ks, bytes, now, finding_out, err);
     else
-        st = inspect_smime(ks, bytes, intermediates, now, finding_out, err);
+        st = inspect_smime(ks, bytes, intermediates, pinned, now, finding_out, err);
     if (st == STATUS_OK)
         st = check(c, finding_out->n_keys, err);
     if (st == STATUS_OK) {

@@ -12,6 +12,7 @@ void certificate_free(struct certificate *certificate)
 {
     buf_free(&certificate->bytes);
     free(certificate->addresses);
+    free(certificate->domains);
     free(certificate->name);
     *certificate = (struct certificate){0};
 }
@@ -41,6 +42,11 @@ const char *certificate_format_word(enum certificate_format format)
     return format == CERTIFICATE_OPENPGP ? "openpgp" : "smime";
 }
 
+const char *certificate_capability_word(unsigned capability)
+{
+    return capability == CAPABILITY_AES256_GCM ? "aes256-gcm" : "rsa-oaep";
+}
+
 /* ---- open and close ---- */
 
 /*
@@ -68,7 +74,7 @@ static enum status open_parts(const struct keystore_settings *settings, struct k
 
     enum status st = check_not_lost(settings, err);
     if (st == STATUS_OK)
-        st = sql_open(settings->path, record_schema, &ks->sql, err);
+        st = sql_open(settings->path, keystore_schema, &ks->sql, err);
     if (st == STATUS_OK)
         st = pgp_engine_open(&pgp, &ks->engine, err);
     if (st == STATUS_OK)

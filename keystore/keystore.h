@@ -4,6 +4,9 @@
  * Matching: the domain case-insensitive and as A-label (libidn2); the local part case-insensitive unless
  * configured otherwise; "user+tag@d" falls back to "user@d" when it has no certificate of its own. Fitness is
  * judged anew at every lookup by the dates stored, so that a certificate expires by itself.
+ *
+ * A certificate may be bound to a domain: then it counts for every address there, behind those of the address
+ * itself. Subdomains are other domains.
  */
 #ifndef SEALGATE_KEYSTORE_KEYSTORE_H
 #define SEALGATE_KEYSTORE_KEYSTORE_H
@@ -23,7 +26,10 @@ enum certificate_format { CERTIFICATE_OPENPGP = 1, CERTIFICATE_SMIME = 2 };
 /* "openpgp", "smime". Static memory. */
 const char *certificate_format_word(enum certificate_format format);
 
-enum { CAPABILITY_AES256_GCM = 1, CAPABILITY_RSA_OAEP = 2 };
+enum { CAPABILITY_AES256_GCM = 1, CAPABILITY_RSA_OAEP = 2, CAPABILITY_LAST = CAPABILITY_RSA_OAEP };
+
+/* "aes256-gcm", "rsa-oaep". Static memory. */
+const char *certificate_capability_word(unsigned capability);
 
 struct certificate {
     enum certificate_format format;
@@ -31,6 +37,7 @@ struct certificate {
                                                      */
     char source[24]; /* "local" (the administrator), later "wkd", "dane", … */
     char algorithm[32];
+    bool pinned;           /* by the administrator: used before others, S/MIME without a chain to a root */
     bool for_domain;       /* found under "@domain": a certificate of the domain, not of the person */
     unsigned capabilities; /* CAPABILITY_*, S/MIME: what its owner's programs are known to read */
     int64_t worked_ms;     /* a copy sealed to it last reached its next hop; 0: never, as far as known */
@@ -42,6 +49,7 @@ struct certificate {
     size_t n_keyids;
     struct buf bytes; /* binary OpenPGP certificate or DER; owned */
     char *addresses;  /* comma-separated, for people; owned */
+    char *domains;    /* it is bound to, A-labels, comma-separated; owned; NULL: none, or not told (jobs) */
     char *name;       /* first user ID or subject, for people; owned, may be NULL */
 };
 
@@ -78,14 +86,27 @@ void keystore_close(struct keystore *ks);
  * was added (also those not usable now, with the reason). One with the same fingerprint replaces the old
  * bytes. CA certificates in S/MIME bundles are skipped unless nothing else is there (then STATUS_INVALID). A
  * certificate without any address is STATUS_INVALID.
+ *
+ * FILE may also be a signed S/MIME mail (smime/signed.h): the certificate that signed it is added, with what
+ * its owner's programs say in it that they read, which counts before the certificate's own extension (RFC
+ * 4262 §3) unless a later mail was added before. A mail that proves nothing is STATUS_INVALID.
  */
 MUST_USE enum status keystore_add(struct keystore *ks, struct span file, const char *source,
                                   struct certificate_list *added_out, struct error *err);
 
 /*
- * Everything that matches ADDRESS, usable ones first, then newest first. An empty list is STATUS_OK: we
- * looked and there is none. Any failure to look (database, engine) is STATUS_TEMPORARY, never an empty list.
- * An address that is none is STATUS_INVALID.
+ * The same; with DOMAIN (not NULL; "partner.example" or "@partner.example", an IDN in either form) each of
+ * them is bound to that domain, beside those it was bound to before. STATUS_INVALID: DOMAIN is none.
+ */
+MUST_USE enum status keystore_add_for_domain(struct keystore *ks, struct span file, const char *source,
+                                             const char *domain, struct certificate_list *added_out,
+                                             struct error *err);
+
+/*
+ * Everything that matches ADDRESS: its own first, then those of its domain; of each usable ones first, of
+ * these the pinned first, then newest first. An empty list is STATUS_OK: we looked and there is none. Any
+ * failure to look (database, engine) is STATUS_TEMPORARY, never an empty list. An address that is none is
+ * STATUS_INVALID.
  */
 MUST_USE enum status keystore_lookup(struct keystore *ks, const char *address,
                                      struct certificate_list *list_out, struct error *err);
@@ -103,6 +124,32 @@ MUST_USE enum status keystore_expiring(struct keystore *ks, int days, struct cer
 MUST_USE enum status keystore_show(struct keystore *ks, const char *fingerprint,
                                    struct certificate_list *one_out, struct error *err);
 MUST_USE enum status keystore_remove(struct keystore *ks, const char *fingerprint, struct error *err);
+
+/*
+ * Pins one (fingerprint as above), or ends that, and judges it anew. A pinned certificate is used before all
+ * others of its format that an address has, and needs no chain to a root; dates, usage and revocation count.
+ */
+MUST_USE enum status keystore_pin(struct keystore *ks, const char *fingerprint, bool pinned,
+                                  struct certificate_list *one_out, struct error *err);
+
+/*
+ * The pinned certificates that stand before that of FINGERPRINT (all of it), which is not pinned: of its
+ * format, with an address or a domain of its own (A15). None is STATUS_OK.
+ */
+MUST_USE enum status keystore_pinned_before(struct keystore *ks, const char *fingerprint,
+                                            struct certificate_list *list_out, struct error *err);
+
+/*
+ * What the person at ADDRESS wants, or with "@domain" all there for whom nothing else is known; FORMAT 0:
+ * nothing. It stands in lookups, also of tagged addresses. STATUS_INVALID: it is neither.
+ */
+MUST_USE enum status keystore_prefer(struct keystore *ks, const char *address, enum certificate_format format,
+                                     struct error *err);
+
+/* Copies sealed to these certificates reached their next hop at NOW_MS. One transaction; those that are not
+ * there (any more) are passed over. */
+MUST_USE enum status keystore_worked(struct keystore *ks, char *const *fingerprints, size_t n, int64_t now_ms,
+                                     struct error *err);
 
 /*
  * The canonical form by which addresses are compared: A-label lower-case domain, local part unquoted if it

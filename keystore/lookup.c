@@ -4,136 +4,113 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "keystore/address.h"
-#include "keystore/record.h"
-
-/* Algorithms lose trust, roots change, user IDs expire: a judgement is not believed for longer. */
-#define JUDGEMENT_LASTS (24 * 60 * 60)
-
-/* ---- judging anew ---- */
-
-/* INSPECTED in the future means that the clock was wrong then, or is now. */
-static bool is_stale(const struct certificate *c, int64_t inspected, int64_t now)
-{
-    bool expired_since = c->expires > 0 && inspected <= c->expires && now >= c->expires;
-
-    return expired_since || now - inspected >= JUDGEMENT_LASTS || inspected > now;
-}
-
-static enum status store(struct keystore *ks, int64_t id, const struct finding *finding, int64_t now,
-                         struct error *err)
-{
-    enum status st = sql_begin(ks->sql, err);
-
-    if (st != STATUS_OK)
-        return st;
-    st = record_update(ks, id, finding, now, err);
-    if (st == STATUS_OK)
-        st = sql_commit(ks->sql, err);
-    if (st != STATUS_OK)
-        sql_rollback(ks->sql);
-    return st;
-}
-
-static enum status judge_again(struct keystore *ks, int64_t id, const struct certificate *c, int64_t now,
-                               struct error *err)
-{
-    struct smime_certificates intermediates;
-    struct finding finding;
-    enum status st = record_intermediates(ks, id, &intermediates, err);
-
-    if (st != STATUS_OK)
-        return st;
-    st = keystore_inspect(ks, c->format, buf_span(&c->bytes), &intermediates, now, &finding, err);
-    smime_certificates_free(&intermediates);
-    if (st != STATUS_OK)
-        return st;
-    /* Other bytes than were added: not this address's certificate, whatever they are. */
-    if (strcmp(finding.certificate.fingerprint, c->fingerprint) != 0)
-        st = error_set(err, STATUS_INTERNAL, "the stored bytes are those of certificate %s",
-                       finding.certificate.fingerprint);
-    else
-        st = store(ks, id, &finding, now, err);
-    keystore_finding_free(&finding);
-    return st;
-}
-
-static enum status refresh(struct keystore *ks, int64_t id, int64_t now, bool *changed_out, struct error *err)
-{
-    struct certificate c;
-    int64_t inspected;
-    enum status st = record_load(ks, id, true, &c, &inspected, err);
-
-    if (st != STATUS_OK)
-        return st;
-    *changed_out = is_stale(&c, inspected, now);
-    if (*changed_out) {
-        st = judge_again(ks, id, &c, now, err);
-        if (st != STATUS_OK)
-            error_prefix(err, "certificate %s could not be judged again", c.fingerprint);
-    }
-    certificate_free(&c);
-    return st;
-}
+#include "keystore/judge.h"
+#include "keystore/prefer.h"
 
 /* ---- one address ---- */
 
-/* Usable ones first, then newest first; the fingerprint makes the order the same every time. */
+/* The fingerprint makes the order the same every time. */
 static int compare(const void *left, const void *right)
 {
     const struct certificate *a = left, *b = right;
 
+    if (a->for_domain != b->for_domain)
+        return a->for_domain ? 1 : -1;
     if (a->usable != b->usable)
         return a->usable ? -1 : 1;
+    if (a->pinned != b->pinned)
+        return a->pinned ? -1 : 1;
     if (a->added != b->added)
         return a->added > b->added ? -1 : 1;
     return strcmp(a->fingerprint, b->fingerprint);
 }
 
-static enum status load(struct keystore *ks, const struct record_ids *ids, struct certificate_list *list,
-                        struct error *err)
+/* The rows of KEYS, or with DOMAIN those of that domain. */
+static enum status find_rows(struct keystore *ks, const struct address_keys *keys, const char *domain,
+                             struct record_ids *ids_out, struct error *err)
 {
-    for (size_t i = 0; i < ids->n; i++) {
-        struct certificate c;
-        enum status st = record_load(ks, ids->items[i], true, &c, NULL, err);
-        if (st == STATUS_OK && (st = certificate_list_push(list, &c, err)) != STATUS_OK)
-            certificate_free(&c);
-        if (st != STATUS_OK)
-            return st;
-    }
-    if (list->n > 1)
-        qsort(list->items, list->n, sizeof *list->items, compare);
-    return STATUS_OK;
+    return domain ? record_find_domain(ks, domain, ids_out, err)
+                  : record_find_address(ks, keys, ids_out, err);
 }
 
-/* The rows of these keys, each judged freshly enough. */
-static enum status find_fresh(struct keystore *ks, const struct address_keys *keys, int64_t now,
-                              struct record_ids *ids_out, struct error *err)
+/* Each judged freshly enough. */
+static enum status find_fresh(struct keystore *ks, const struct address_keys *keys, const char *domain,
+                              int64_t now, struct record_ids *ids_out, struct error *err)
 {
     bool any = false;
-    enum status st = record_find_address(ks, keys, ids_out, err);
+    enum status st = find_rows(ks, keys, domain, ids_out, err);
 
     for (size_t i = 0; st == STATUS_OK && i < ids_out->n; i++) {
         bool changed = false;
-        st = refresh(ks, ids_out->items[i], now, &changed, err);
+        st = keystore_judge_if_stale(ks, ids_out->items[i], now, &changed, err);
         any = any || changed;
     }
     if (st == STATUS_OK && !any)
         return STATUS_OK;
     record_ids_free(ids_out);
     /* A new judgement may have taken the address from a certificate. */
-    return st == STATUS_OK ? record_find_address(ks, keys, ids_out, err) : st;
+    return st == STATUS_OK ? find_rows(ks, keys, domain, ids_out, err) : st;
 }
 
-static enum status find(struct keystore *ks, const struct address_keys *keys, int64_t now,
+static enum status find(struct keystore *ks, const struct address_keys *keys, const char *domain, int64_t now,
                         struct certificate_list *list, struct error *err)
 {
     struct record_ids ids;
-    enum status st = find_fresh(ks, keys, now, &ids, err);
+    enum status st = find_fresh(ks, keys, domain, now, &ids, err);
 
     if (st == STATUS_OK)
-        st = load(ks, &ids, list, err);
+        st = record_load_list(ks, &ids, true, list, err);
     record_ids_free(&ids);
+    return st;
+}
+
+static enum status find_own(struct keystore *ks, const struct address_keys *keys, int64_t now,
+                            struct certificate_list *list, struct error *err)
+{
+    struct address_keys plain = *keys;
+    enum status st = find(ks, keys, NULL, now, list, err);
+
+    if (st == STATUS_OK && list->n == 0 && address_keys_drop_tag(&plain))
+        st = find(ks, &plain, NULL, now, list, err);
+    return st;
+}
+
+static bool is_in(const struct certificate_list *list, const struct certificate *c)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (strcmp(list->items[i].fingerprint, c->fingerprint) == 0)
+            return true;
+    return false;
+}
+
+/* One that names the address as well is its own, and stands in the list already. */
+static enum status find_of_domain(struct keystore *ks, const struct address_keys *keys, int64_t now,
+                                  struct certificate_list *list, struct error *err)
+{
+    struct certificate_list found = {0};
+    enum status st = find(ks, keys, address_keys_domain(keys), now, &found, err);
+
+    for (size_t i = 0; st == STATUS_OK && i < found.n; i++) {
+        if (is_in(list, &found.items[i]))
+            continue;
+        found.items[i].for_domain = true;
+        st = certificate_list_push(list, &found.items[i], err);
+    }
+    certificate_list_free(&found);
+    return st;
+}
+
+static enum status look(struct keystore *ks, const struct address_keys *keys, int64_t now,
+                        struct certificate_list *list, struct error *err)
+{
+    enum status st = find_own(ks, keys, now, list, err);
+
+    if (st == STATUS_OK)
+        st = find_of_domain(ks, keys, now, list, err);
+    if (st == STATUS_OK)
+        st = preference_find(ks, keys, &list->preferred, err);
+    if (st == STATUS_OK && list->n > 1)
+        qsort(list->items, list->n, sizeof *list->items, compare);
     return st;
 }
 
@@ -147,9 +124,7 @@ enum status keystore_lookup_at(struct keystore *ks, const char *address, int64_t
     enum status st = address_keys_make(address, &keys, err);
     if (st != STATUS_OK)
         return st;
-    st = find(ks, &keys, now, list_out, &why);
-    if (st == STATUS_OK && list_out->n == 0 && address_keys_drop_tag(&keys))
-        st = find(ks, &keys, now, list_out, &why);
+    st = look(ks, &keys, now, list_out, &why);
     if (st == STATUS_OK)
         return STATUS_OK;
     certificate_list_free(list_out);

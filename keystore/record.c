@@ -4,36 +4,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-const char *const record_schema[] = {
-    "CREATE TABLE certificate ("
-    " id INTEGER PRIMARY KEY,"
-    " format INTEGER NOT NULL,"
-    " fingerprint TEXT NOT NULL UNIQUE,"
-    " source TEXT NOT NULL,"
-    " algorithm TEXT NOT NULL,"
-    " keyids TEXT NOT NULL," /* hex, each followed by a space */
-    " name TEXT,"
-    " addresses TEXT NOT NULL," /* for people */
-    " usable INTEGER NOT NULL,"
-    " reason TEXT NOT NULL,"
-    " added INTEGER NOT NULL,"     /* seconds since 1970, as all times */
-    " expires INTEGER NOT NULL,"   /* 0: never */
-    " inspected INTEGER NOT NULL," /* when usable, reason and expires were judged */
-    " bytes BLOB NOT NULL);"
-    "CREATE TABLE address ("
-    " certificate INTEGER NOT NULL REFERENCES certificate (id) ON DELETE CASCADE,"
-    " exact TEXT NOT NULL,"
-    " folded TEXT NOT NULL,"
-    " PRIMARY KEY (certificate, exact));"
-    "CREATE INDEX address_folded ON address (folded);"
-    "CREATE TABLE intermediate ("
-    " certificate INTEGER NOT NULL REFERENCES certificate (id) ON DELETE CASCADE,"
-    " position INTEGER NOT NULL,"
-    " bytes BLOB NOT NULL,"
-    " PRIMARY KEY (certificate, position));",
-    NULL,
-};
-
 /* Key IDs as stored; "" when there are none. */
 static enum status write_keyids(const struct certificate *c, struct buf *text, struct error *err)
 {
@@ -56,24 +26,24 @@ static enum status delete_of(struct keystore *ks, const char *text, int64_t id, 
     return sql_run(stmt, err);
 }
 
-static enum status check_crowd(struct keystore *ks, const struct address_keys *keys, struct error *err)
+/* COUNT is a query of the certificates that KEY has; NAME is for people. */
+static enum status check_crowd(struct keystore *ks, const char *count, const char *key, const char *name,
+                               struct error *err)
 {
     struct sql_stmt *stmt;
     bool row;
-    enum status st =
-        sql_prepare(ks->sql, "SELECT COUNT(DISTINCT certificate) FROM address WHERE folded = ?1", &stmt, err);
+    enum status st = sql_prepare(ks->sql, count, &stmt, err);
 
     if (st != STATUS_OK)
         return st;
-    sql_bind_str(stmt, 1, keys->folded);
+    sql_bind_str(stmt, 1, key);
     st = sql_step(stmt, &row, err);
     if (st != STATUS_OK)
         return st;
     int64_t n = row ? sql_col_int(stmt, 0) : 0;
     sql_reset(stmt);
     if (n > KEYSTORE_PER_ADDRESS_MAX)
-        return error_set(err, STATUS_LIMIT,
-                         "address %.200s has %d certificates already; remove old ones first", keys->exact,
+        return error_set(err, STATUS_LIMIT, "%.200s has %d certificates already; remove old ones first", name,
                          KEYSTORE_PER_ADDRESS_MAX);
     return STATUS_OK;
 }
@@ -93,17 +63,21 @@ static enum status put_addresses(struct keystore *ks, int64_t id, const struct f
         sql_bind_str(stmt, 3, f->keys[i].folded);
         st = sql_run(stmt, err);
         if (st == STATUS_OK)
-            st = check_crowd(ks, &f->keys[i], err);
+            st = check_crowd(ks, "SELECT COUNT(DISTINCT certificate) FROM address WHERE folded = ?1",
+                             f->keys[i].folded, f->keys[i].exact, err);
     }
     return st;
 }
 
+/* Without new ones those that are there stay: they only help to build a chain. */
 static enum status put_intermediates(struct keystore *ks, int64_t id, const struct smime_certificates *list,
                                      struct error *err)
 {
+    if (!list || list->n == 0)
+        return STATUS_OK;
     enum status st = delete_of(ks, "DELETE FROM intermediate WHERE certificate = ?1", id, err);
 
-    for (size_t i = 0; st == STATUS_OK && list && i < list->n; i++) {
+    for (size_t i = 0; st == STATUS_OK && i < list->n; i++) {
         struct sql_stmt *stmt;
         st = sql_prepare(ks->sql,
                          "INSERT INTO intermediate (certificate, position, bytes) VALUES (?1, ?2, ?3)", &stmt,
@@ -139,12 +113,14 @@ static enum status find_row(struct keystore *ks, const char *fingerprint, int64_
 }
 
 /* An empty row of that fingerprint, when there is none. */
-static enum status make_row(struct keystore *ks, const char *fingerprint, int64_t *id_out, struct error *err)
+static enum status make_row(struct keystore *ks, const char *fingerprint, int64_t *id_out, bool *known_out,
+                            struct error *err)
 {
     struct sql_stmt *stmt;
     enum status st = find_row(ks, fingerprint, id_out, err);
 
-    if (st != STATUS_OK || *id_out)
+    *known_out = *id_out != 0;
+    if (st != STATUS_OK || *known_out)
         return st;
     st = sql_prepare(ks->sql,
                      "INSERT INTO certificate (format, fingerprint, source, algorithm, keyids, addresses,"
@@ -191,7 +167,7 @@ static enum status put_judgement(struct keystore *ks, const struct certificate *
     if (st == STATUS_OK)
         st = sql_prepare(ks->sql,
                          "UPDATE certificate SET algorithm = ?1, keyids = ?2, usable = ?3, reason = ?4,"
-                         " expires = ?5, inspected = ?6 WHERE id = ?7",
+                         " expires = ?5, inspected = ?6, capabilities = ?7 WHERE id = ?8",
                          &stmt, err);
     if (st == STATUS_OK) {
         sql_bind_str(stmt, 1, c->algorithm);
@@ -200,7 +176,8 @@ static enum status put_judgement(struct keystore *ks, const struct certificate *
         sql_bind_str(stmt, 4, c->reason);
         sql_bind_int(stmt, 5, c->expires);
         sql_bind_int(stmt, 6, now);
-        sql_bind_int(stmt, 7, id);
+        sql_bind_int(stmt, 7, c->capabilities);
+        sql_bind_int(stmt, 8, id);
         st = sql_run(stmt, err);
     }
     buf_free(&keyids);
@@ -208,10 +185,11 @@ static enum status put_judgement(struct keystore *ks, const struct certificate *
 }
 
 enum status record_put(struct keystore *ks, const struct finding *finding, int64_t now,
-                       const struct smime_certificates *intermediates, int64_t *id_out, struct error *err)
+                       const struct smime_certificates *intermediates, int64_t *id_out, bool *known_out,
+                       struct error *err)
 {
     const struct certificate *c = &finding->certificate;
-    enum status st = make_row(ks, c->fingerprint, id_out, err);
+    enum status st = make_row(ks, c->fingerprint, id_out, known_out, err);
 
     if (st == STATUS_OK)
         st = put_identity(ks, c, *id_out, now, err);
@@ -247,6 +225,52 @@ enum status record_update(struct keystore *ks, int64_t id, const struct finding 
         return st;
     st = put_names(ks, &finding->certificate, id, err);
     return st == STATUS_OK ? put_addresses(ks, id, finding, err) : st;
+}
+
+enum status record_bind(struct keystore *ks, int64_t id, const char *domain, struct error *err)
+{
+    struct sql_stmt *stmt;
+    enum status st = sql_prepare(
+        ks->sql, "INSERT INTO domain (certificate, domain) VALUES (?1, ?2) ON CONFLICT DO NOTHING", &stmt,
+        err);
+
+    if (st != STATUS_OK)
+        return st;
+    sql_bind_int(stmt, 1, id);
+    sql_bind_str(stmt, 2, domain);
+    st = sql_run(stmt, err);
+    return st == STATUS_OK
+               ? check_crowd(ks, "SELECT COUNT(*) FROM domain WHERE domain = ?1", domain, domain, err)
+               : st;
+}
+
+enum status record_mail(struct keystore *ks, int64_t id, unsigned capabilities, int64_t signed_at,
+                        struct error *err)
+{
+    struct sql_stmt *stmt;
+    enum status st = sql_prepare(ks->sql,
+                                 "UPDATE certificate SET mail_capabilities = ?1, mail_signed = ?2"
+                                 " WHERE id = ?3 AND mail_signed <= ?2",
+                                 &stmt, err);
+
+    if (st != STATUS_OK)
+        return st;
+    sql_bind_int(stmt, 1, capabilities);
+    sql_bind_int(stmt, 2, signed_at);
+    sql_bind_int(stmt, 3, id);
+    return sql_run(stmt, err);
+}
+
+enum status record_pin(struct keystore *ks, int64_t id, bool pinned, struct error *err)
+{
+    struct sql_stmt *stmt;
+    enum status st = sql_prepare(ks->sql, "UPDATE certificate SET pinned = ?1 WHERE id = ?2", &stmt, err);
+
+    if (st != STATUS_OK)
+        return st;
+    sql_bind_int(stmt, 1, pinned);
+    sql_bind_int(stmt, 2, id);
+    return sql_run(stmt, err);
 }
 
 enum status record_delete(struct keystore *ks, int64_t id, struct error *err)

@@ -6,6 +6,8 @@
 
 #include "keystore/record.h"
 
+#define DOMAINS_TEXT_MAX (1 << 20)
+
 static enum status no_memory(struct error *err)
 {
     return error_set(err, STATUS_TEMPORARY, "out of memory for a certificate");
@@ -64,6 +66,41 @@ enum status record_find_address(struct keystore *ks, const struct address_keys *
     sql_bind_str(stmt, 1, keys->folded);
     sql_bind_int(stmt, 2, ks->case_sensitive);
     sql_bind_str(stmt, 3, keys->exact);
+    return collect(stmt, ids_out, err);
+}
+
+enum status record_find_domain(struct keystore *ks, const char *domain, struct record_ids *ids_out,
+                               struct error *err)
+{
+    struct sql_stmt *stmt;
+    enum status st = sql_prepare(ks->sql, "SELECT certificate FROM domain WHERE domain = ?1", &stmt, err);
+
+    *ids_out = (struct record_ids){0};
+    if (st != STATUS_OK)
+        return st;
+    sql_bind_str(stmt, 1, domain);
+    return collect(stmt, ids_out, err);
+}
+
+enum status record_find_pinned_before(struct keystore *ks, const char *fingerprint,
+                                      struct record_ids *ids_out, struct error *err)
+{
+    struct sql_stmt *stmt;
+    enum status st = sql_prepare(
+        ks->sql,
+        "SELECT p.id FROM certificate c JOIN certificate p ON p.format = c.format AND p.id <> c.id"
+        " WHERE c.fingerprint = ?1 AND c.pinned = 0 AND p.pinned = 1 AND ("
+        " EXISTS (SELECT 1 FROM address a JOIN address b ON b.folded = a.folded"
+        "  WHERE a.certificate = c.id AND b.certificate = p.id AND (?2 = 0 OR a.exact = b.exact))"
+        " OR EXISTS (SELECT 1 FROM domain d JOIN domain e ON e.domain = d.domain"
+        "  WHERE d.certificate = c.id AND e.certificate = p.id))",
+        &stmt, err);
+
+    *ids_out = (struct record_ids){0};
+    if (st != STATUS_OK)
+        return st;
+    sql_bind_str(stmt, 1, fingerprint);
+    sql_bind_int(stmt, 2, ks->case_sensitive);
     return collect(stmt, ids_out, err);
 }
 
@@ -126,6 +163,10 @@ static enum status read_row(struct sql_stmt *stmt, bool with_bytes, struct certi
     read_str(stmt, 3, c->algorithm, sizeof c->algorithm);
     read_keyids(sql_col_str(stmt, 4), c);
     read_str(stmt, 8, c->reason, sizeof c->reason);
+    c->pinned = sql_col_int(stmt, 13) != 0;
+    /* What a mail tells is younger, and of the program, not of the certificate (RFC 4262 §3). */
+    c->capabilities = (unsigned)sql_col_int(stmt, sql_col_int(stmt, 16) != 0 ? 15 : 14);
+    c->worked_ms = sql_col_int(stmt, 17);
     buf_init(&c->bytes, KEYSTORE_BYTES_MAX);
     if (with_bytes)
         buf_append_span(&c->bytes, sql_col_blob(stmt, 12));
@@ -138,6 +179,30 @@ static enum status read_row(struct sql_stmt *stmt, bool with_bytes, struct certi
     return STATUS_OK;
 }
 
+/* NULL when it is bound to none. */
+static enum status load_domains(struct keystore *ks, int64_t id, char **domains_out, struct error *err)
+{
+    struct sql_stmt *stmt;
+    struct buf text;
+    bool row;
+    enum status st =
+        sql_prepare(ks->sql, "SELECT domain FROM domain WHERE certificate = ?1 ORDER BY domain", &stmt, err);
+
+    *domains_out = NULL;
+    if (st != STATUS_OK)
+        return st;
+    sql_bind_int(stmt, 1, id);
+    buf_init(&text, DOMAINS_TEXT_MAX);
+    while ((st = sql_step(stmt, &row, err)) == STATUS_OK && row)
+        buf_printf(&text, "%s%s", text.len ? ", " : "", sql_col_str(stmt, 0));
+    if (st == STATUS_OK)
+        st = buf_check(&text, "the domains of a certificate", err);
+    if (st == STATUS_OK && text.len > 0 && !(*domains_out = strdup(buf_str(&text))))
+        st = no_memory(err);
+    buf_free(&text);
+    return st;
+}
+
 enum status record_load(struct keystore *ks, int64_t id, bool with_bytes, struct certificate *certificate_out,
                         int64_t *inspected_out, struct error *err)
 {
@@ -145,7 +210,8 @@ enum status record_load(struct keystore *ks, int64_t id, bool with_bytes, struct
     bool row;
     enum status st = sql_prepare(ks->sql,
                                  "SELECT format, fingerprint, source, algorithm, keyids, name, addresses,"
-                                 " usable, reason, added, expires, inspected, bytes"
+                                 " usable, reason, added, expires, inspected, bytes, pinned,"
+                                 " capabilities, mail_capabilities, mail_signed, worked_ms"
                                  " FROM certificate WHERE id = ?1",
                                  &stmt, err);
 
@@ -161,7 +227,26 @@ enum status record_load(struct keystore *ks, int64_t id, bool with_bytes, struct
     if (inspected_out)
         *inspected_out = sql_col_int(stmt, 11);
     sql_reset(stmt);
+    if (st == STATUS_OK) {
+        st = load_domains(ks, id, &certificate_out->domains, err);
+        if (st != STATUS_OK)
+            certificate_free(certificate_out);
+    }
     return st;
+}
+
+enum status record_load_list(struct keystore *ks, const struct record_ids *ids, bool with_bytes,
+                             struct certificate_list *list, struct error *err)
+{
+    for (size_t i = 0; i < ids->n; i++) {
+        struct certificate c;
+        enum status st = record_load(ks, ids->items[i], with_bytes, &c, NULL, err);
+        if (st == STATUS_OK && (st = certificate_list_push(list, &c, err)) != STATUS_OK)
+            certificate_free(&c);
+        if (st != STATUS_OK)
+            return st;
+    }
+    return STATUS_OK;
 }
 
 static bool push_bytes(struct smime_certificates *list, struct span bytes)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/call.h"
+#include "base/clock.h"
 #include "gateway/control/verbs.h"
 #include "gateway/jobs/control_job.h"
 #include "gateway/jobs/keys_job.h"
@@ -46,9 +47,17 @@ static const char *action_word(enum policy_action action)
 
 static json_t *describe_certificate(const struct certificate *c)
 {
-    return json_pack("{s:s, s:s, s:s, s:o, s:b, s:o}", "format", certificate_format_word(c->format),
-                     "fingerprint", c->fingerprint, "source", c->source, "algorithm",
-                     control_text(c->algorithm), "usable", c->usable, "reason", control_text(c->reason));
+    char worked[CLOCK_ISO_SIZE];
+    json_t *capabilities = json_array();
+    for (unsigned bit = 1; bit <= CAPABILITY_LAST; bit <<= 1)
+        if (c->capabilities & bit)
+            json_array_append_new(capabilities, json_string(certificate_capability_word(bit)));
+    clock_iso(c->worked_ms, worked);
+    return json_pack("{s:s, s:s, s:s, s:o, s:b, s:o, s:b, s:b, s:o, s:s?}", "format",
+                     certificate_format_word(c->format), "fingerprint", c->fingerprint, "source", c->source,
+                     "algorithm", control_text(c->algorithm), "usable", c->usable, "reason",
+                     control_text(c->reason), "for_domain", c->for_domain, "pinned", c->pinned,
+                     "capabilities", capabilities, "worked", c->worked_ms ? worked : NULL);
 }
 
 /* The domain as delivery compares it: A-labels, lower case. */
@@ -106,9 +115,11 @@ static json_t *explain_one(struct explanation *e, const char *recipient, const s
     json_t *candidates = json_array();
     for (size_t i = 0; i < answer->list.n; i++)
         json_array_append_new(candidates, describe_certificate(&answer->list.items[i]));
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "recipient", recipient, "rule", rule->name,
-                     "protect", protect_word(rule->protect), "action", action_word(d.action), "reason",
-                     control_text(d.reason), "certificate",
+    enum certificate_format preferred = answer->list.preferred;
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:s?, s:o, s:o, s:o}", "recipient", recipient, "rule",
+                     rule->name, "protect", protect_word(rule->protect), "action", action_word(d.action),
+                     "reason", control_text(d.reason), "preferred",
+                     preferred ? certificate_format_word(preferred) : NULL, "certificate",
                      d.certificate ? describe_certificate(d.certificate) : json_null(), "candidates",
                      candidates, "tls", describe_tls(settings, recipient));
 }

@@ -11,8 +11,9 @@
 #define EXPIRING_DAYS 30
 
 static const struct ctl_column columns[] = {
-    {"FORMAT", "format"}, {"FINGERPRINT", "fingerprint"}, {"USABLE", "usable"}, {"EXPIRES", "expires"},
-    {"SOURCE", "source"}, {"ADDRESSES", "addresses"},     {"REASON", "reason"}};
+    {"FORMAT", "format"},   {"FINGERPRINT", "fingerprint"}, {"USABLE", "usable"},
+    {"PINNED", "pinned"},   {"SOURCE", "source"},           {"EXPIRES", "expires"},
+    {"DOMAINS", "domains"}, {"ADDRESSES", "addresses"},     {"REASON", "reason"}};
 
 static void print_list(json_t *answer)
 {
@@ -55,11 +56,20 @@ static int remove_key(struct ctl *ctl)
     return by_fingerprint(ctl, "key.remove", print_removed);
 }
 
+static void print_lookup(json_t *answer)
+{
+    const char *preferred = json_string_value(json_object_get(answer, "preferred"));
+
+    print_list(answer);
+    if (preferred)
+        printf("preferred: %s\n", preferred);
+}
+
 static int lookup(struct ctl *ctl)
 {
     if (ctl->argc != 1)
         return EX_USAGE;
-    return ctl_do(ctl, json_pack("{s:s, s:s}", "verb", "key.lookup", "address", ctl->argv[0]), print_list);
+    return ctl_do(ctl, json_pack("{s:s, s:s}", "verb", "key.lookup", "address", ctl->argv[0]), print_lookup);
 }
 
 static int expiring(struct ctl *ctl)
@@ -71,7 +81,22 @@ static int expiring(struct ctl *ctl)
     return ctl_do(ctl, json_pack("{s:s, s:i}", "verb", "key.expiring", "days", (int)days), print_list);
 }
 
-static int add_file(struct ctl *ctl, const char *path)
+static void print_added(json_t *answer)
+{
+    size_t i;
+    json_t *warning;
+
+    print_list(answer);
+    json_array_foreach(json_object_get(answer, "warnings"), i, warning)
+    {
+        fputs("sealctl: warning: ", stderr);
+        ctl_put(stderr, json_string_value(warning));
+        fputc('\n', stderr);
+    }
+}
+
+/* DOMAIN NULL: for the addresses in them alone. */
+static int add_file(struct ctl *ctl, const char *path, const char *domain)
 {
     struct buf file;
     if (!ctl_read_file(path, FILE_MAX, &file))
@@ -83,7 +108,8 @@ static int add_file(struct ctl *ctl, const char *path)
         return ctl_fail(EX_DATAERR, "%s is empty", path);
     }
     EVP_EncodeBlock((unsigned char *)text, file.data, (int)file.len);
-    int code = ctl_do(ctl, json_pack("{s:s, s:s}", "verb", "key.add", "data", text), print_list);
+    json_t *request = json_pack("{s:s, s:s, s:s*}", "verb", "key.add", "data", text, "domain", domain);
+    int code = ctl_do(ctl, request, print_added);
     free(text);
     buf_free(&file);
     return code;
@@ -91,18 +117,55 @@ static int add_file(struct ctl *ctl, const char *path)
 
 static int add(struct ctl *ctl)
 {
-    if (ctl->argc < 1)
+    const char *domain = NULL;
+    int first = 0;
+    if (ctl->argc > 1 && strcmp(ctl->argv[0], "--domain") == 0) {
+        domain = ctl->argv[1];
+        first = 2;
+    }
+    if (ctl->argc <= first)
         return EX_USAGE;
     int code = EX_OK;
-    for (int i = 0; i < ctl->argc && code == EX_OK; i++)
-        code = add_file(ctl, ctl->argv[i]);
+    for (int i = first; i < ctl->argc && code == EX_OK; i++)
+        code = add_file(ctl, ctl->argv[i], domain);
     return code;
+}
+
+static int pin(struct ctl *ctl)
+{
+    bool off = ctl->argc == 2 && strcmp(ctl->argv[0], "--off") == 0;
+    if (ctl->argc != 1 + off)
+        return EX_USAGE;
+    return ctl_do(
+        ctl, json_pack("{s:s, s:s, s:b}", "verb", "key.pin", "fingerprint", ctl->argv[off], "pinned", !off),
+        print_list);
+}
+
+static void print_preference(json_t *answer)
+{
+    const char *preferred = json_string_value(json_object_get(answer, "preferred"));
+
+    ctl_put(stdout, json_string_value(json_object_get(answer, "address")));
+    printf(": %s\n", preferred ? preferred : "no preference");
+}
+
+static int prefer(struct ctl *ctl)
+{
+    if (ctl->argc != 2)
+        return EX_USAGE;
+    return ctl_do(
+        ctl,
+        json_pack("{s:s, s:s, s:s}", "verb", "key.prefer", "address", ctl->argv[0], "format", ctl->argv[1]),
+        print_preference);
 }
 
 const struct ctl_verb ctl_key_verbs[] = {
     {"key", "list", "", "every certificate", list},
     {"key", "show", "FINGERPRINT", "one certificate in full", show},
-    {"key", "add", "FILE …", "add OpenPGP or S/MIME certificates (\"-\": standard input)", add},
+    {"key", "add", "[--domain DOMAIN] FILE …",
+     "add OpenPGP or S/MIME certificates, or a signed mail's (\"-\": standard input)", add},
+    {"key", "pin", "[--off] FINGERPRINT", "use a certificate before others, or not any more", pin},
+    {"key", "prefer", "ADDRESS|@DOMAIN openpgp|smime|none", "what the person there wants", prefer},
     {"key", "remove", "FINGERPRINT", "forget a certificate", remove_key},
     {"key", "lookup", "ADDRESS", "what mail to ADDRESS would be sealed with", lookup},
     {"key", "expiring", "[DAYS]", "certificates that expire within DAYS (30)", expiring},

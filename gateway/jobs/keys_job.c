@@ -44,6 +44,7 @@ static void pack_certificate(struct buf *b, const struct certificate *c, bool wi
     pack_str(b, c->fingerprint);
     pack_str(b, c->source);
     pack_str(b, c->algorithm);
+    pack_bool(b, c->pinned);
     pack_bool(b, c->for_domain);
     pack_u32(b, c->capabilities);
     pack_i64(b, c->worked_ms);
@@ -65,6 +66,7 @@ static void unpack_certificate(struct unpack *u, struct certificate *c)
     unpack_str_to(u, c->fingerprint, sizeof c->fingerprint);
     unpack_str_to(u, c->source, sizeof c->source);
     unpack_str_to(u, c->algorithm, sizeof c->algorithm);
+    c->pinned = unpack_bool(u);
     c->for_domain = unpack_bool(u);
     c->capabilities = unpack_between(u, 0, CAPABILITY_AES256_GCM | CAPABILITY_RSA_OAEP);
     c->worked_ms = unpack_i64(u);

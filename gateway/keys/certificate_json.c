@@ -49,14 +49,24 @@ static json_t *base64_json(struct span bytes)
 
 /* ---- fields ---- */
 
-static json_t *time_json(int64_t seconds)
+static json_t *time_json(int64_t ms)
 {
     char iso[CLOCK_ISO_SIZE];
 
-    if (seconds == 0)
+    if (ms == 0)
         return json_null();
-    clock_iso(seconds * 1000, iso);
+    clock_iso(ms, iso);
     return json_string(iso);
+}
+
+static json_t *capabilities_json(unsigned capabilities)
+{
+    json_t *array = json_array();
+
+    for (unsigned bit = 1; bit <= CAPABILITY_LAST; bit <<= 1)
+        if (capabilities & bit)
+            json_array_append_new(array, json_string(certificate_capability_word(bit)));
+    return array;
 }
 
 /* The certificates' names come from outside: what is no UTF-8, which JSON demands, is shown as "?". */
@@ -119,11 +129,16 @@ json_t *keys_certificate_json(const struct certificate *certificate, bool with_d
         {"addresses", addresses_json(c->addresses)},
         {"name", c->name ? text_json(c->name, strlen(c->name)) : json_null()},
         {"algorithm", text_json(c->algorithm, strlen(c->algorithm))},
+        {"domains", addresses_json(c->domains ? c->domains : "")},
+        {"for_domain", json_boolean(c->for_domain)},
+        {"pinned", json_boolean(c->pinned)},
+        {"capabilities", capabilities_json(c->capabilities)},
         {"source", text_json(c->source, strlen(c->source))},
         {"usable", json_boolean(c->usable)},
         {"reason", text_json(c->reason, strlen(c->reason))},
-        {"added", time_json(c->added)},
-        {"expires", time_json(c->expires)},
+        {"added", time_json(c->added * 1000)},
+        {"expires", time_json(c->expires * 1000)},
+        {"worked", time_json(c->worked_ms)},
         {"data", with_data ? base64_json(buf_span(&c->bytes)) : json_null()},
     };
     size_t n = sizeof fields / sizeof fields[0];

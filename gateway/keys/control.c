@@ -1,57 +1,27 @@
-/* The key verbs of sealctl. */
+/* The key verbs of sealctl: table, answers, and those that look; change.c has those that change. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gateway/jobs/control_job.h"
-#include "gateway/keys/role.h"
-
-#define SOURCE_BY_HAND "local"
-
-/* A verb fills LIST, which is the answer. */
-typedef enum status verb_fn(struct keys_role *role, json_t *request, struct certificate_list *list,
-                            struct error *err);
+#include "gateway/keys/verbs.h"
 
 struct verb {
     const char *name;
-    verb_fn *run;
+    keys_verb_fn *run;
     bool with_data; /* the answer has the certificates' bytes */
 };
 
-/* ---- arguments ---- */
-
-static enum status read_text(json_t *request, const char *key, const char **text_out, struct error *err)
-{
-    *text_out = json_string_value(json_object_get(request, key));
-    return *text_out ? STATUS_OK : error_set(err, STATUS_INVALID, "the request has no text \"%s\"", key);
-}
-
-/* ---- log ---- */
-
-static void log_change(const struct keys_role *role, const char *event, const struct certificate *c)
-{
-    struct log_line line;
-
-    log_start(&line, role->settings->log, LOG_LEVEL_NOTICE, event);
-    log_str(&line, "format", certificate_format_word(c->format));
-    log_str(&line, "fingerprint", c->fingerprint);
-    log_str(&line, "addresses", c->addresses);
-    log_str(&line, "source", c->source);
-    log_str(&line, "usable", c->usable ? "yes" : "no");
-    log_str(&line, "reason", c->usable ? NULL : c->reason);
-    log_end(&line);
-}
-
 /* ---- verbs ---- */
 
-static enum status list_all(struct keys_role *role, json_t *request, struct certificate_list *list,
+static enum status list_all(struct keys_role *role, json_t *request, struct verb_answer *answer,
                             struct error *err)
 {
     (void)request;
-    return keystore_list(role->keystore, list, err);
+    return keystore_list(role->keystore, &answer->list, err);
 }
 
-static enum status list_expiring(struct keys_role *role, json_t *request, struct certificate_list *list,
+static enum status list_expiring(struct keys_role *role, json_t *request, struct verb_answer *answer,
                                  struct error *err)
 {
     json_t *days = json_object_get(request, "days");
@@ -59,65 +29,48 @@ static enum status list_expiring(struct keys_role *role, json_t *request, struct
 
     if (!json_is_integer(days) || n < 0 || n > INT_MAX)
         return error_set(err, STATUS_INVALID, "\"days\" is no number of days");
-    return keystore_expiring(role->keystore, (int)n, list, err);
+    return keystore_expiring(role->keystore, (int)n, &answer->list, err);
 }
 
-static enum status show(struct keys_role *role, json_t *request, struct certificate_list *list,
+static enum status show(struct keys_role *role, json_t *request, struct verb_answer *answer,
                         struct error *err)
 {
     const char *fingerprint;
-    enum status st = read_text(request, "fingerprint", &fingerprint, err);
+    enum status st = keys_read_text(request, "fingerprint", &fingerprint, err);
 
-    return st == STATUS_OK ? keystore_show(role->keystore, fingerprint, list, err) : st;
+    return st == STATUS_OK ? keystore_show(role->keystore, fingerprint, &answer->list, err) : st;
 }
 
-static enum status lookup(struct keys_role *role, json_t *request, struct certificate_list *list,
+static enum status lookup(struct keys_role *role, json_t *request, struct verb_answer *answer,
                           struct error *err)
 {
     const char *address;
-    enum status st = read_text(request, "address", &address, err);
+    enum status st = keys_read_text(request, "address", &address, err);
 
-    return st == STATUS_OK ? keystore_lookup(role->keystore, address, list, err) : st;
-}
-
-static enum status add(struct keys_role *role, json_t *request, struct certificate_list *list,
-                       struct error *err)
-{
-    const char *data, *source = SOURCE_BY_HAND;
-    struct buf file;
-    enum status st = read_text(request, "data", &data, err);
-
-    if (st == STATUS_OK && json_object_get(request, "source"))
-        st = read_text(request, "source", &source, err);
-    if (st != STATUS_OK)
-        return st;
-    buf_init(&file, CONTROL_REQUEST_MAX);
-    st = keys_base64_decode(data, &file, err);
     if (st == STATUS_OK)
-        st = keystore_add(role->keystore, buf_span(&file), source, list, err);
-    buf_free(&file);
-    for (size_t i = 0; st == STATUS_OK && i < list->n; i++)
-        log_change(role, "key-added", &list->items[i]);
+        st = keystore_lookup(role->keystore, address, &answer->list, err);
+    if (st == STATUS_OK)
+        answer->more = json_pack("{s:o}", "preferred", keys_format_json(answer->list.preferred));
     return st;
 }
 
 /* The answer is what was there. */
-static enum status remove_one(struct keys_role *role, json_t *request, struct certificate_list *list,
+static enum status remove_one(struct keys_role *role, json_t *request, struct verb_answer *answer,
                               struct error *err)
 {
-    enum status st = show(role, request, list, err);
+    enum status st = show(role, request, answer, err);
 
     if (st == STATUS_OK)
-        st = keystore_remove(role->keystore, list->items[0].fingerprint, err);
+        st = keystore_remove(role->keystore, answer->list.items[0].fingerprint, err);
     if (st == STATUS_OK)
-        log_change(role, "key-removed", &list->items[0]);
+        keys_log_change(role, "key-removed", &answer->list.items[0]);
     return st;
 }
 
 static const struct verb verbs[] = {
-    {"key.list", list_all, false}, {"key.expiring", list_expiring, false},
-    {"key.show", show, true},      {"key.lookup", lookup, false},
-    {"key.add", add, false},       {"key.remove", remove_one, false},
+    {"key.list", list_all, false}, {"key.expiring", list_expiring, false}, {"key.show", show, true},
+    {"key.lookup", lookup, false}, {"key.add", keys_add, false},           {"key.remove", remove_one, false},
+    {"key.pin", keys_pin, false},  {"key.prefer", keys_prefer, false},
 };
 
 /* ---- answering ---- */
@@ -133,8 +86,9 @@ static const struct verb *find_verb(json_t *request, struct error *err)
     return NULL;
 }
 
-static json_t *list_json(const struct certificate_list *list, bool with_data)
+static json_t *answer_json(const struct verb_answer *answer, bool with_data)
 {
+    const struct certificate_list *list = &answer->list;
     json_t *array = json_array();
 
     for (size_t i = 0; i < list->n; i++) {
@@ -143,20 +97,26 @@ static json_t *list_json(const struct certificate_list *list, bool with_data)
             return NULL;
         }
     }
-    return json_pack("{s:b, s:o}", "ok", 1, "certificates", array);
+    json_t *object = json_pack("{s:b, s:o}", "ok", 1, "certificates", array);
+    if (object && answer->more && json_object_update(object, answer->more) != 0) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
 }
 
 static enum status run(struct keys_role *role, struct request *request, json_t *json, struct error *err)
 {
-    struct certificate_list list = {0};
+    struct verb_answer answer = {0};
     const struct verb *verb = find_verb(json, err);
 
     if (!verb)
         return err->status;
-    enum status st = verb->run(role, json, &list, err);
+    enum status st = verb->run(role, json, &answer, err);
     if (st == STATUS_OK)
-        control_reply_json(request, list_json(&list, verb->with_data));
-    certificate_list_free(&list);
+        control_reply_json(request, answer_json(&answer, verb->with_data));
+    certificate_list_free(&answer.list);
+    json_decref(answer.more);
     return st;
 }
 

@@ -1,7 +1,8 @@
-/* Which certificates do these addresses have? For submission and seal. */
+/* Which certificates do these addresses have? For submission and seal. And from queue: which ones worked. */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "gateway/jobs/keys_job.h"
 #include "gateway/keys/role.h"
 
@@ -50,18 +51,40 @@ static enum status answer(struct keys_role *role, struct request *request, const
     return st;
 }
 
-static enum status take(struct keys_role *role, struct request *request, struct error *err)
+static enum status take_lookup(struct keys_role *role, struct request *request, struct error *err)
 {
     struct keys_lookup lookup;
-
-    if (request->msg.type != KEYS_LOOKUP)
-        return error_set(err, STATUS_INVALID, "a request of type %u", (unsigned)request->msg.type);
     enum status st = keys_lookup_unpack(buf_span(&request->msg.body), &lookup, err);
+
     if (st != STATUS_OK)
         return st;
     st = answer(role, request, &lookup, err);
     keys_lookup_free(&lookup);
     return st;
+}
+
+static enum status take_worked(struct keys_role *role, struct request *request, struct error *err)
+{
+    struct keys_worked worked;
+    enum status st = keys_worked_unpack(buf_span(&request->msg.body), &worked, err);
+
+    if (st != STATUS_OK)
+        return st;
+    st = keystore_worked(role->keystore, worked.fingerprints, worked.n, clock_wall_ms(), err);
+    keys_worked_free(&worked);
+    return st == STATUS_OK ? request_reply(request, KEYS_DONE, span_of(NULL, 0), NULL, 0, err) : st;
+}
+
+static enum status take(struct keys_role *role, struct request *request, struct error *err)
+{
+    switch (request->msg.type) {
+    case KEYS_LOOKUP:
+        return take_lookup(role, request, err);
+    case KEYS_WORKED:
+        return take_worked(role, request, err);
+    default:
+        return error_set(err, STATUS_INVALID, "a request of type %u", (unsigned)request->msg.type);
+    }
 }
 
 void keys_lookup_request(void *arg, struct request *request)

@@ -5,6 +5,8 @@
 #include "gateway/main/role_runs.h"
 #include "gateway/queue/queue.h"
 
+#define WORKED_MS 60000
+
 int role_queue(const struct role_start *start)
 {
     const struct conf *conf = &start->conf;
@@ -17,11 +19,13 @@ int role_queue(const struct role_start *start)
         .lifetime_ms = conf->queue_lifetime_ms,
         .hold_ms = conf->queue_hold_ms,
         .recheck_ms = conf->queue_recheck_ms,
+        .worked_ms = WORKED_MS,
         .store_service = start->ports[0],
         .refused_service = start->ports[1],
         .delivery_service = start->ports[2],
         .control_service = start->ports[3],
         .seal_service = start->ports[4],
+        .keys_service = start->ports[5],
     };
     return role_drop(start, "queue", 0) ? queue_run(&settings) : EX_CONFIG;
 }

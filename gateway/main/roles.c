@@ -39,7 +39,7 @@ const struct role roles[ROLES] = {
         .folder = FOLDER_KEYS,
         .processes = one_process,
         .run = role_keys,
-        .stop_rank = 2,
+        .stop_rank = 3, /* queue tells it what worked, at its end */
     },
     {
         .name = "queue",
@@ -47,13 +47,14 @@ const struct role roles[ROLES] = {
                   {SERVICE_QUEUE_REFUSED, SERVICE_SERVER},
                   {SERVICE_QUEUE_DELIVERY, SERVICE_SERVER},
                   {SERVICE_QUEUE_CONTROL, SERVICE_SERVER},
-                  {SERVICE_SEAL, SERVICE_CLIENT}},
-        .n_ports = 5,
+                  {SERVICE_SEAL, SERVICE_CLIENT},
+                  {SERVICE_KEYS_LOOKUP, SERVICE_CLIENT}},
+        .n_ports = 6,
         .folder = FOLDER_QUEUE,
         .chroot = true,
         .processes = one_process,
         .run = role_queue,
-        .stop_rank = 3,
+        .stop_rank = 2,
     },
     {
         .name = "auth",

@@ -31,7 +31,8 @@ struct protect_order {
 
 #define PROTECT_PIECES_MAX 8
 
-struct protected {
+struct protected
+{
     struct span pieces[PROTECT_PIECES_MAX]; /* the payload; of the message's memory and of MADE */
     size_t n_pieces;
     struct buf made;  /* what was made for the payload; owned */

@@ -13,11 +13,13 @@ struct queue_settings {
     int64_t lifetime_ms;    /* default 5 days: then a temporary failure bounces */
     int64_t hold_ms;        /* default 7 days: then a held copy is returned */
     int64_t recheck_ms;     /* default 15 min: a held copy is tried again (its key may have come) */
+    int64_t worked_ms;      /* 1 min: keys is told of certificates that worked no more often */
     int store_service;      /* server end: from seal, passed requests */
     int refused_service;    /* server end: from submission */
     int delivery_service;   /* server end: from delivery, QUEUE_ATTACH */
     int control_service;    /* server end: from control */
     int seal_service;       /* client end, for QUEUE_RELEASE */
+    int keys_service;       /* client end, for KEYS_WORKED */
 };
 
 int queue_run(const struct queue_settings *settings);

@@ -6,6 +6,7 @@
 #include "base/memfile.h"
 #include "gateway/queue/link.h"
 #include "gateway/queue/outcome.h"
+#include "gateway/queue/worked.h"
 
 /* Outcomes that could not be stored are tried again this often. */
 #define RETRY_S 1
@@ -18,6 +19,7 @@ struct outcome_work {
     struct queue_outcome outcome;
     int dsn_fd; /* -1: none, or it cannot be read */
     struct outcome_counts counts;
+    struct keys_worked worked; /* by the transaction under way */
 };
 
 static const struct log *log_of(const struct link *link)
@@ -28,6 +30,7 @@ static const struct log *log_of(const struct link *link)
 static void outcome_free(struct outcome_work *w)
 {
     queue_outcome_free(&w->outcome);
+    keys_worked_free(&w->worked);
     if (w->dsn_fd >= 0)
         close(w->dsn_fd);
     free(w);
@@ -43,6 +46,8 @@ static enum status apply_outcome(struct work *work, struct sql *sql, int64_t now
         if (st != STATUS_OK)
             return st;
     }
+    keys_worked_free(&w->worked);
+    worked_collect(sql, &w->outcome, &w->worked);
     enum status st =
         outcome_apply(sql, w->queue->settings, w->instance, &w->outcome, dsn, now_ms, &w->counts, err);
     memfile_unmap(dsn);
@@ -88,6 +93,7 @@ static void outcome_stored(struct work *work, enum status st, const struct error
         return;
     }
     log_outcome(w);
+    worked_add(w->queue->worked, &w->worked);
     bool here = link->channel && strcmp(channel_attach(link->channel)->instance, w->instance) == 0;
     if (here && !channel_stored(link->channel, w->outcome.copy_id)) {
         struct error full;

@@ -6,6 +6,7 @@
 #include "gateway/queue/audit.h"
 #include "gateway/queue/role.h"
 #include "gateway/queue/schema.h"
+#include "gateway/queue/worked.h"
 
 #define SERVERS 4
 
@@ -91,7 +92,8 @@ static enum status start(struct role *role, struct error *err)
     queue->link = queue->group ? link_new(queue, err) : NULL;
     queue->releases = queue->link ? releases_new(queue, err) : NULL;
     queue->tick = queue->releases ? tick_new(queue, err) : NULL;
-    if (!queue->tick)
+    queue->worked = queue->tick ? worked_new(queue, err) : NULL;
+    if (!queue->worked)
         return err->status;
     role->terminate = evsignal_new(queue->base, SIGTERM, on_terminate, role);
     if (!role->terminate || event_add(role->terminate, NULL) < 0)
@@ -105,11 +107,14 @@ static void end(struct role *role)
 
     stop_servers(role);
     /* The end of one work may have added another. */
-    if (queue->tick)
+    if (queue->worked) {
         for (int i = 0; i < 3; i++)
             group_run(queue->group);
+        worked_stop(queue->worked);
+    }
     if (role->terminate)
         event_free(role->terminate);
+    worked_free(queue->worked);
     tick_free(queue->tick);
     releases_free(queue->releases);
     link_free(queue->link);

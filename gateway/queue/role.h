@@ -12,6 +12,7 @@
 struct link;
 struct releases;
 struct tick;
+struct worked;
 
 struct queue {
     const struct queue_settings *settings;
@@ -21,6 +22,7 @@ struct queue {
     struct link *link;         /* delivery */
     struct releases *releases; /* held copies on their way through seal */
     struct tick *tick;
+    struct worked *worked;
 };
 
 /* ---- intake.c: requests from seal and submission; ARG is the queue ---- */

@@ -59,7 +59,8 @@ static inline void database_folder(struct database *d)
                                           .last_retry_ms = 4 * HOUR,
                                           .lifetime_ms = 5 * DAY,
                                           .hold_ms = 7 * DAY,
-                                          .recheck_ms = 15 * MINUTE};
+                                          .recheck_ms = 15 * MINUTE,
+                                          .worked_ms = MINUTE};
 }
 
 static inline void database_make(struct database *d)

@@ -17,7 +17,7 @@
 /* Longest wait for anything that must happen; generous for sanitised builds. */
 #define PATIENCE_MS 20000
 
-enum { STORE, REFUSED, DELIVERY, CONTROL, SEAL, SERVICES };
+enum { STORE, REFUSED, DELIVERY, CONTROL, SEAL, KEYS, SERVICES };
 
 struct world {
     struct database d; /* opened by the role alone while it runs */
@@ -32,7 +32,7 @@ static inline void close_others(const struct world *w)
     for (int fd = 3; fd < 1024; fd++) {
         bool own = false;
         for (int i = 0; i < SERVICES; i++)
-            own = own || fd == w->services[i][i == SEAL ? 0 : 1];
+            own = own || fd == w->services[i][i >= SEAL ? 0 : 1];
         if (!own)
             close(fd);
     }
@@ -52,6 +52,7 @@ static inline void world_start(struct world *w)
         s.delivery_service = w->services[DELIVERY][1];
         s.control_service = w->services[CONTROL][1];
         s.seal_service = w->services[SEAL][0];
+        s.keys_service = w->services[KEYS][0];
         close_others(w);
         signal(SIGPIPE, SIG_IGN);
         _exit(queue_run(&s));

@@ -1,0 +1,75 @@
+#include "keystore/judge.h"
+
+#include <string.h>
+
+/* A judgement is not believed for longer. */
+#define JUDGEMENT_LASTS (24 * 60 * 60)
+
+/* INSPECTED in the future means that the clock was wrong then, or is now. */
+static bool is_stale(const struct certificate *c, int64_t inspected, int64_t now)
+{
+    bool expired_since = c->expires > 0 && inspected <= c->expires && now >= c->expires;
+
+    return expired_since || now - inspected >= JUDGEMENT_LASTS || inspected > now;
+}
+
+static enum status judge(struct keystore *ks, int64_t id, const struct certificate *c, int64_t now,
+                         struct error *err)
+{
+    struct smime_certificates intermediates;
+    struct finding finding;
+    enum status st = record_intermediates(ks, id, &intermediates, err);
+
+    if (st != STATUS_OK)
+        return st;
+    st = keystore_inspect(ks, c->format, buf_span(&c->bytes), &intermediates, c->pinned, now, &finding, err);
+    smime_certificates_free(&intermediates);
+    if (st != STATUS_OK)
+        return st;
+    /* Other bytes than were added: not this address's certificate, whatever they are. */
+    if (strcmp(finding.certificate.fingerprint, c->fingerprint) != 0)
+        st = error_set(err, STATUS_INTERNAL, "the stored bytes are those of certificate %s",
+                       finding.certificate.fingerprint);
+    else
+        st = record_update(ks, id, &finding, now, err);
+    keystore_finding_free(&finding);
+    return st;
+}
+
+enum status keystore_judge(struct keystore *ks, int64_t id, int64_t now, struct error *err)
+{
+    struct certificate c;
+    enum status st = record_load(ks, id, true, &c, NULL, err);
+
+    if (st != STATUS_OK)
+        return st;
+    st = judge(ks, id, &c, now, err);
+    if (st != STATUS_OK)
+        error_prefix(err, "certificate %s could not be judged again", c.fingerprint);
+    certificate_free(&c);
+    return st;
+}
+
+enum status keystore_judge_if_stale(struct keystore *ks, int64_t id, int64_t now, bool *changed_out,
+                                    struct error *err)
+{
+    struct certificate c;
+    int64_t inspected;
+    enum status st = record_load(ks, id, false, &c, &inspected, err);
+
+    if (st != STATUS_OK)
+        return st;
+    *changed_out = is_stale(&c, inspected, now);
+    certificate_free(&c);
+    if (!*changed_out)
+        return STATUS_OK;
+    st = sql_begin(ks->sql, err);
+    if (st != STATUS_OK)
+        return st;
+    st = keystore_judge(ks, id, now, err);
+    if (st == STATUS_OK)
+        st = sql_commit(ks->sql, err);
+    if (st != STATUS_OK)
+        sql_rollback(ks->sql);
+    return st;
+}
