@@ -105,10 +105,10 @@ static bool seconds(const ASN1_TIME *time, int64_t *out)
     return good;
 }
 
-/* The latest of what is not in the future. */
-static void note_time(int64_t at, int64_t now, int64_t *latest)
+/* The latest of what is not behind END. */
+static void note_time(int64_t at, int64_t end, int64_t *latest)
 {
-    if (at <= now && at > *latest) {
+    if (at <= end && at > *latest) {
         *latest = at;
     }
 }
@@ -118,10 +118,11 @@ enum status smime_revocation_refresh(struct smime_revocation *revocation, int64_
 {
     enum status status = refresh(revocation, err);
     *changed_out = INT64_MIN;
-    note_time(revocation->opened_at, now, changed_out);
+    /* what was read just now may be later than NOW, and counts */
+    note_time(revocation->opened_at, INT64_MAX, changed_out);
     for (size_t f = 0; status == STATUS_OK && f < revocation->n; f++) {
         const struct smime_crl_file *file = &revocation->files[f];
-        note_time(file->read_at, now, changed_out);
+        note_time(file->read_at, INT64_MAX, changed_out);
         for (size_t c = 0; c < file->n; c++) {
             int64_t at = 0;
             if (seconds(X509_CRL_get0_lastUpdate(file->items[c].crl), &at)) {

@@ -73,8 +73,8 @@ void smime_trust_close(struct smime_trust *trust);
 
 /*
  * For who keeps judgements: reads CRL files that changed again, and sets *CHANGED_OUT to the last time
- * (seconds since 1970, at most NOW) at which the CRLs began to say something else: they were read, or one of
- * them came to its thisUpdate or over its nextUpdate. A judgement made then or before no longer counts.
+ * (seconds since 1970) at which the CRLs began to say something else: opened, read again, or one
+ * of them came to its thisUpdate or over its nextUpdate. A judgement made then or before no longer counts.
  * INT64_MIN: there are none (also when TRUST is NULL). STATUS_TEMPORARY: a file cannot be read, no judgement
  * counts.
  */
