@@ -10,62 +10,10 @@
 
 #include "base/clock.h"
 #include "smime/certificate.h"
+#include "smime/chain.h"
 #include "smime/fitness.h"
 #include "smime/key_file.h"
 #include "smime/token.h"
-
-#define CHAIN_MAX 8
-
-/* ---- certificate and chain ---- */
-
-/* The certificate of KEY among CERTS; a file that was put together by hand has them in any order. */
-static enum status find_own(struct smime_signer *signer, const STACK_OF(X509) * certs, struct error *err)
-{
-    if (sk_X509_num(certs) <= 0) {
-        return error_set(err, STATUS_INVALID, "no certificate in it");
-    }
-    for (int i = 0; !signer->cert && i < sk_X509_num(certs); i++) {
-        X509 *cert = sk_X509_value(certs, i);
-        if (X509_check_private_key(cert, signer->key) == 1 && X509_up_ref(cert) == 1) {
-            signer->cert = cert;
-        }
-    }
-    ERR_clear_error();
-    return signer->cert ? STATUS_OK
-                        : error_set(err, STATUS_INVALID, "the certificate is not that of the key");
-}
-
-static X509 *issuer_of(X509 *cert, const STACK_OF(X509) * certs)
-{
-    for (int i = 0; i < sk_X509_num(certs); i++) {
-        X509 *candidate = sk_X509_value(certs, i);
-        if (X509_check_issued(candidate, cert) == X509_V_OK && X509_cmp(candidate, cert) != 0) {
-            return candidate;
-        }
-    }
-    return NULL;
-}
-
-/* The root is left out: a reader trusts the one it has, or none. */
-static enum status find_chain(struct smime_signer *signer, const STACK_OF(X509) * certs, struct error *err)
-{
-    X509 *at = signer->cert;
-    signer->chain = sk_X509_new_null();
-    if (!signer->chain) {
-        return error_set(err, STATUS_TEMPORARY, "no memory");
-    }
-    for (int i = 0; i < CHAIN_MAX; i++) {
-        at = issuer_of(at, certs);
-        if (!at || X509_get_extension_flags(at) & EXFLAG_SS) {
-            break;
-        }
-        if (X509_add_cert(signer->chain, at, X509_ADD_FLAG_UP_REF) != 1) {
-            return smime_failure(err, STATUS_TEMPORARY, "chain");
-        }
-    }
-    ERR_clear_error();
-    return STATUS_OK;
-}
 
 /* ---- algorithms ---- */
 
@@ -211,10 +159,10 @@ static enum status read_all(const struct smime_signer_settings *settings, struct
         status = error_set(err, STATUS_INVALID, "no key is given");
     }
     if (status == STATUS_OK) {
-        status = find_own(signer, certs, err);
+        status = smime_chain_find_own(signer, certs, err);
     }
     if (status == STATUS_OK) {
-        status = find_chain(signer, certs, err);
+        status = smime_chain_find_issuers(signer, certs, err);
     }
     sk_X509_pop_free(certs, X509_free);
     return status;
