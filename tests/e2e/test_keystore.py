@@ -69,6 +69,21 @@ def test_domain_certificate_seals_for_everybody_there(gateway, keyring, sink, ta
     assert domain in gateway.ctl("key", "show", gate.fingerprint).stdout.decode()
 
 
+@pytest.mark.parametrize("kind", ["openpgp", "smime"])
+def test_people_behind_one_domain_certificate_share_a_copy(gateway, keyring, sink, tag, kind):
+    gate = getattr(keyring, kind)(f"gate@{tag}.example")
+    gateway.ctl("key", "add", "--domain", f"{tag}.example", gate.certificate)
+    to, blind = [f"bob@{tag}.example", f"carol@{tag}.example"], f"dave@{tag}.example"
+    message = mail(to)
+    queue_id(gateway.submit([*to, blind], message))
+    for address in (*to, blind):
+        arrived = sink.wait(address)
+        assert readers.key_ids(arrived.data) == list(gate.key_ids) if kind == "openpgp" else (
+            readers.serials(arrived.data) == [gate.serial])
+        assert readers.read(gate, arrived.data) == message
+        assert (arrived.recipients == [blind]) == (address == blind)
+
+
 def test_own_certificate_comes_before_the_domains(gateway, keyring, sink, tag):
     domain = f"{tag}.example"
     gate, bob = keyring.openpgp(f"{tag}@elsewhere.example"), keyring.openpgp(f"bob@{domain}")
