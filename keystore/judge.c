@@ -1,16 +1,31 @@
 #include "keystore/judge.h"
 
+#include <stdint.h>
 #include <string.h>
 
 /* A judgement is not believed for longer. */
 #define JUDGEMENT_LASTS (24 * 60 * 60)
 
 /* INSPECTED in the future means that the clock was wrong then, or is now. */
-static bool is_stale(const struct certificate *c, int64_t inspected, int64_t now)
+static bool is_old(const struct certificate *c, int64_t inspected, int64_t now)
 {
     bool expired_since = c->expires > 0 && inspected <= c->expires && now >= c->expires;
 
     return expired_since || now - inspected >= JUDGEMENT_LASTS || inspected > now;
+}
+
+/* A revocation counts from the moment that its CRL is there, and while one cannot be read nothing does (A33).
+ */
+static enum status find_stale(const struct keystore *ks, const struct certificate *c, int64_t inspected,
+                              int64_t now, bool *stale_out, struct error *err)
+{
+    int64_t changed = INT64_MIN;
+    enum status st = STATUS_OK;
+
+    if (c->format == CERTIFICATE_SMIME)
+        st = smime_trust_refresh(ks->trust, now, &changed, err);
+    *stale_out = is_old(c, inspected, now) || inspected <= changed;
+    return st;
 }
 
 static enum status judge(struct keystore *ks, int64_t id, const struct certificate *c, int64_t now,
@@ -59,10 +74,10 @@ enum status keystore_judge_if_stale(struct keystore *ks, int64_t id, int64_t now
 
     if (st != STATUS_OK)
         return st;
-    *changed_out = is_stale(&c, inspected, now);
+    st = find_stale(ks, &c, inspected, now, changed_out, err);
     certificate_free(&c);
-    if (!*changed_out)
-        return STATUS_OK;
+    if (st != STATUS_OK || !*changed_out)
+        return st;
     st = sql_begin(ks->sql, err);
     if (st != STATUS_OK)
         return st;

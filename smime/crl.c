@@ -7,6 +7,7 @@
 #include <openssl/pem.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/span.h"
 #include "smime/certificate.h"
 #include "smime/file.h"
@@ -129,7 +130,7 @@ static enum status add_pem(struct smime_crl_file *to, struct span text, struct e
 enum status smime_crl_file_read(struct smime_crl_file *file, struct error *err)
 {
     struct buf bytes;
-    struct smime_crl_file fresh = {.path = file->path};
+    struct smime_crl_file fresh = {.path = file->path, .read_at = clock_wall_ms() / 1000};
     buf_init(&bytes, SMIME_CRL_FILE_MAX + BUFSIZ);
     ERR_clear_error();
     enum status status = smime_file_read(file->path, "CRL", &bytes, &fresh.which, err);

@@ -3,6 +3,7 @@
 #define SEALGATE_SMIME_CRL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/stat.h>
 
 #include <openssl/x509.h>
@@ -22,6 +23,7 @@ struct smime_crl {
 struct smime_crl_file {
     char *path;        /* owned */
     struct stat which; /* the file that was read */
+    int64_t read_at;   /* seconds since 1970 */
     struct smime_crl *items;
     size_t n;
 };

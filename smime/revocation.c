@@ -18,6 +18,7 @@ struct smime_revocation {
     struct smime_crl_file *files;
     size_t n;
     bool required;
+    int64_t opened_at; /* seconds since 1970 */
 };
 
 /* What is asked about one certificate. */
@@ -55,7 +56,8 @@ enum status smime_revocation_open(const struct smime_trust_settings *settings, s
         free(files);
         return error_set(err, STATUS_TEMPORARY, "CRL: no memory");
     }
-    *revocation = (struct smime_revocation){.files = files, .required = settings->crl_required};
+    *revocation = (struct smime_revocation){
+        .files = files, .required = settings->crl_required, .opened_at = clock_wall_ms() / 1000};
     for (size_t i = 0; i < settings->n_crl_paths; i++) {
         files[i].path = strdup(settings->crl_paths[i]);
         revocation->n++;
@@ -95,6 +97,45 @@ static enum status refresh(struct smime_revocation *revocation, struct error *er
     return STATUS_OK;
 }
 
+static bool seconds(const ASN1_TIME *time, int64_t *out)
+{
+    struct tm tm = {0};
+    bool good = time && ASN1_TIME_to_tm(time, &tm) == 1;
+    *out = good ? (int64_t)timegm(&tm) : 0;
+    return good;
+}
+
+/* The latest of what is not behind END. */
+static void note_time(int64_t at, int64_t end, int64_t *latest)
+{
+    if (at <= end && at > *latest) {
+        *latest = at;
+    }
+}
+
+enum status smime_revocation_refresh(struct smime_revocation *revocation, int64_t now, int64_t *changed_out,
+                                     struct error *err)
+{
+    enum status status = refresh(revocation, err);
+    *changed_out = INT64_MIN;
+    /* what was read just now may be later than NOW, and counts */
+    note_time(revocation->opened_at, INT64_MAX, changed_out);
+    for (size_t f = 0; status == STATUS_OK && f < revocation->n; f++) {
+        const struct smime_crl_file *file = &revocation->files[f];
+        note_time(file->read_at, INT64_MAX, changed_out);
+        for (size_t c = 0; c < file->n; c++) {
+            int64_t at = 0;
+            if (seconds(X509_CRL_get0_lastUpdate(file->items[c].crl), &at)) {
+                note_time(at, now, changed_out);
+            }
+            if (seconds(X509_CRL_get0_nextUpdate(file->items[c].crl), &at)) {
+                note_time(at, now, changed_out);
+            }
+        }
+    }
+    return status;
+}
+
 /* ---- one CRL ---- */
 
 static bool made_by(X509_CRL *crl, X509 *issuer)
@@ -121,14 +162,6 @@ static bool is_verified(struct smime_crl *item, const struct question *q)
         item->verified || made_by_one_of(item->crl, q->certs) || made_by_one_of(item->crl, q->issuers);
     ERR_clear_error();
     return item->verified;
-}
-
-static bool seconds(const ASN1_TIME *time, int64_t *out)
-{
-    struct tm tm = {0};
-    bool good = time && ASN1_TIME_to_tm(time, &tm) == 1;
-    *out = good ? (int64_t)timegm(&tm) : 0;
-    return good;
 }
 
 static bool is_fresh(const X509_CRL *crl, int64_t now)

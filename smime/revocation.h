@@ -18,6 +18,10 @@ MUST_USE enum status smime_revocation_open(const struct smime_trust_settings *se
                                            struct smime_revocation **out, struct error *err);
 void smime_revocation_close(struct smime_revocation *revocation);
 
+/* See smime_trust_refresh. */
+MUST_USE enum status smime_revocation_refresh(struct smime_revocation *revocation, int64_t now,
+                                              int64_t *changed_out, struct error *err);
+
 /*
  * Judges CERTS at NOW, the first of which is the recipient's and the others its issuers up to the trust
  * anchor, which is not among them. Files that changed are read again first; what cannot be read then is

@@ -72,6 +72,16 @@ MUST_USE enum status smime_trust_open(const struct smime_trust_settings *setting
                                       struct smime_trust **trust_out, struct error *err);
 void smime_trust_close(struct smime_trust *trust);
 
+/*
+ * For who keeps judgements: reads CRL files that changed again, and sets *CHANGED_OUT to the last time
+ * (seconds since 1970) at which the CRLs began to say something else: opened, read again, or one
+ * of them came to its thisUpdate or over its nextUpdate. A judgement made then or before no longer counts.
+ * INT64_MIN: there are none (also when TRUST is NULL). STATUS_TEMPORARY: a file cannot be read, no judgement
+ * counts.
+ */
+MUST_USE enum status smime_trust_refresh(const struct smime_trust *trust, int64_t now, int64_t *changed_out,
+                                         struct error *err);
+
 struct smime_certificates {
     struct buf *items; /* each one DER certificate */
     size_t n;

@@ -93,6 +93,14 @@ void smime_trust_close(struct smime_trust *trust)
     }
 }
 
+enum status smime_trust_refresh(const struct smime_trust *trust, int64_t now, int64_t *changed_out,
+                                struct error *err)
+{
+    *changed_out = INT64_MIN;
+    return trust && trust->revocation ? smime_revocation_refresh(trust->revocation, now, changed_out, err)
+                                      : STATUS_OK;
+}
+
 /* Extra certificates only help: one that is damaged leaves the chain open, it never closes it. */
 static STACK_OF(X509) * parse_extra(const struct smime_certificates *extra)
 {

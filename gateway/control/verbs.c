@@ -7,7 +7,7 @@
 
 static const struct call_limits limits = {.taken_ms = 10000, .total_ms = 60000};
 
-/* One verb under way, or several in a row (status; key.add and then held.recheck). */
+/* One verb under way, or several in a row (status; key.add or key.pin and then held.recheck). */
 struct task {
     struct session *session;
     json_t *first; /* the answer of the first role */
@@ -111,7 +111,7 @@ static void then_queue_status(struct task *task)
     then_ask(task, control_session_settings(task->session)->queue_service, "queue.status", on_queue_status);
 }
 
-/* ---- a new certificate may free what was held for it ---- */
+/* ---- a new certificate, or one that is trusted now, may free what was held for it ---- */
 
 static void on_recheck(void *arg, enum status status, struct ipc_msg *reply, const struct error *why)
 {
@@ -156,7 +156,7 @@ void verbs_do(struct session *session, json_t *request)
         task->then = then_queue_status;
     } else if (starts(verb, "key.")) {
         service = settings->keys_control_service;
-        task->then = strcmp(verb, "key.add") == 0 ? then_recheck : NULL;
+        task->then = strcmp(verb, "key.add") == 0 || strcmp(verb, "key.pin") == 0 ? then_recheck : NULL;
     } else if (starts(verb, "queue.") || starts(verb, "held.") || starts(verb, "audit.")) {
         service = settings->queue_service;
     } else if (starts(verb, "guard.")) {

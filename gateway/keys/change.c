@@ -21,6 +21,7 @@ void keys_log_change(const struct keys_role *role, const char *event, const stru
     log_str(&line, "format", certificate_format_word(c->format));
     log_str(&line, "fingerprint", c->fingerprint);
     log_str(&line, "addresses", c->addresses);
+    log_str(&line, "domains", c->domains);
     log_str(&line, "source", c->source);
     log_str(&line, "usable", c->usable ? "yes" : "no");
     log_str(&line, "reason", c->usable ? NULL : c->reason);

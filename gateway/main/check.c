@@ -45,17 +45,24 @@ static void check_client_tls(const struct conf *conf, const char *path, struct b
         note(problems, path, "delivery ca", &err);
 }
 
-static void check_roots(const struct conf *conf, const char *path, struct buf *problems)
+static void check_trust(const struct smime_trust_settings *settings, const char *key, const char *path,
+                        struct buf *problems)
 {
-    struct smime_trust_settings settings = {.roots_path = conf->keys_roots,
-                                            .crl_paths = (const char *const *)conf->keys_crl.items,
-                                            .n_crl_paths = conf->keys_crl.n};
     struct smime_trust *trust;
     struct error err;
-    if (smime_trust_open(&settings, &trust, &err) == STATUS_OK)
+    if (smime_trust_open(settings, &trust, &err) == STATUS_OK)
         smime_trust_close(trust);
     else
-        note(problems, path, "keys roots or crl", &err);
+        note(problems, path, key, &err);
+}
+
+static void check_roots(const struct conf *conf, const char *path, struct buf *problems)
+{
+    const struct smime_trust_settings roots = {.roots_path = conf->keys_roots};
+    const struct smime_trust_settings crls = {.crl_paths = (const char *const *)conf->keys_crl.items,
+                                              .n_crl_paths = conf->keys_crl.n};
+    check_trust(&roots, "keys roots", path, problems);
+    check_trust(&crls, "keys crl", path, problems);
 }
 
 static void check_rules(const struct conf *conf, const char *path, struct buf *problems)

@@ -90,7 +90,8 @@ def test_keys(gateway, people):
     assert people.dan.address in text and told["certificates"][0]["fingerprint"] == people.dan.fingerprint
     text, told = both(gateway, "key", "lookup", people.bob.tagged("x").upper())
     assert people.bob.fingerprint in text and told["certificates"][0]["usable"]
-    assert both(gateway, "key", "lookup", "nobody@example.com") == ("no certificate\n", {"ok": True, "certificates": []})
+    assert both(gateway, "key", "lookup", "nobody@example.com") == (
+        "no certificate\n", {"ok": True, "certificates": [], "preferred": None})
     text, told = both(gateway, "key", "expiring", "60")
     assert {people.expired.fingerprint, people.dan.fingerprint} <= {c["fingerprint"] for c in told["certificates"]}
     assert people.bob.fingerprint not in text

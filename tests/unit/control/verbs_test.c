@@ -95,6 +95,9 @@ static void a_new_certificate_frees_what_was_held(void **state)
     assert_true(json_is_array(json_object_get(answer, "certificates")));
     json_decref(answer);
     assert_string_equal(w->fakes[FAKE_QUEUE].seen, "{\"verb\":\"held.recheck\"}\n");
+    /* so does one that needs no chain any more */
+    json_decref(ask(w, "{\"verb\":\"key.pin\",\"fingerprint\":\"AB\",\"pinned\":true}"));
+    assert_int_equal(w->fakes[FAKE_QUEUE].n_seen, 2);
 }
 
 /* The certificate is stored; queue rechecks by itself. */

@@ -235,6 +235,9 @@ static void pack_keys_found(struct buf *b)
          .fingerprint = "0123456789ABCDEF0123456789ABCDEF01234567",
          .source = "local",
          .algorithm = "cv25519",
+         .pinned = true,
+         .for_domain = true,
+         .worked_ms = 1700000001234,
          .usable = true,
          .added = 1700000000,
          .expires = 1900000000,
@@ -242,11 +245,15 @@ static void pack_keys_found(struct buf *b)
          .n_keyids = 2,
          .addresses = addresses,
          .name = name},
-        {.format = CERTIFICATE_SMIME, .fingerprint = "AB", .reason = "expired on 2024-05-01"},
+        {.format = CERTIFICATE_SMIME,
+         .fingerprint = "AB",
+         .capabilities = CAPABILITY_AES256_GCM | CAPABILITY_RSA_OAEP,
+         .reason = "expired on 2024-05-01"},
     };
-    struct keys_answer answers[3] = {{.state = LOOKUP_DONE, .list = {.items = certificates, .n = 2}},
-                                     {.state = LOOKUP_FAILED, .why = "database is locked"},
-                                     {.state = LOOKUP_DONE}};
+    struct keys_answer answers[3] = {
+        {.state = LOOKUP_DONE, .list = {.items = certificates, .n = 2, .preferred = CERTIFICATE_SMIME}},
+        {.state = LOOKUP_FAILED, .why = "database is locked"},
+        {.state = LOOKUP_DONE}};
     struct keys_found found = {.answers = answers, .n = 3};
     buf_init(&certificates[0].bytes, 100);
     buf_init(&certificates[1].bytes, 100);
@@ -259,6 +266,12 @@ static void see_certificates(const struct certificate_list *list)
 {
     const struct certificate *c = list->items;
     assert_int_equal(list->n, 2);
+    assert_int_equal(list->preferred, CERTIFICATE_SMIME);
+    assert_true(c[0].pinned && c[0].for_domain && !c[1].pinned && !c[1].for_domain);
+    assert_int_equal(c[0].worked_ms, 1700000001234);
+    assert_int_equal(c[1].worked_ms, 0);
+    assert_int_equal(c[0].capabilities, 0);
+    assert_int_equal(c[1].capabilities, CAPABILITY_AES256_GCM | CAPABILITY_RSA_OAEP);
     assert_int_equal(c[0].format, CERTIFICATE_OPENPGP);
     assert_string_equal(c[0].fingerprint, "0123456789ABCDEF0123456789ABCDEF01234567");
     assert_string_equal(c[0].source, "local");

@@ -453,6 +453,131 @@ static void a_damaged_request_is_dropped_and_the_next_answered(void **state)
     expect_log(t, "lookup-dropped", true);
 }
 
+/* What queue says of certificates stands in later answers. */
+static void what_worked_is_told_to_who_asks(void **state)
+{
+    struct state *t = *state;
+    struct ipc_msg reply;
+    struct buf body;
+    struct keys_found found;
+    struct keys_lookup lookup = {.addresses = (char **)(uintptr_t)asked, .n = 1};
+    json_t *added = add_file(t, "alice.asc");
+    char *fingerprints[] = {(char *)(uintptr_t)text_of(first(added), "fingerprint"), (char[]){"GONE"}};
+    struct keys_worked worked = {.fingerprints = fingerprints, .n = 2};
+
+    assert_true(json_is_null(json_object_get(first(added), "worked")));
+    buf_init(&body, 1 << 20);
+    keys_worked_pack(&body, &worked);
+    if (call_wait(t->lookup[0], KEYS_WORKED, buf_span(&body), NULL, 0, limits, &reply, &t->err) != STATUS_OK)
+        fail_msg("%s", t->err.text);
+    assert_int_equal(reply.type, KEYS_DONE);
+    ipc_msg_free(&reply);
+    buf_free(&body);
+    assert_int_equal(look(t, lookup, &found), STATUS_OK);
+    assert_true(found.answers[0].list.items[0].worked_ms / 1000 >= time(NULL) - 60);
+    keys_found_free(&found);
+    json_t *shown = ask_good(t, verb_with("key.show", "fingerprint", fingerprints[0]), 1);
+    assert_int_equal(strlen(text_of(first(shown), "worked")), 20);
+    json_decref(shown);
+    json_decref(added);
+}
+
+/* ---- pins, domains, preferences ---- */
+
+static json_t *domain_request(struct span file, const char *domain)
+{
+    json_t *request = add_request(file);
+    json_object_set_new(request, "domain", json_string(domain));
+    return request;
+}
+
+static void a_domain_certificate_is_shown_as_such(void **state)
+{
+    struct state *t = *state;
+    struct keys_found found;
+    struct keys_lookup lookup = {.addresses = (char *[]){(char[]){"any@partner.example"}}, .n = 1};
+    struct forged made = store_forge("email:gate@example.net", 100, NULL);
+    json_t *added = ask_good(t, domain_request(made.der, "@Partner.EXAMPLE"), 1);
+    json_t *domains = json_object_get(first(added), "domains");
+
+    assert_int_equal(json_array_size(domains), 1);
+    assert_string_equal(json_string_value(json_array_get(domains, 0)), "partner.example");
+    assert_true(json_is_false(json_object_get(first(added), "for_domain")));
+    expect_log(t, "domains=partner.example", true);
+    json_t *seen = ask_good(t, verb_with("key.lookup", "address", "any@partner.example"), 1);
+    assert_true(json_is_true(json_object_get(first(seen), "for_domain")));
+    assert_int_equal(look(t, lookup, &found), STATUS_OK);
+    assert_true(found.answers[0].list.n == 1 && found.answers[0].list.items[0].for_domain);
+    keys_found_free(&found);
+    ask_bad(t, domain_request(made.der, "no domain"), "invalid");
+    json_decref(seen);
+    json_decref(added);
+    forged_free(&made);
+}
+
+static void another_one_beside_a_pinned_one_is_told_A15(void **state)
+{
+    struct state *t = *state;
+    struct forged old = store_forge("email:bob@example.org", 100, NULL);
+    struct forged newer = store_forge("email:bob@example.org", 100, NULL);
+    json_t *first_added = ask_good(t, add_request(old.der), 1);
+    const char *pinned = text_of(first(first_added), "fingerprint");
+
+    assert_int_equal(json_array_size(json_object_get(first_added, "warnings")), 0);
+    json_t *pin = verb_with("key.pin", "fingerprint", pinned);
+    json_object_set_new(pin, "pinned", json_true());
+    json_t *answer = ask_good(t, pin, 1);
+    assert_true(json_is_true(json_object_get(first(answer), "pinned")));
+    expect_log(t, "key-pinned", true);
+    expect_log(t, "key-behind-pinned", false);
+
+    json_t *added = ask_good(t, add_request(newer.der), 1);
+    json_t *warnings = json_object_get(added, "warnings");
+    assert_int_equal(json_array_size(warnings), 1);
+    assert_non_null(strstr(json_string_value(json_array_get(warnings, 0)), pinned));
+    assert_non_null(strstr(json_string_value(json_array_get(warnings, 0)), "stays in use"));
+    expect_log(t, "level=warning event=key-behind-pinned", true);
+    json_t *seen = ask_good(t, verb_with("key.lookup", "address", "bob@example.org"), 2);
+    assert_string_equal(text_of(first(seen), "fingerprint"), pinned);
+    json_decref(seen);
+    json_decref(added);
+    json_decref(answer);
+    json_decref(first_added);
+    forged_free(&old);
+    forged_free(&newer);
+}
+
+static json_t *prefer_request(const char *address, const char *format)
+{
+    return json_pack("{s:s, s:s, s:s}", "verb", "key.prefer", "address", address, "format", format);
+}
+
+static void a_preference_stands_in_lookups(void **state)
+{
+    struct state *t = *state;
+    struct keys_found found;
+    struct keys_lookup lookup = {.addresses = (char **)(uintptr_t)asked, .n = 2};
+    json_t *answer = ask_good(t, prefer_request("Alice@example.org", "smime"), 0);
+
+    assert_string_equal(text_of(answer, "preferred"), "smime");
+    assert_string_equal(text_of(answer, "address"), "Alice@example.org");
+    json_decref(answer);
+    assert_int_equal(look(t, lookup, &found), STATUS_OK);
+    assert_int_equal(found.answers[0].list.preferred, CERTIFICATE_SMIME);
+    assert_int_equal(found.answers[1].list.preferred, 0);
+    keys_found_free(&found);
+    answer = ask_good(t, verb_with("key.lookup", "address", "alice@example.org"), 0);
+    assert_string_equal(text_of(answer, "preferred"), "smime");
+    json_decref(answer);
+    answer = ask_good(t, prefer_request("alice@example.org", "none"), 0);
+    assert_true(json_is_null(json_object_get(answer, "preferred")));
+    json_decref(answer);
+    ask_bad(t, prefer_request("alice@example.org", "pgp"), "invalid");
+    ask_bad(t, prefer_request("alice", "smime"), "invalid");
+    ask_bad(t, verb_with("key.prefer", "address", "alice@example.org"), "invalid");
+    ask_bad(t, verb_with("key.pin", "fingerprint", "0123456789ABCDEF"), "invalid");
+}
+
 /* ---- the process ---- */
 
 /* kill -9 at work: what was added is there for the next process, and requests wait for it. */
@@ -498,6 +623,10 @@ int main(void)
         TEST(each_address_has_its_answer),
         TEST(a_failed_lookup_is_never_none_A33),
         TEST(a_damaged_request_is_dropped_and_the_next_answered),
+        TEST(what_worked_is_told_to_who_asks),
+        TEST(a_domain_certificate_is_shown_as_such),
+        TEST(another_one_beside_a_pinned_one_is_told_A15),
+        TEST(a_preference_stands_in_lookups),
         TEST(a_killed_role_loses_nothing_R1),
         TEST(it_does_not_start_on_a_keystore_open_to_others_A26),
     };

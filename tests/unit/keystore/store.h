@@ -2,6 +2,8 @@
 #ifndef SEALGATE_TESTS_UNIT_KEYSTORE_STORE_H
 #define SEALGATE_TESTS_UNIT_KEYSTORE_STORE_H
 
+#include <openssl/pem.h>
+
 #include "keystore/keystore.h"
 #include "keystore/private.h"
 #include "tests/unit/pgp/fixture.h"
@@ -136,18 +138,39 @@ static inline struct forged store_forge(const char *san, int days, const struct 
     return forge(&order, issuer);
 }
 
-static inline struct forged store_forge_ca(void)
+/* ISSUER NULL: a root. */
+static inline struct forged store_forge_ca_below(const struct forged *issuer)
 {
     int today = (int)((time(NULL) - FORGE_NOW) / FORGE_DAY);
     const struct forge_order order = {
         .key = "P-256",
-        .subject = "Test CA",
+        .subject = issuer ? "Test Issuing CA" : "Test CA",
         .days_from = today - 2,
         .days_to = today + 1000,
         .extensions = {{NID_basic_constraints, "critical,CA:TRUE"}, {NID_key_usage, "critical,keyCertSign"}},
     };
 
-    return forge(&order, NULL);
+    return forge(&order, issuer);
+}
+
+static inline struct forged store_forge_ca(void)
+{
+    return store_forge_ca_below(NULL);
+}
+
+/* Opens the keystore anew with ROOT as the only root. */
+static inline void store_trust(struct store *s, const struct forged *root)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *text;
+
+    forge_must(PEM_write_bio_X509(bio, root->cert) == 1);
+    long len = BIO_get_mem_data(bio, &text);
+    fixture_write(&s->f, "roots.pem", span_of(text, (size_t)len));
+    BIO_free(bio);
+    store_close(s);
+    s->settings.roots_path = s->roots;
+    store_open(s);
 }
 
 #endif

@@ -65,14 +65,14 @@ static void all_problems_are_told_in_one_run(void **state)
     unlink(path_of(f, "cert.pem").text);
     unlink(path_of(f, "users").text);
     check(f, "listen \"localhost:25\" { tls = implicit }\nlisten \"127.0.0.1:70000\" { tls = starttls }",
-          "keys { roots = \"/nonexistent/roots.pem\" }\n"
+          "keys { roots = \"/nonexistent/roots.pem\" crl = {\"/nonexistent/crl\"} }\n"
           "seal { gpg = \"/nonexistent/gpg\" }\n"
           "delivery { route = \"mail.example.com\" ca = \"/nonexistent/ca.pem\" }\n"
           "rule odd { when { header = {\"X-Class\"} } protect = require }",
           &problems);
     static const char *const expected[] = {
         "cert.pem",       "auth users: ", "delivery ca: ", "/nonexistent/roots.pem", "/nonexistent/gpg",
-        "delivery route", "localhost:25", "70000",         "lacks a colon"};
+        "delivery route", "localhost:25", "70000",         "lacks a colon",          "keys crl: "};
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++)
         expect_problem(&problems, expected[i]);
     assert_int_equal(lines_of(&problems), sizeof expected / sizeof expected[0]);

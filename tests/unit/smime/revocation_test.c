@@ -13,7 +13,7 @@
 #include <openssl/pem.h>
 
 #include "smime/smime.h"
-#include "tests/unit/smime/forge.h"
+#include "tests/unit/smime/forge_crl.h"
 
 #define CA                                                                                                   \
     {NID_basic_constraints, "critical,CA:TRUE"},                                                             \
@@ -33,49 +33,6 @@ struct state {
     struct forged no_crls;       /* of the intermediate's name and key, without cRLSign */
     struct forged leaf_of_plain; /* by no_crls */
 };
-
-/* ---- forging CRLs ---- */
-
-struct crl_order {
-    const struct forged *issuer;
-    int days_from, days_to; /* relative to FORGE_NOW; both 0: -1 to 30 */
-    long serial;            /* revoked; 0: nothing is */
-    struct forge_extension extension;
-    bool no_next_update;
-};
-
-static X509_CRL *forge_crl(const struct crl_order *order)
-{
-    X509_CRL *crl = X509_CRL_new();
-    ASN1_TIME *time = ASN1_TIME_new();
-    bool usual = order->days_from == 0 && order->days_to == 0;
-    time_t from = FORGE_NOW + (time_t)(usual ? -1 : order->days_from) * FORGE_DAY;
-    time_t to = FORGE_NOW + (time_t)(usual ? 30 : order->days_to) * FORGE_DAY;
-    forge_must(crl && time && X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1);
-    forge_must(X509_CRL_set_issuer_name(crl, X509_get_subject_name(order->issuer->cert)) == 1);
-    forge_must(ASN1_TIME_set(time, from) && X509_CRL_set1_lastUpdate(crl, time) == 1);
-    if (!order->no_next_update)
-        forge_must(ASN1_TIME_set(time, to) && X509_CRL_set1_nextUpdate(crl, time) == 1);
-    if (order->serial) {
-        X509_REVOKED *entry = X509_REVOKED_new();
-        ASN1_INTEGER *serial = ASN1_INTEGER_new();
-        forge_must(ASN1_INTEGER_set(serial, order->serial) == 1);
-        forge_must(ASN1_TIME_set(time, FORGE_NOW - 5 * FORGE_DAY) != NULL);
-        forge_must(X509_REVOKED_set_serialNumber(entry, serial) == 1 &&
-                   X509_REVOKED_set_revocationDate(entry, time) == 1 &&
-                   X509_CRL_add0_revoked(crl, entry) == 1);
-        ASN1_INTEGER_free(serial);
-    }
-    if (order->extension.nid) {
-        X509_EXTENSION *extension =
-            X509V3_EXT_conf_nid(NULL, NULL, order->extension.nid, order->extension.value);
-        forge_must(extension && X509_CRL_add_ext(crl, extension, -1) == 1);
-        X509_EXTENSION_free(extension);
-    }
-    forge_must(X509_CRL_sort(crl) == 1 && X509_CRL_sign(crl, order->issuer->key, EVP_sha256()) > 0);
-    ASN1_TIME_free(time);
-    return crl;
-}
 
 static void path_of(const struct state *s, const char *name, char out[96])
 {
@@ -356,6 +313,40 @@ static void follows_the_file(void **state)
     smime_trust_close(trust);
 }
 
+/* Kept judgements end when the lists begin to say something else. */
+static void tells_when_the_lists_changed(void **state)
+{
+    const struct state *s = *state;
+    const int64_t then = (int64_t)time(NULL) - 1;
+    const int today = (int)((then - FORGE_NOW) / FORGE_DAY);
+    const struct crl_order order = {
+        .issuer = &s->intermediate, .days_from = today + 10, .days_to = today + 20};
+    const int64_t from = FORGE_NOW + order.days_from * (int64_t)FORGE_DAY;
+    const int64_t to = FORGE_NOW + order.days_to * (int64_t)FORGE_DAY;
+    struct smime_trust *trust = NULL;
+    struct error err = {0};
+    int64_t changed = 0;
+    char path[96];
+    path_of(s, "live", path);
+    write_crls(s, "live", &order, 1, true);
+    assert_int_equal(open_trust(s, WITHOUT_ROOTS, false, "live", &trust, &err), STATUS_OK);
+    assert_int_equal(smime_trust_refresh(trust, from - 1, &changed, &err), STATUS_OK);
+    assert_true(changed >= then && changed <= (int64_t)time(NULL));
+    assert_int_equal(smime_trust_refresh(trust, from, &changed, &err), STATUS_OK);
+    assert_int_equal(changed, from);
+    assert_int_equal(smime_trust_refresh(trust, to + 5, &changed, &err), STATUS_OK);
+    assert_int_equal(changed, to);
+    unlink(path);
+    assert_int_equal(smime_trust_refresh(trust, from, &changed, &err), STATUS_TEMPORARY);
+    smime_trust_close(trust);
+    assert_int_equal(open_trust(s, WITH_ROOTS, false, NULL, &trust, &err), STATUS_OK);
+    assert_int_equal(smime_trust_refresh(trust, from, &changed, &err), STATUS_OK);
+    assert_true(changed == INT64_MIN);
+    assert_int_equal(smime_trust_refresh(NULL, from, &changed, &err), STATUS_OK);
+    assert_true(changed == INT64_MIN);
+    smime_trust_close(trust);
+}
+
 /* ---- setup ---- */
 
 static int make_chain(void **state)
@@ -418,6 +409,7 @@ int main(void)
         cmocka_unit_test(judges_by_lists),
         cmocka_unit_test(bad_files_are_errors),
         cmocka_unit_test(follows_the_file),
+        cmocka_unit_test(tells_when_the_lists_changed),
     };
     return cmocka_run_group_tests(tests, make_chain, free_chain);
 }
