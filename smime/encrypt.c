@@ -228,24 +228,20 @@ static enum status write_head(struct writing *w, struct error *err)
     return status;
 }
 
-/* The MAC of AuthEnvelopedData, its last member, which is known only now. */
+/* The MAC of AuthEnvelopedData, its last member, which is known only now. OpenSSL does not put it into a
+ * structure without content. */
 static enum status write_tail(struct writing *w, struct error *err)
 {
-    struct buf whole;
+    unsigned char tail[SMIME_MAC_TLV] = {SMIME_DER_OCTET_STRING, SMIME_MAC};
+    EVP_CIPHER_CTX *ctx = NULL;
     if (w->cipher != SMIME_AES256_GCM) {
         return STATUS_OK;
     }
-    buf_init(&whole, INT_MAX);
-    enum status status = write_without_content(w->cms, &whole, err);
-    struct span der = buf_span(&whole);
-    if (status == STATUS_OK) {
-        const char *mac = der.p + der.len - SMIME_MAC_TLV;
-        bool there = der.len > SMIME_MAC_TLV && mac[0] == SMIME_DER_OCTET_STRING && mac[1] == SMIME_MAC;
-        status = there ? sink_write(w->sink, span_of(mac, SMIME_MAC_TLV), err)
-                       : error_set(err, STATUS_INTERNAL, "S/MIME message: OpenSSL wrote no MAC");
+    if (BIO_get_cipher_ctx(w->chain, &ctx) != 1 || !ctx ||
+        EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, SMIME_MAC, tail + 2) != 1) {
+        return failed(err);
     }
-    buf_free(&whole);
-    return status;
+    return sink_write(w->sink, span_of(tail, sizeof tail), err);
 }
 
 static enum status write_message(struct writing *w, struct spans plaintext, struct error *err)

@@ -19,7 +19,8 @@ struct present {
     bool kdf_sha384;
 };
 
-/* RFC 4055 §4.1: SHA-256 for hash and mask generation, and the default label, which is left out. */
+/* RFC 4055 §4.1: SHA-256 (without parameters, RFC 5754 §2) for hash and mask generation, and the default
+ * label, which is left out. */
 static bool read_oaep(struct smime_der parameters)
 {
     struct smime_der hash = smime_der_take(&parameters, SMIME_DER_CONSTRUCTED_0);
@@ -30,11 +31,8 @@ static bool read_oaep(struct smime_der parameters)
     smime_der_take_oid(&mask_id, NID_mgf1);
     struct smime_der mask_hash = smime_der_take(&mask_id, SMIME_DER_SEQUENCE);
     smime_der_take_oid(&mask_hash, NID_sha256);
-    struct smime_der null = smime_der_take(&hash_id, SMIME_DER_NULL);
-    struct smime_der mask_null = smime_der_take(&mask_hash, SMIME_DER_NULL);
     return smime_der_done(&parameters) && smime_der_done(&hash) && smime_der_done(&hash_id) &&
-           smime_der_done(&mask) && smime_der_done(&mask_id) && smime_der_done(&mask_hash) &&
-           smime_der_done(&null) && smime_der_done(&mask_null);
+           smime_der_done(&mask) && smime_der_done(&mask_id) && smime_der_done(&mask_hash);
 }
 
 /* RFC 3370 §4.2.1: rsaEncryption with NULL; or RSAES-OAEP. */

@@ -1,6 +1,7 @@
 /*
- * A Content-Type field read strictly (RFC 2045 §5.1): type, subtype and parameters, each as a token or a quoted
- * string, and nothing that readers could read differently (comments, RFC 2231 pieces, a parameter twice).
+ * A Content-Type field read strictly (RFC 2045 §5.1): type, subtype and parameters, each as a token or a
+ * quoted string, and nothing that readers could read differently (comments, RFC 2231 pieces, a parameter
+ * twice).
  */
 #ifndef SEALGATE_MESSAGE_CONTENT_TYPE_H
 #define SEALGATE_MESSAGE_CONTENT_TYPE_H
@@ -25,8 +26,8 @@ struct content_type {
 /* False: VALUE (still folded) is written otherwise. All spans lie in VALUE. */
 bool content_type_read(struct span value, struct content_type *type_out);
 
-/* The one Content-Type of HEADER. False: there are several, or it is written otherwise; *FOUND_OUT false: there
- * is none, which is well-formed. */
+/* The one Content-Type of HEADER. False: there are several, or it is written otherwise; *FOUND_OUT false:
+ * there is none, which is well-formed. */
 bool content_type_find(struct span header, struct header_field *field_out, struct content_type *type_out,
                        bool *found_out);
 

@@ -1,6 +1,7 @@
 /*
- * Legacy display (RFC 9788 §5.2): what is hidden outside, repeated at the top of the text, for readers who know
- * nothing of protected headers. Put in front of the text without touching what was submitted, or not at all.
+ * Legacy display (RFC 9788 §5.2): what is hidden outside, repeated at the top of the text, for readers who
+ * know nothing of protected headers. Put in front of the text without touching what was submitted, or not at
+ * all.
  */
 #ifndef SEALGATE_MESSAGE_LEGACY_DISPLAY_H
 #define SEALGATE_MESSAGE_LEGACY_DISPLAY_H
@@ -9,10 +10,10 @@
 #include "gateway/message/protect.h"
 
 struct legacy_display {
-    size_t n;         /* fields shown; 0: nothing is shown, and nothing below is set */
-    bool at_root;     /* the message is the text itself */
-    struct span body; /* of the part: TEXT goes in front */
-    struct buf text;  /* in the part's encoding; owned */
+    size_t n;                       /* fields shown; 0: nothing is shown, and nothing below is set */
+    bool at_root;                   /* the message is the text itself */
+    struct span body;               /* of the part: TEXT goes in front */
+    struct buf text;                /* in the part's encoding; owned */
     struct header_field type_field; /* the part's Content-Type, when it is not the root's */
     struct content_type type;
 };

@@ -191,8 +191,7 @@ static void wrap(struct making *m)
 static enum status make_payload(struct making *m, struct error *err)
 {
     struct buf *made = &m->out->made;
-    bool extendable =
-        content_type_find(m->order->parts->header, &m->type_field, &m->type, &m->typed);
+    bool extendable = content_type_find(m->order->parts->header, &m->type_field, &m->type, &m->typed);
     if (extendable && m->order->encrypted && m->order->legacy_display)
         legacy_display_find(m->order, m->typed ? &m->type : NULL, &m->legacy);
     buf_append_span(made, m->order->missing);

@@ -51,8 +51,8 @@ static enum status add_address(void *arg, struct span address, struct error *err
     return STATUS_OK;
 }
 
-/* The addresses alone. A From field that cannot be read strictly stays: its address must not change; all others
- * are left out then, since their names cannot be told from their addresses. */
+/* The addresses alone. A From field that cannot be read strictly stays: its address must not change; all
+ * others are left out then, since their names cannot be told from their addresses. */
 static void shy_addresses(const struct header_field *field, struct buf *out)
 {
     size_t start = out->len;

@@ -5,8 +5,8 @@
 #include "gateway/message/protect.h"
 
 /*
- * Appends to OUTER what ORDER's fields are outside, and to TOLD one HP-Outer field for each. STATUS_INVALID as
- * outer_check_charset.
+ * Appends to OUTER what ORDER's fields are outside, and to TOLD one HP-Outer field for each. STATUS_INVALID
+ * as outer_check_charset.
  */
 MUST_USE enum status protect_outer(const struct protect_order *order, struct buf *outer, struct buf *told,
                                    struct error *err);

@@ -39,8 +39,8 @@ static bool is_blank(struct span text)
 
 /* ---- multipart ---- */
 
-/* Cuts the next line that is DELIMITER, with blanks behind it, off *AT; *BEFORE_OUT is what stands before, without
- * the CRLF that belongs to the delimiter (RFC 2046 §5.1.1). */
+/* Cuts the next line that is DELIMITER, with blanks behind it, off *AT; *BEFORE_OUT is what stands before,
+ * without the CRLF that belongs to the delimiter (RFC 2046 §5.1.1). */
 static bool take_delimiter(struct span *at, struct span delimiter, struct span *before_out)
 {
     const char *start = at->p;
@@ -88,9 +88,8 @@ static bool is_control(struct span part)
     struct span encoding;
     bool found;
     message_split(part, &parts);
-    return has_mime_fields_alone(parts.header) &&
-           content_type_find(parts.header, &field, &type, &found) && found &&
-           content_type_is(&type, "application", "pgp-encrypted") &&
+    return has_mime_fields_alone(parts.header) && content_type_find(parts.header, &field, &type, &found) &&
+           found && content_type_is(&type, "application", "pgp-encrypted") &&
            find_once(parts.header, "Content-Transfer-Encoding", &encoding) && is_identity(encoding) &&
            span_is(span_trim(parts.body), "Version: 1");
 }
@@ -103,9 +102,8 @@ static bool find_data(struct span part, struct sealed_content *content)
     struct span encoding;
     bool found;
     message_split(part, &parts);
-    if (!has_mime_fields_alone(parts.header) ||
-        !content_type_find(parts.header, &field, &type, &found) || !found ||
-        !content_type_is(&type, "application", "octet-stream") ||
+    if (!has_mime_fields_alone(parts.header) || !content_type_find(parts.header, &field, &type, &found) ||
+        !found || !content_type_is(&type, "application", "octet-stream") ||
         !find_once(parts.header, "Content-Transfer-Encoding", &encoding) || !is_identity(encoding))
         return false;
     content->form = SEALED_FORM_PGP_MIME;
@@ -118,7 +116,8 @@ static bool find_pgp_mime(const struct message_parts *parts, const struct conten
 {
     struct span two[2];
     struct span protocol = content_type_parameter(type, "protocol");
-    return content_type_is(type, "multipart", "encrypted") && span_is(protocol, "application/pgp-encrypted") &&
+    return content_type_is(type, "multipart", "encrypted") &&
+           span_is(protocol, "application/pgp-encrypted") &&
            cut_two(parts->body, content_type_parameter(type, "boundary"), two) && is_control(two[0]) &&
            find_data(two[1], content);
 }
@@ -154,8 +153,7 @@ static bool decode(struct span text, struct sealed_content *content, struct erro
     gint state = 0;
     guint save = 0;
     const char *pad = memchr(text.p, '=', text.len);
-    if (!is_base64_text(text) ||
-        (pad && span_trim(span_of(pad, text.len - (size_t)(pad - text.p))).len > 2))
+    if (!is_base64_text(text) || (pad && span_trim(span_of(pad, text.len - (size_t)(pad - text.p))).len > 2))
         return false;
     buf_init(&content->decoded, text.len + 4);
     uint8_t *to = buf_reserve(&content->decoded, text.len / 4 * 3 + 3);

@@ -3,7 +3,8 @@
 #include <glib.h>
 #include <string.h>
 
-/* Lower-case letters that look like a Latin one, and brackets like "[" and "]", as their capitals are folded too. */
+/* Lower-case letters that look like a Latin one, and brackets like "[" and "]", as their capitals are folded
+ * too. */
 static const struct {
     gunichar from;
     char to;

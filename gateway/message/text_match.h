@@ -1,7 +1,7 @@
 /*
- * Finding a text whatever its spelling: case, compatibility forms (full-width letters), marks, characters that
- * show nothing (zero width, soft hyphens, direction marks), kinds of white space, Cyrillic and Greek letters that
- * look like Latin ones. For what must not slip by, never for what opens a door.
+ * Finding a text whatever its spelling: case, compatibility forms (full-width letters), marks, characters
+ * that show nothing (zero width, soft hyphens, direction marks), kinds of white space, Cyrillic and Greek
+ * letters that look like Latin ones. For what must not slip by, never for what opens a door.
  */
 #ifndef SEALGATE_MESSAGE_TEXT_MATCH_H
 #define SEALGATE_MESSAGE_TEXT_MATCH_H
@@ -12,18 +12,20 @@
 /* A text as it is compared. */
 struct text_fold {
     char *text;     /* folded, UTF-8; owned */
-    size_t *origin; /* of each byte of TEXT, where its character stands in the original; one more: its end; owned */
+    size_t *origin; /* of each byte of TEXT, where its character stands in the original; one more: its end;
+                       owned */
     size_t len;
 };
 
-/* TEXT is UTF-8; bytes that are none count as U+FFFD. Linear time. Free with text_fold_free. Out of memory ends
- * the process, as everywhere in GLib. */
+/* TEXT is UTF-8; bytes that are none count as U+FFFD. Linear time. Free with text_fold_free. Out of memory
+ * ends the process, as everywhere in GLib. */
 void text_fold_make(const char *text, struct text_fold *fold_out);
 void text_fold_free(struct text_fold *fold);
 
-/* The first place at or behind byte *AT of the original where NEEDLE (folded) stands in FOLD: its first byte in
- * *AT, the byte behind it in *END_OUT. False: nowhere. An empty needle stands nowhere. */
-bool text_fold_find(const struct text_fold *fold, const struct text_fold *needle, size_t *at, size_t *end_out);
+/* The first place at or behind byte *AT of the original where NEEDLE (folded) stands in FOLD: its first byte
+ * in *AT, the byte behind it in *END_OUT. False: nowhere. An empty needle stands nowhere. */
+bool text_fold_find(const struct text_fold *fold, const struct text_fold *needle, size_t *at,
+                    size_t *end_out);
 
 /* Does TEXT hold NEEDLE? */
 bool text_holds(const char *text, const char *needle);

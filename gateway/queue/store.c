@@ -148,15 +148,17 @@ static enum status insert_copy(const struct insertion *in, const struct store_co
     enum status st = insert_copy_row(in, copy, body, err);
     if (st != STATUS_OK)
         return st;
-    int64_t copy_id = sql_inserted(in->sql);
+    int64_t copy_id = sql_inserted(in->sql), recipient_id = 0;
     st = body_insert(in->sql, copy_id, body, err);
     for (size_t i = 0; st == STATUS_OK && i < copy->n_recipients; i++) {
         st = insert_recipient_row(in, copy_id, copy->state, &copy->recipients[i], err);
-        if (st == STATUS_OK)
-            st = tell(in, copy, sql_inserted(in->sql), err);
+        if (st != STATUS_OK)
+            break;
+        recipient_id = sql_inserted(in->sql);
+        st = tell(in, copy, recipient_id, err);
     }
     if (st == STATUS_OK)
-        st = tell_notes(in, copy, sql_inserted(in->sql), err);
+        st = tell_notes(in, copy, recipient_id, err);
     return st;
 }
 

@@ -89,13 +89,13 @@ def everybody(people):
 @pytest.fixture(scope="session")
 def gateway(pki, people, sink):
     """Shared by all tests that do not harm it; delivers to `sink`."""
-    yield from _run(Gateway(pki, sink.route, RULES), everybody(people))
+    yield from run_gateway(Gateway(pki, sink.route, RULES), everybody(people))
 
 
 @pytest.fixture(scope="session")
 def open_gateway(pki, people, sink):
     """One whose user may send as anybody; delivers to `sink`."""
-    yield from _run(Gateway(pki, sink.route, RULES, extra=f'account "{USER}" {{ send-as = {{"*"}} }}'),
+    yield from run_gateway(Gateway(pki, sink.route, RULES, extra=f'account "{USER}" {{ send-as = {{"*"}} }}'),
                     everybody(people))
 
 
@@ -133,7 +133,7 @@ def make_sink(pki):
         sink.stop()
 
 
-def _run(gateway, people):
+def run_gateway(gateway, people):
     LIVE.append(gateway)
     try:
         gateway.start()

@@ -5,7 +5,7 @@ import types
 
 import protection
 import readers
-from conftest import end
+from conftest import run_gateway
 from gateway import USER, Gateway, mail, queue_id
 from tools import run
 
@@ -45,16 +45,7 @@ def cast(keyring):
 
 @pytest.fixture(scope="module")
 def sealing(pki, sink, cast):
-    gateway = Gateway(pki, sink.route, RULES)
-    try:
-        gateway.start()
-        gateway.add_keys(*vars(cast).values())
-        yield gateway
-    finally:
-        import conftest
-        conftest.LIVE.append(gateway)
-        complaints = end(gateway)
-    assert not complaints, "\n".join(complaints)
+    yield from run_gateway(Gateway(pki, sink.route, RULES), list(vars(cast).values()))
 
 
 def at(person, domain, tag):
