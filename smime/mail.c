@@ -4,9 +4,9 @@
 
 #include <openssl/evp.h>
 
+#include "smime/content_type.h"
 #include "smime/signed.h"
 
-#define FIELD_MAX 4096  /* bytes of a Content-Type field that are looked at */
 #define BOUNDARY_MAX 70 /* RFC 2046 §5.1.1 */
 
 /* ---- lines and header fields ---- */
@@ -85,84 +85,6 @@ static int find_field(struct span header, const char *name, struct span *value_o
         }
     }
     return found;
-}
-
-/* ---- Content-Type (RFC 2045 §5.1, without comments) ---- */
-
-static void skip_space(struct span *text)
-{
-    while (text->len > 0 && memchr(" \t\r\n", text->p[0], 4)) {
-        *text = span_of(text->p + 1, text->len - 1);
-    }
-}
-
-static bool take_char(struct span *text, char c)
-{
-    skip_space(text);
-    if (text->len == 0 || text->p[0] != c) {
-        return false;
-    }
-    *text = span_of(text->p + 1, text->len - 1);
-    skip_space(text);
-    return true;
-}
-
-static struct span take_token(struct span *text)
-{
-    size_t len = 0;
-    while (len < text->len && text->p[len] > ' ' && text->p[len] < 0x7f &&
-           !memchr("()<>@,;:\\\"[]?=", text->p[len], 14)) {
-        len++;
-    }
-    struct span token = span_of(text->p, len);
-    *text = span_of(text->p + len, text->len - len);
-    return token;
-}
-
-/* A quoted string or a token, unquoted into OUT. False: neither. */
-static bool take_value(struct span *text, struct buf *out)
-{
-    buf_reset(out);
-    if (text->len == 0 || text->p[0] != '"') {
-        buf_append_span(out, take_token(text));
-        return out->len > 0;
-    }
-    size_t i = 1;
-    for (; i < text->len && text->p[i] != '"'; i++) {
-        if (text->p[i] == '\\' && i + 1 < text->len) {
-            i++;
-        }
-        buf_append_char(out, text->p[i]);
-    }
-    bool closed = i < text->len;
-    *text = span_of(text->p + i + closed, text->len - i - closed);
-    return closed;
-}
-
-/* The parameter NAME into OUT, which stays empty without it. False: the field is damaged or names it twice.
- */
-static bool read_parameter(struct span parameters, const char *name, struct buf *out)
-{
-    struct buf value;
-    bool good = true;
-    bool found = false;
-    buf_init(&value, FIELD_MAX);
-    while (good && take_char(&parameters, ';')) {
-        struct span key = take_token(&parameters);
-        if (key.len == 0 && parameters.len == 0) {
-            break; /* some write a ";" at the end */
-        }
-        good = take_char(&parameters, '=') && take_value(&parameters, &value) && !value.failed;
-        if (good && span_is(key, name)) {
-            good = !found;
-            found = true;
-            buf_reset(out);
-            buf_append_span(out, buf_span(&value));
-        }
-    }
-    buf_free(&value);
-    skip_space(&parameters);
-    return good && parameters.len == 0 && !out->failed;
 }
 
 /* ---- the two kinds of mail ---- */
@@ -257,10 +179,10 @@ static enum status read_multipart(struct span parameters, struct span body, stru
 {
     struct buf protocol;
     struct buf boundary;
-    buf_init(&protocol, FIELD_MAX);
-    buf_init(&boundary, FIELD_MAX);
-    bool good = read_parameter(parameters, "protocol", &protocol) &&
-                read_parameter(parameters, "boundary", &boundary);
+    buf_init(&protocol, SMIME_CONTENT_TYPE_MAX);
+    buf_init(&boundary, SMIME_CONTENT_TYPE_MAX);
+    bool good = smime_content_type_parameter(parameters, "protocol", &protocol) &&
+                smime_content_type_parameter(parameters, "boundary", &boundary);
     enum status status = STATUS_OK;
     if (!good || boundary.len == 0 || boundary.len > BOUNDARY_MAX) {
         status = error_set(err, STATUS_INVALID, "signed mail: its Content-Type is damaged");
@@ -312,11 +234,10 @@ enum status smime_mail_split(struct span mail, struct smime_mail *mail_out, stru
     if (fields == 0) {
         return error_set(err, STATUS_NOT_FOUND, "no mail with a Content-Type");
     }
-    if (fields > 1 || field.len > FIELD_MAX) {
+    if (fields > 1 || field.len > SMIME_CONTENT_TYPE_MAX) {
         return error_set(err, STATUS_INVALID, "mail with two Content-Types, or one that is too long");
     }
-    skip_space(&field);
-    struct span type = take_token(&field);
+    struct span type = smime_content_type_take(&field);
     if (span_is(type, "multipart/signed")) {
         return read_multipart(field, body, mail_out, err);
     }

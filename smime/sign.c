@@ -15,7 +15,7 @@
 /* A failing token is no fault of the message: it can be signed later. */
 static enum status failure(const struct smime_signer *signer, const char *what, struct error *err)
 {
-    enum status status = smime_failure(err, signer->token ? STATUS_TEMPORARY : STATUS_INTERNAL, what);
+    enum status status = smime_failure(err, signer->key_uri ? STATUS_TEMPORARY : STATUS_INTERNAL, what);
     error_prefix(err, "S/MIME signing with %s", signer->name);
     return status;
 }
@@ -98,7 +98,7 @@ static enum status prove(const struct smime_signer *signer, struct span der, str
     } else {
         status = smime_signature_verify(info, entity, err);
         if (status != STATUS_OK) {
-            status = error_set(err, signer->token ? STATUS_TEMPORARY : STATUS_INTERNAL,
+            status = error_set(err, signer->key_uri ? STATUS_TEMPORARY : STATUS_INTERNAL,
                                "S/MIME signing with %s: the signature made does not verify", signer->name);
         }
     }
@@ -107,12 +107,11 @@ static enum status prove(const struct smime_signer *signer, struct span der, str
     return status;
 }
 
-enum status smime_sign(struct smime_signer *signer, struct spans entity, struct buf *der_out,
-                       char micalg_out[SMIME_MICALG_SIZE], struct error *err)
+static enum status sign_once(struct smime_signer *signer, struct spans entity, struct buf *der_out,
+                             struct error *err)
 {
     CMS_ContentInfo *cms = NULL;
     size_t before = der_out->len;
-    ERR_clear_error();
     enum status status = make(signer, entity, &cms, err);
     if (status == STATUS_OK) {
         status = write_der(signer, cms, der_out, err);
@@ -122,6 +121,22 @@ enum status smime_sign(struct smime_signer *signer, struct spans entity, struct 
         status = prove(signer, span_of(der.p + before, der.len - before), entity, err);
     }
     CMS_ContentInfo_free(cms);
+    return status;
+}
+
+enum status smime_sign(struct smime_signer *signer, struct spans entity, struct buf *der_out,
+                       char micalg_out[SMIME_MICALG_SIZE], struct error *err)
+{
+    ERR_clear_error();
+    size_t before = der_out->len;
+    bool lost = signer->key_uri && !signer->key;
+    enum status status = lost ? STATUS_TEMPORARY : sign_once(signer, entity, der_out, err);
+    if (status == STATUS_TEMPORARY && signer->key_uri && der_out->len == before) {
+        status = smime_signer_reopen(signer, err);
+        if (status == STATUS_OK) {
+            status = sign_once(signer, entity, der_out, err);
+        }
+    }
     ERR_clear_error();
     if (status != STATUS_OK) {
         buf_reset(der_out);

@@ -43,7 +43,8 @@ MUST_USE enum status smime_signer_check(const struct smime_signer *signer, int64
  * A detached SignedData of ENTITY (its bytes as they are, in CRLF lines) in DER, appended to DER_OUT: SHA-256
  * (P-384: SHA-384, P-521: SHA-512), signed attributes with signing time and SMIMECapabilities, the chain
  * without its root. MICALG_OUT: "sha-256", …. Proven: parsed again, and the signature verified over ENTITY.
- * STATUS_TEMPORARY when the token fails. Any failure leaves DER_OUT reset.
+ * STATUS_TEMPORARY when the token fails, also after it was opened once more. Any failure leaves DER_OUT
+ * reset.
  */
 MUST_USE enum status smime_sign(struct smime_signer *signer, struct spans entity, struct buf *der_out,
                                 char micalg_out[SMIME_MICALG_SIZE], struct error *err);

@@ -10,62 +10,10 @@
 
 #include "base/clock.h"
 #include "smime/certificate.h"
+#include "smime/chain.h"
 #include "smime/fitness.h"
 #include "smime/key_file.h"
 #include "smime/token.h"
-
-#define CHAIN_MAX 8
-
-/* ---- certificate and chain ---- */
-
-/* The certificate of KEY among CERTS; a file that was put together by hand has them in any order. */
-static enum status find_own(struct smime_signer *signer, const STACK_OF(X509) * certs, struct error *err)
-{
-    if (sk_X509_num(certs) <= 0) {
-        return error_set(err, STATUS_INVALID, "no certificate in it");
-    }
-    for (int i = 0; !signer->cert && i < sk_X509_num(certs); i++) {
-        X509 *cert = sk_X509_value(certs, i);
-        if (X509_check_private_key(cert, signer->key) == 1 && X509_up_ref(cert) == 1) {
-            signer->cert = cert;
-        }
-    }
-    ERR_clear_error();
-    return signer->cert ? STATUS_OK
-                        : error_set(err, STATUS_INVALID, "the certificate is not that of the key");
-}
-
-static X509 *issuer_of(X509 *cert, const STACK_OF(X509) * certs)
-{
-    for (int i = 0; i < sk_X509_num(certs); i++) {
-        X509 *candidate = sk_X509_value(certs, i);
-        if (X509_check_issued(candidate, cert) == X509_V_OK && X509_cmp(candidate, cert) != 0) {
-            return candidate;
-        }
-    }
-    return NULL;
-}
-
-/* The root is left out: a reader trusts the one it has, or none. */
-static enum status find_chain(struct smime_signer *signer, const STACK_OF(X509) * certs, struct error *err)
-{
-    X509 *at = signer->cert;
-    signer->chain = sk_X509_new_null();
-    if (!signer->chain) {
-        return error_set(err, STATUS_TEMPORARY, "no memory");
-    }
-    for (int i = 0; i < CHAIN_MAX; i++) {
-        at = issuer_of(at, certs);
-        if (!at || X509_get_extension_flags(at) & EXFLAG_SS) {
-            break;
-        }
-        if (X509_add_cert(signer->chain, at, X509_ADD_FLAG_UP_REF) != 1) {
-            return smime_failure(err, STATUS_TEMPORARY, "chain");
-        }
-    }
-    ERR_clear_error();
-    return STATUS_OK;
-}
 
 /* ---- algorithms ---- */
 
@@ -138,22 +86,60 @@ static enum status read_files(const struct smime_signer_settings *settings, stru
     return status;
 }
 
+static char *copy_of(const char *text, bool *failed)
+{
+    char *copy = text ? strdup(text) : NULL;
+    *failed = *failed || (text && !copy);
+    return copy;
+}
+
 static enum status read_token(const struct smime_signer_settings *settings, struct smime_signer *signer,
                               STACK_OF(X509) * certs, struct error *err)
 {
-    if (!settings->key_uri && !settings->certificate_uri) {
+    const char *uri = settings->key_uri ? settings->key_uri : settings->certificate_uri;
+    bool no_memory = false;
+    if (!uri) {
         return STATUS_OK;
     }
-    enum status status = smime_token_open(settings->pkcs11_module,
-                                          settings->key_uri ? settings->key_uri : settings->certificate_uri,
-                                          settings->passphrase, &signer->token, err);
+    enum status status =
+        smime_token_open(settings->pkcs11_module, uri, settings->passphrase, &signer->token, err);
     if (status == STATUS_OK && settings->certificate_uri) {
         status = smime_token_certificates(signer->token, settings->certificate_uri, certs, err);
     }
     if (status == STATUS_OK && !signer->key) {
-        status =
-            smime_token_key(signer->token, settings->key_uri ? settings->key_uri : settings->certificate_uri,
-                            &signer->key, err);
+        status = smime_token_key(signer->token, uri, &signer->key, err);
+        signer->key_uri = copy_of(uri, &no_memory);
+        signer->module = copy_of(settings->pkcs11_module, &no_memory);
+        signer->pin = copy_of(settings->passphrase, &no_memory);
+    }
+    return status == STATUS_OK && no_memory ? error_set(err, STATUS_TEMPORARY, "no memory") : status;
+}
+
+static void drop_key(struct smime_signer *signer)
+{
+    EVP_PKEY_free(signer->key); /* before its token */
+    smime_token_close(signer->token);
+    signer->key = NULL;
+    signer->token = NULL;
+}
+
+enum status smime_signer_reopen(struct smime_signer *signer, struct error *err)
+{
+    struct error why = {.status = STATUS_OK};
+    drop_key(signer);
+    ERR_clear_error();
+    enum status status = smime_token_open(signer->module, signer->key_uri, signer->pin, &signer->token, &why);
+    if (status == STATUS_OK) {
+        status = smime_token_key(signer->token, signer->key_uri, &signer->key, &why);
+    }
+    if (status == STATUS_OK && X509_check_private_key(signer->cert, signer->key) != 1) {
+        status = error_set(&why, STATUS_INVALID, "PKCS#11: the key of the URI is another one now");
+    }
+    ERR_clear_error();
+    if (status != STATUS_OK) {
+        drop_key(signer);
+        /* it worked when the signer was opened */
+        status = error_set(err, STATUS_TEMPORARY, "S/MIME signing with %s: %s", signer->name, why.text);
     }
     return status;
 }
@@ -173,10 +159,10 @@ static enum status read_all(const struct smime_signer_settings *settings, struct
         status = error_set(err, STATUS_INVALID, "no key is given");
     }
     if (status == STATUS_OK) {
-        status = find_own(signer, certs, err);
+        status = smime_chain_find_own(signer, certs, err);
     }
     if (status == STATUS_OK) {
-        status = find_chain(signer, certs, err);
+        status = smime_chain_find_issuers(signer, certs, err);
     }
     sk_X509_pop_free(certs, X509_free);
     return status;
@@ -212,8 +198,13 @@ enum status smime_signer_open(const struct smime_signer_settings *settings, stru
 void smime_signer_close(struct smime_signer *signer)
 {
     if (signer) {
-        EVP_PKEY_free(signer->key);
-        smime_token_close(signer->token);
+        drop_key(signer);
+        if (signer->pin) {
+            explicit_bzero(signer->pin, strlen(signer->pin));
+        }
+        free(signer->pin);
+        free(signer->key_uri);
+        free(signer->module);
         X509_free(signer->cert);
         sk_X509_pop_free(signer->chain, X509_free);
         free(signer->name);

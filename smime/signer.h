@@ -12,13 +12,21 @@ struct smime_token;
 struct smime_signer {
     char *name;
     X509 *cert;
-    STACK_OF(X509) * chain; /* of CERT upwards, without CERT and without a root */
-    EVP_PKEY *key;
-    struct smime_token *token; /* NULL: the key came from a file */
+    STACK_OF(X509) * chain;       /* of CERT upwards, without CERT and without a root */
+    EVP_PKEY *key;                /* NULL: the token was lost */
+    struct smime_token *token;    /* NULL: the key came from a file, or the token was lost */
+    char *module, *key_uri, *pin; /* to open the token again; NULL: the key came from a file */
     const EVP_MD *digest;
     const char *micalg;
     unsigned capabilities;
     char fingerprint[SMIME_FINGERPRINT_SIZE];
 };
+
+/*
+ * Opens the token of SIGNER and finds its key again: it was pulled and put back, or somebody in this process
+ * closed the module, which ends all sessions with it. STATUS_TEMPORARY, and SIGNER is without a key, when
+ * that fails.
+ */
+MUST_USE enum status smime_signer_reopen(struct smime_signer *signer, struct error *err);
 
 #endif

@@ -211,12 +211,31 @@ static void reads_capabilities(void **state)
     assert_int_equal(ERR_peek_error(), 0);
 }
 
+/* id-RSAES-OAEP as the key's algorithm (RFC 4055 §1.2): OpenSSL 3.0 cannot use such keys. */
+static void oaep_keys_are_unsupported(void **state)
+{
+    (void)state;
+    static const unsigned char rsa[] = {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01};
+    struct forged made = forge_alice("rsa2048", 1);
+    struct smime_certificate_info info;
+    struct error err = {0};
+    char *oid = memmem(made.der.p, made.der.len, rsa, sizeof rsa);
+    forge_must(oid != NULL);
+    oid[sizeof rsa - 1] = 0x07;
+    assert_int_equal(smime_certificate_inspect(made.der, NULL, NULL, FORGE_NOW, &info, &err), STATUS_OK);
+    assert_int_equal(info.fitness, SMIME_UNSUPPORTED);
+    assert_string_equal(info.algorithm, "rsaesOaep");
+    assert_int_equal(info.capabilities, 0);
+    smime_certificate_info_free(&info);
+    forged_free(&made);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fills_every_field),        cmocka_unit_test(calls_damaged_ones_invalid),
-        cmocka_unit_test(survives_flipped_bits),    cmocka_unit_test(reads_capabilities),
-        cmocka_unit_test(refuses_treacherous_keys),
+        cmocka_unit_test(fills_every_field),         cmocka_unit_test(calls_damaged_ones_invalid),
+        cmocka_unit_test(survives_flipped_bits),     cmocka_unit_test(reads_capabilities),
+        cmocka_unit_test(oaep_keys_are_unsupported), cmocka_unit_test(refuses_treacherous_keys),
     };
     return cmocka_run_group_tests(tests, make_authority, free_authority);
 }
