@@ -50,7 +50,7 @@ static const char second[] =
     " folded TEXT NOT NULL,"
     " format INTEGER NOT NULL);"
     "CREATE INDEX preference_folded ON preference (folded);"
-    /* Capabilities are read from certificates since this version: all are judged anew at the next lookup. */
-    "UPDATE certificate SET inspected = 0;";
+    /* Their extension is read since this version: at the next lookup. */
+    "UPDATE certificate SET inspected = 0 WHERE format = 2;";
 
 const char *const keystore_schema[] = {first, second, NULL};

@@ -1,11 +1,12 @@
 /* The key verbs of sealctl that change something. */
+#include <stdio.h>
 #include <string.h>
 
 #include "gateway/jobs/control_job.h"
 #include "gateway/keys/verbs.h"
 
 #define SOURCE_BY_HAND "local"
-#define WARNING_MAX 4096
+#define WARNING_SIZE 1400
 
 enum status keys_read_text(json_t *request, const char *key, const char **text_out, struct error *err)
 {
@@ -34,6 +35,31 @@ void keys_log_change(const struct keys_role *role, const char *event, const stru
  * A15: another certificate for somebody whose certificate is pinned. It is kept, and not used while that one
  * can be.
  */
+static void log_pin(const struct keys_role *role, const struct certificate *added,
+                    const struct certificate *pinned)
+{
+    struct log_line line;
+
+    log_start(&line, role->settings->log, LOG_LEVEL_WARNING, "key-behind-pinned");
+    log_str(&line, "fingerprint", added->fingerprint);
+    log_str(&line, "addresses", added->addresses);
+    log_str(&line, "domains", added->domains);
+    log_str(&line, "pinned", pinned->fingerprint);
+    log_str(&line, "pinned_usable", pinned->usable ? "yes" : "no");
+    log_end(&line);
+}
+
+static json_t *pin_warning(const struct certificate *added, const struct certificate *pinned)
+{
+    char text[WARNING_SIZE];
+
+    snprintf(text, sizeof text, "%s (%.500s%s%.500s) is pinned and %s; %s does not replace it",
+             pinned->fingerprint, pinned->addresses, pinned->domains ? "; all of " : "",
+             pinned->domains ? pinned->domains : "", pinned->usable ? "stays in use" : "cannot be used now",
+             added->fingerprint);
+    return control_text(text);
+}
+
 static enum status tell_pins(struct keys_role *role, const struct certificate *added, json_t *warnings,
                              struct error *err)
 {
@@ -41,21 +67,8 @@ static enum status tell_pins(struct keys_role *role, const struct certificate *a
     enum status st = keystore_pinned_before(role->keystore, added->fingerprint, &pinned, err);
 
     for (size_t i = 0; st == STATUS_OK && i < pinned.n; i++) {
-        const struct certificate *p = &pinned.items[i];
-        struct log_line line;
-        log_start(&line, role->settings->log, LOG_LEVEL_WARNING, "key-behind-pinned");
-        log_str(&line, "fingerprint", added->fingerprint);
-        log_str(&line, "addresses", added->addresses);
-        log_str(&line, "pinned", p->fingerprint);
-        log_str(&line, "pinned_addresses", p->addresses);
-        log_str(&line, "pinned_usable", p->usable ? "yes" : "no");
-        log_end(&line);
-        struct buf text;
-        buf_init(&text, WARNING_MAX);
-        buf_printf(&text, "%s is pinned for %s and %s; %s does not replace it", p->fingerprint, p->addresses,
-                   p->usable ? "stays in use" : "cannot be used now", added->fingerprint);
-        json_array_append_new(warnings, control_text(buf_str(&text)));
-        buf_free(&text);
+        log_pin(role, added, &pinned.items[i]);
+        json_array_append_new(warnings, pin_warning(added, &pinned.items[i]));
     }
     certificate_list_free(&pinned);
     return st;

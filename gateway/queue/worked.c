@@ -10,7 +10,7 @@
 #define ROOM KEYS_WORKED_MAX
 
 static const struct call_limits limits = {.taken_ms = 10000, .total_ms = 30000};
-static const struct call_limits last_limits = {.taken_ms = 500, .total_ms = 1000};
+static const struct call_limits last_limits = {.taken_ms = 2000, .total_ms = 3000};
 
 struct worked {
     const struct queue *queue;

@@ -24,7 +24,7 @@ void worked_collect(struct sql *sql, const struct queue_outcome *outcome, struct
 /* Once the outcome is on disk. Told to keys when the interval is over, or many have gathered. */
 void worked_add(struct worked *worked, const struct keys_worked *found);
 
-/* At the end: tells what is left, and waits for keys a second at most. */
+/* At the end: tells what is left, and waits for keys, but three seconds at most. */
 void worked_stop(struct worked *worked);
 
 #endif

@@ -90,6 +90,26 @@ static void an_address_in_the_comment_does_not_match_A13(void **state)
     assert_int_equal(store_lookup(s, "carol@example.com", 0), 1);
 }
 
+/* Comment, display name, quoted or not, a second pair of brackets, no brackets. */
+static void an_address_elsewhere_in_a_user_id_does_not_match_A13(void **state)
+{
+    struct store *s = *state;
+    struct forged made =
+        store_forge("email:mallory5@example.net,URI:mailto:alice@example.org,otherName:1.2.3;UTF8:alice@"
+                    "example.org,DNS:example.org",
+                    100, NULL);
+
+    store_must(s, store_add_file(s, "mallory.pgp"));
+    store_must(s, store_add(s, made.der));
+    assert_int_equal(store_lookup(s, "alice@example.org", 0), 0);
+    assert_int_equal(store_lookup(s, "bob@example.com", 0), 0);
+    assert_int_equal(store_lookup(s, "\u0430lice@example.org", 0), 0);
+    assert_int_equal(store_lookup(s, "mallory0@example.net", 0), 1);
+    assert_int_equal(store_lookup(s, "mallory1@example.net", 0), 1);
+    assert_int_equal(store_lookup(s, "mallory5@example.net", 0), 1);
+    forged_free(&made);
+}
+
 static void a_revoked_user_id_does_not_match_A13(void **state)
 {
     struct store *s = *state;
@@ -373,6 +393,7 @@ int main(void)
         TEST(case_of_the_address_does_not_matter),
         TEST(case_of_the_local_part_matters_when_configured),
         TEST(an_address_in_the_comment_does_not_match_A13),
+        TEST(an_address_elsewhere_in_a_user_id_does_not_match_A13),
         TEST(a_revoked_user_id_does_not_match_A13),
         TEST(look_alikes_do_not_match_A13),
         TEST(wildcards_and_sql_are_plain_letters),

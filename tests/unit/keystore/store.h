@@ -21,7 +21,8 @@ struct store {
 /*
  * OpenPGP certificates NAME.pgp (binary) and NAME.asc: alice with capital letters in her address and in the
  * domain's, carol with alice's address in the comment, dave with two addresses of which one is revoked, erin
- * who expires in 30 days, frank revoked, tag for a tagged address.
+ * who expires in 30 days, frank revoked, tag for a tagged address, mallory with alice's address
+ * everywhere but where it counts.
  */
 static const char store_keys[] =
     "gen() { name=$1; gpg --quick-gen-key \"$2\" ed25519 cert,sign ${3:-never}; "
@@ -36,7 +37,12 @@ static const char store_keys[] =
     "gen frank 'Frank <frank@example.org>'; "
     "sed s/^:-/-/ g/openpgp-revocs.d/$FPR.rev > rev; gpg --import rev; out; "
     "gen tag 'Tag <user+tag@example.org>'; out; "
-    "gen user 'User <user@example.org>'; out; ";
+    "gen user 'User <user@example.org>'; out; "
+    "gen mallory 'bob@example.com (alice@example.org) <mallory0@example.net>'; "
+    "uid() { gpg --allow-freeform-uid --quick-add-uid $FPR \"$1\"; }; "
+    "uid 'alice@example.org <mallory1@example.net>'; uid '\"alice@example.org\" <mallory2@example.net>'; "
+    "uid '<alice@example.org> <mallory3@example.net>'; uid 'Alice \xd0\xb0lice@example.org'; "
+    "uid 'mallory4@example.net (alice@example.org)'; uid 'Alice alice@example.org'; out; ";
 
 static inline void store_make(struct store *s)
 {
