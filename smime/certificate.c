@@ -65,16 +65,6 @@ enum status smime_certificate_parse(struct span der, X509 **cert_out, struct err
     return STATUS_OK;
 }
 
-bool smime_certificate_is_repeated(const struct span *certificates, size_t i)
-{
-    for (size_t earlier = 0; earlier < i; earlier++) {
-        if (span_eq(certificates[earlier], certificates[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void name_unknown(const X509 *cert, struct smime_key *key)
 {
     ASN1_OBJECT *algorithm = NULL;

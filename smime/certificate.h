@@ -22,12 +22,6 @@ enum status smime_failure(struct error *err, enum status status, const char *wha
  */
 MUST_USE enum status smime_certificate_parse(struct span der, X509 **cert_out, struct error *err);
 
-/*
- * Does certificate I stand in the list earlier too? One certificate may serve several recipients of a message
- * (info@ and sales@); it gets one RecipientInfo.
- */
-bool smime_certificate_is_repeated(const struct span *certificates, size_t i);
-
 enum smime_key_type { SMIME_KEY_OTHER, SMIME_KEY_RSA, SMIME_KEY_EC };
 
 struct smime_key {

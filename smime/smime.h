@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/sink.h"
 #include "base/span.h"
 
 #define SMIME_FINGERPRINT_SIZE 65        /* SHA-256 of the DER certificate, upper-case hex and NUL */
@@ -79,26 +80,57 @@ MUST_USE enum status smime_certificate_inspect(struct span der, const struct smi
                                                struct smime_certificate_info *info_out, struct error *err);
 void smime_certificate_info_free(struct smime_certificate_info *info);
 
-/*
- * Encrypts PLAINTEXT (a whole MIME entity in CRLF) as DER CMS EnvelopedData, AES-256-CBC, one RecipientInfo
- * per certificate (issuerAndSerialNumber; RSA PKCS#1 v1.5 key transport, or ECDH with SHA-256 KDF and AES-256
- * wrap; the same certificate given twice gets one), appended to DER_OUT. Binary: the bytes are not
- * canonicalised. Fitness is not judged again, but a key that cannot be encrypted to is STATUS_INVALID. Any
- * failure leaves DER_OUT reset. While it runs, OpenSSL holds up to 2.4 times the plaintext's size beside
- * DER_OUT.
- */
-MUST_USE enum status smime_encrypt(const struct span *certificates, size_t n_certificates,
-                                   struct span plaintext, struct buf *der_out, struct error *err);
+enum smime_cipher {
+    SMIME_AES256_CBC, /* EnvelopedData; everybody reads it, nothing protects it against changes */
+    SMIME_AES256_GCM, /* AuthEnvelopedData (RFC 5083, RFC 5084) */
+};
+
+struct smime_recipient {
+    struct span certificate; /* DER */
+    bool oaep;               /* RSA keys: RSAES-OAEP, else PKCS#1 v1.5; no meaning for EC keys */
+};
+
+/* Whom a message is encrypted to, and how. One certificate may serve several recipients (info@ and sales@):
+ * it gets one RecipientInfo, as its first entry says. */
+struct smime_order {
+    const struct smime_recipient *recipients;
+    size_t n;
+    enum smime_cipher cipher;
+};
 
 /*
- * Proves that DER is what smime_encrypt writes for CERTIFICATES: one whole ContentInfo with EnvelopedData, in
- * DER (indefinite lengths are refused), lengths consume every byte, content type data, cipher AES-256-CBC,
- * the RecipientInfos are exactly those of CERTIFICATES (issuerAndSerialNumber; none missing, none more, no
- * password or KEK recipients) with the algorithms named above, no originator certificates, no unprotected
- * attributes, encrypted content present with the length that PLAINTEXT_LEN gives after CBC padding. Else
- * STATUS_INTERNAL (STATUS_INVALID: one of CERTIFICATES is none). Copies nothing of the message.
+ * Encrypts PLAINTEXT (a whole MIME entity in CRLF; its bytes stay as they are) and writes one ContentInfo in
+ * DER to DER, piece by piece: what is held does not grow with the message. One RecipientInfo per certificate
+ * with issuerAndSerialNumber:
+ *   RSA   PKCS#1 v1.5 (RFC 3370 §4.2.1), or RSAES-OAEP with SHA-256, MGF1 with SHA-256 and an empty label
+ *         (RFC 4055 §4.1: one hash for both);
+ *   EC    ephemeral-static ECDH (RFC 5753 §3.1), X9.63 KDF with SHA-256, for curves over 256 bits SHA-384,
+ * and AES-256 key wrap. Fitness is not judged again, but a key that cannot be encrypted to is STATUS_INVALID,
+ * and then nothing was written. No recipients: STATUS_INVALID. More than others can read (2 GiB):
+ * STATUS_LIMIT. After any failure what was written is worthless.
  */
-MUST_USE enum status smime_check(struct span der, const struct span *certificates, size_t n_certificates,
-                                 size_t plaintext_len, struct error *err);
+MUST_USE enum status smime_encrypt(const struct smime_order *order, struct spans plaintext,
+                                   const struct sink *der, struct error *err);
+
+/*
+ * Proves that the bytes fed are what smime_encrypt writes for ORDER: one whole ContentInfo with EnvelopedData
+ * or AuthEnvelopedData, as its cipher says, in DER (indefinite lengths are refused), lengths consume every
+ * byte, content type data, that cipher, the RecipientInfos are exactly those of the certificates (none
+ * missing, none more, no password or KEK recipients) with the algorithms named above, no originator
+ * certificates, no attributes, the encrypted content as long as a plaintext of PLAINTEXT_LEN bytes makes it,
+ * and for GCM a MAC of 16 bytes. Issuer, serial number and key are read from the certificates' bytes without
+ * OpenSSL's parser, and nothing is shared with smime_encrypt. Holds the part before the content, which is
+ * bounded by the certificates, and none of the content.
+ *
+ * STATUS_INVALID at the start: no certificates, or one of them is none in DER. STATUS_INTERNAL from feed or
+ * end: it is not proven; ORDER's recipients may go after the start. After a failed start there is no check;
+ * one that failed later still has to be freed. End frees the check whatever its verdict.
+ */
+struct smime_check;
+MUST_USE enum status smime_check_start(const struct smime_order *order, size_t plaintext_len,
+                                       struct smime_check **check_out, struct error *err);
+MUST_USE enum status smime_check_feed(struct smime_check *check, struct span der, struct error *err);
+MUST_USE enum status smime_check_end(struct smime_check *check, struct error *err);
+void smime_check_free(struct smime_check *check); /* NULL is fine */
 
 #endif

@@ -68,17 +68,19 @@ static enum status pgp_copy(const struct seal *seal, const struct sealed_order *
 static enum status smime_copy(const struct sealed_order *order, struct buf *copy, struct error *err)
 {
     struct buf der;
-    struct span *certificates = calloc(order->n, sizeof *certificates);
-    if (!certificates)
+    struct smime_recipient *recipients = calloc(order->n, sizeof *recipients);
+    if (!recipients)
         return error_set(err, STATUS_TEMPORARY, "out of memory for %zu recipients", order->n);
     for (size_t i = 0; i < order->n; i++)
-        certificates[i] = buf_span(&order->certificates[i]->bytes);
+        recipients[i].certificate = buf_span(&order->certificates[i]->bytes);
     buf_init(&der, copy->max);
-    enum status st = smime_encrypt(certificates, order->n, order->inner, &der, err);
+    struct sink sink = sink_to_buf(&der);
+    struct smime_order whom = {.recipients = recipients, .n = order->n};
+    enum status st = smime_encrypt(&whom, (struct spans){&order->inner, 1}, &sink, err);
     if (st == STATUS_OK)
         smime_mime_write(copy, order->outer, buf_span(&der));
     buf_free(&der);
-    free(certificates);
+    free(recipients);
     return st;
 }
 

@@ -171,13 +171,20 @@ static enum status verify_pgp(struct span mime, struct span body, const struct s
 
 static enum status check_enveloped(struct span der, const struct sealed_order *order, struct error *err)
 {
-    struct span *certificates = calloc(order->n, sizeof *certificates);
-    if (!certificates)
+    struct smime_check *check = NULL;
+    struct smime_recipient *recipients = calloc(order->n, sizeof *recipients);
+    if (!recipients)
         return error_set(err, STATUS_TEMPORARY, "out of memory for the check of a sealed copy");
     for (size_t i = 0; i < order->n; i++)
-        certificates[i] = buf_span(&order->certificates[i]->bytes);
-    enum status st = smime_check(der, certificates, order->n, order->inner.len, err);
-    free(certificates);
+        recipients[i].certificate = buf_span(&order->certificates[i]->bytes);
+    struct smime_order whom = {.recipients = recipients, .n = order->n};
+    enum status st = smime_check_start(&whom, order->inner.len, &check, err);
+    free(recipients);
+    if (st == STATUS_OK)
+        st = smime_check_feed(check, der, err);
+    if (st == STATUS_OK)
+        return smime_check_end(check, err);
+    smime_check_free(check);
     return st;
 }
 
