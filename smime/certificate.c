@@ -65,16 +65,6 @@ enum status smime_certificate_parse(struct span der, X509 **cert_out, struct err
     return STATUS_OK;
 }
 
-bool smime_recipient_is_repeated(const struct smime_order *order, size_t i)
-{
-    for (size_t earlier = 0; earlier < i; earlier++) {
-        if (span_eq(order->recipients[earlier].certificate, order->recipients[i].certificate)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void name_unknown(const X509 *cert, struct smime_key *key)
 {
     ASN1_OBJECT *algorithm = NULL;

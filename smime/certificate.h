@@ -27,12 +27,6 @@ MUST_USE enum status smime_certificate_parse(struct span der, X509 **cert_out, s
 MUST_USE enum status smime_certificates_append(struct smime_certificates *list, size_t max, X509 *cert,
                                                struct error *err);
 
-/*
- * Does certificate I stand in the list earlier too? One certificate may serve several recipients of a message
- * (info@ and sales@); it gets one RecipientInfo.
- */
-bool smime_recipient_is_repeated(const struct smime_order *order, size_t i);
-
 enum smime_key_type { SMIME_KEY_OTHER, SMIME_KEY_RSA, SMIME_KEY_EC };
 
 struct smime_key {

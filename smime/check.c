@@ -1,259 +1,302 @@
 #include <stdlib.h>
 
-#include <openssl/err.h>
 #include <openssl/objects.h>
 
-#include "smime/cms_layout.h"
-#include "smime/recipient_infos.h"
+#include "smime/check_recipients.h"
+#include "smime/der.h"
+#include "smime/smime.h"
 
-#define OUTER_MIN 6 /* bytes with which the length of the whole is known */
-/* A RecipientInfo beside identifiers, encrypted key and point; and what stands around all of them. */
-#define INFO_MAX 300
-#define AROUND_MAX 1024
+#define BLOCK 16            /* AES block, and the IV of CBC (RFC 3565 §2.1) */
+#define NONCE_SIZE 12       /* of GCM (RFC 5084 §3.2) */
+#define MAC_SIZE 16         /* of GCM */
+#define OTHER_ELEMENTS 1024 /* more than the head holds beside RecipientInfos */
 
-struct smime_check {
-    struct smime_expected *expected;
-    size_t n;
-    enum smime_cipher cipher;
-    size_t content_len, tail_len, head_max;
-    struct buf head; /* up to the first byte of the encrypted content */
-    size_t head_len; /* 0: not known yet */
-    size_t total;    /* bytes of the message, by its outermost length */
-    size_t seen;     /* bytes fed */
-    uint8_t tail[SMIME_MAC_TLV];
-    size_t n_tail;
-};
-
-/* ---- the structure around the content ---- */
-
-/* RFC 3565 §4.1, RFC 5084 §3.2. */
-static const char *check_algorithm(const struct smime_check *check, struct smime_der algorithm)
-{
-    bool gcm = check->cipher == SMIME_AES256_GCM;
-    smime_der_take_oid(&algorithm, gcm ? NID_aes_256_gcm : NID_aes_256_cbc);
-    struct smime_der parameters = gcm ? smime_der_take(&algorithm, SMIME_DER_SEQUENCE) : algorithm;
-    struct smime_der iv = smime_der_take(&parameters, SMIME_DER_OCTET_STRING);
-    if (gcm) {
-        smime_der_take_small(&parameters, SMIME_MAC);
-    }
-    bool good = smime_der_done(&parameters) && (!gcm || smime_der_done(&algorithm)) &&
-                iv.len == (gcm ? SMIME_GCM_NONCE : SMIME_BLOCK);
-    return good ? NULL : "the cipher is not the one that was asked for";
-}
+/* The elements that go on to the end of the message or nearly so, outermost first. */
+enum level { INFO, EXPLICIT, ENVELOPED, ENCRYPTED, CONTENT, LEVELS };
 
 /*
- * Enters an element of the message whose end is not in the head: IDENTIFIER, then a length that must reach
- * exactly to what follows BEHIND bytes before the end of the message.
+ * The message is its head (all up to the first byte of ciphertext), the ciphertext, and for GCM the MAC. How
+ * long the last two are is known beforehand, so every length that the head announces can be compared as soon
+ * as the head is there.
  */
-static bool enter(const struct smime_check *check, struct smime_der *d, uint8_t identifier, size_t behind)
+struct smime_check {
+    struct smime_expected_list expected;
+    bool gcm;
+    size_t content_len; /* of the ciphertext */
+    size_t tail_len;    /* bytes behind it */
+    struct buf head;    /* what there is of it */
+    bool has_head;
+    size_t behind; /* bytes seen behind the head */
+    bool failed;
+};
+
+/* Functions that judge a piece of the message return NULL, or what is wrong with it. */
+
+/* ---- the head ---- */
+
+struct head {
+    const uint8_t *start;
+    struct smime_der at;  /* what is still to be read */
+    bool more;            /* it is not all there yet */
+    size_t begin[LEVELS]; /* offsets of the contents in the message */
+    size_t len[LEVELS];   /* and their lengths as announced */
+    struct smime_der version, infos, algorithm;
+};
+
+static void enter(struct head *h, uint8_t identifier, enum level level)
 {
-    if (d->failed || d->len < 2 || d->p[0] != identifier) {
-        return false;
+    if (h->more || h->at.failed) {
+        return;
     }
-    size_t n = d->p[1] & 0x80 ? d->p[1] & 0x7f : 0, len = d->p[1] & 0x80 ? 0 : d->p[1];
-    if (n > 4 || d->len < 2 + n || (n == 0 && d->p[1] & 0x80)) {
-        return false;
-    }
-    for (size_t i = 0; i < n; i++) {
-        len = len << 8 | d->p[2 + i];
-    }
-    /* DER: the shortest form (X.690 §10.1). */
-    if (n > 0 && (len < 128 || d->p[2] == 0)) {
-        return false;
-    }
-    d->p += 2 + n;
-    d->len -= 2 + n;
-    size_t offset = (size_t)(d->p - check->head.data);
-    return check->total - offset - behind == len;
+    h->more = !smime_der_open(&h->at, identifier, &h->len[level]) && !h->at.failed;
+    h->begin[level] = (size_t)(h->at.p - h->start);
 }
 
-static const char *check_content(const struct smime_check *check, struct smime_der content)
+/* A whole element of the head, with its identifier and length. */
+static struct smime_der take(struct head *h, uint8_t identifier)
 {
-    smime_der_take_oid(&content, NID_pkcs7_data);
-    struct smime_der algorithm = smime_der_take(&content, SMIME_DER_SEQUENCE);
-    if (content.failed) {
-        return "EncryptedContentInfo is not as expected";
+    struct smime_der nothing = {.failed = true};
+    struct smime_der peek = h->at;
+    size_t len = 0;
+    if (h->more || h->at.failed) {
+        return nothing;
     }
-    if (!enter(check, &content, SMIME_DER_IMPLICIT_0, check->tail_len) || content.len != 0) {
-        return "the encrypted content has not the length of the message";
+    if (!smime_der_open(&peek, identifier, &len)) {
+        h->at.failed = peek.failed;
+        h->more = !peek.failed;
+        return nothing;
     }
-    return check_algorithm(check, algorithm);
+    h->more = len > peek.len;
+    if (h->more) {
+        return nothing;
+    }
+    struct smime_der element = {.p = h->at.p, .len = (size_t)(peek.p - h->at.p) + len};
+    h->at.p += element.len;
+    h->at.len -= element.len;
+    return element;
 }
 
-static const char *check_enveloped(const struct smime_check *check, struct smime_der enveloped)
+static void take_oid(struct head *h, int nid)
 {
-    struct smime_der as_version = enveloped;
-    smime_der_take(&enveloped, SMIME_DER_INTEGER);
-    struct smime_der infos = smime_der_take(&enveloped, SMIME_DER_SET);
-    if (!enter(check, &enveloped, SMIME_DER_SEQUENCE, check->tail_len)) {
+    struct smime_der oid = take(h, SMIME_DER_OID);
+    if (!h->more && !h->at.failed) {
+        smime_der_take_oid(&oid, nid);
+        h->at.failed = oid.failed;
+    }
+}
+
+/* RFC 5652 §3 and §6.1, RFC 5083 §2.1: the same parts up to the content. */
+static const char *read_head(struct head *h, bool gcm)
+{
+    enter(h, SMIME_DER_SEQUENCE, INFO);
+    take_oid(h, gcm ? NID_id_smime_ct_authEnvelopedData : NID_pkcs7_enveloped);
+    enter(h, SMIME_DER_CONSTRUCTED_0, EXPLICIT);
+    enter(h, SMIME_DER_SEQUENCE, ENVELOPED);
+    if (h->at.failed) {
+        return "not one whole ContentInfo of the kind that was asked for";
+    }
+    h->version = take(h, SMIME_DER_INTEGER);
+    h->infos = take(h, SMIME_DER_SET);
+    enter(h, SMIME_DER_SEQUENCE, ENCRYPTED);
+    if (h->at.failed) {
         return "EnvelopedData has parts that were not asked for, or lacks some";
     }
-    uint8_t version = 0;
-    const char *problem = smime_recipient_infos_check(infos, check->expected, check->n, &version);
+    take_oid(h, NID_pkcs7_data);
+    h->algorithm = take(h, SMIME_DER_SEQUENCE);
+    enter(h, SMIME_DER_IMPLICIT_0, CONTENT);
+    return h->at.failed ? "EncryptedContentInfo is not as expected" : NULL;
+}
+
+/* Where LEVEL ends in the message. */
+static size_t end_of(const struct head *h, enum level level)
+{
+    return h->begin[level] + h->len[level];
+}
+
+/* A sum that wraps round would have to do so for all levels alike, also for the content, whose length is
+ * compared by itself. */
+static const char *check_lengths(const struct smime_check *c, const struct head *h)
+{
+    size_t end = end_of(h, INFO);
+    if (end_of(h, EXPLICIT) != end || end_of(h, ENVELOPED) != end) {
+        return "not one whole ContentInfo of the kind that was asked for";
+    }
+    if (end_of(h, ENCRYPTED) != end - c->tail_len) {
+        return "EnvelopedData has parts that were not asked for, or lacks some";
+    }
+    if (end_of(h, CONTENT) != end - c->tail_len) {
+        return "EncryptedContentInfo is not as expected";
+    }
+    return NULL;
+}
+
+/* RFC 3565 §4.1: the IV. */
+static bool is_cbc(struct smime_der algorithm)
+{
+    smime_der_take_oid(&algorithm, NID_aes_256_cbc);
+    struct smime_der iv = smime_der_take(&algorithm, SMIME_DER_OCTET_STRING);
+    return smime_der_done(&algorithm) && iv.len == BLOCK;
+}
+
+/* GCMParameters of RFC 5084 §3.2; 12 would be the default length of the MAC. */
+static bool is_gcm(struct smime_der algorithm)
+{
+    smime_der_take_oid(&algorithm, NID_aes_256_gcm);
+    struct smime_der parameters = smime_der_take(&algorithm, SMIME_DER_SEQUENCE);
+    struct smime_der nonce = smime_der_take(&parameters, SMIME_DER_OCTET_STRING);
+    smime_der_take_small(&parameters, MAC_SIZE);
+    return smime_der_done(&algorithm) && smime_der_done(&parameters) && nonce.len == NONCE_SIZE;
+}
+
+static const char *check_cipher(const struct smime_check *c, struct smime_der element)
+{
+    struct smime_der algorithm = smime_der_take(&element, SMIME_DER_SEQUENCE);
+    if (c->gcm) {
+        return is_gcm(algorithm) ? NULL : "the cipher is not AES-256-GCM";
+    }
+    return is_cbc(algorithm) ? NULL : "the cipher is not AES-256-CBC";
+}
+
+/* EnvelopedData without originator and attributes has version 0, or 2 with a KeyAgreeRecipientInfo (RFC 5652
+ * §6.1); AuthEnvelopedData always has 0 (RFC 5083 §2.1). */
+static const char *check_head(struct smime_check *c, struct head *h)
+{
+    bool has_agreement = false;
+    const char *problem = check_lengths(c, h);
     if (problem) {
         return problem;
     }
-    /* RFC 5083 §2.1: AuthEnvelopedData is always version 0. */
-    smime_der_take_small(&as_version, check->cipher == SMIME_AES256_GCM ? 0 : version);
-    return as_version.failed ? "the version of EnvelopedData does not fit its recipients"
-                             : check_content(check, enveloped);
-}
-
-static const char *check_head(const struct smime_check *check)
-{
-    bool gcm = check->cipher == SMIME_AES256_GCM;
-    struct smime_der all = smime_der_of(buf_span(&check->head));
-    bool good = enter(check, &all, SMIME_DER_SEQUENCE, 0);
-    smime_der_take_oid(&all, gcm ? NID_id_smime_ct_authEnvelopedData : NID_pkcs7_enveloped);
-    if (!good || !enter(check, &all, SMIME_DER_CONSTRUCTED_0, 0) ||
-        !enter(check, &all, SMIME_DER_SEQUENCE, 0)) {
-        return "not one whole ContentInfo with EnvelopedData";
-    }
-    return check_enveloped(check, all);
-}
-
-/* ---- feeding ---- */
-
-static enum status wrong(struct error *err, const char *problem)
-{
-    return error_set(err, STATUS_INTERNAL, "S/MIME output: %s", problem);
-}
-
-/* By the outermost element's own length. */
-static const char *find_lengths(struct smime_check *check)
-{
-    const uint8_t *p = check->head.data;
-    size_t n = p[1] & 0x80 ? p[1] & 0x7f : 0, len = p[1] & 0x80 ? 0 : p[1];
-    if (p[0] != SMIME_DER_SEQUENCE || n > 4 || (n == 0 && p[1] & 0x80)) {
-        return "not one whole ContentInfo with EnvelopedData";
-    }
-    for (size_t i = 0; i < n; i++) {
-        len = len << 8 | p[2 + i];
-    }
-    size_t total = 2 + n + len, rest = check->content_len + check->tail_len;
-    if (total < rest + OUTER_MIN || total - rest > check->head_max) {
-        return "the encrypted content has not the length of the message";
-    }
-    check->total = total;
-    check->head_len = total - rest;
-    return NULL;
-}
-
-/* Takes bytes off the front of *DER until the head is whole. */
-static const char *feed_head(struct smime_check *check, struct span *der)
-{
-    while (der->len > 0 && (check->head_len == 0 || check->head.len < check->head_len)) {
-        size_t want = check->head_len == 0 ? OUTER_MIN : check->head_len;
-        size_t part = want - check->head.len < der->len ? want - check->head.len : der->len;
-        buf_append(&check->head, der->p, part);
-        *der = span_of(der->p + part, der->len - part);
-        if (check->head.failed || check->head.len < want || check->head_len > 0) {
-            continue;
-        }
-        const char *problem = find_lengths(check);
-        if (problem) {
-            return problem;
-        }
-    }
-    return NULL;
-}
-
-enum status smime_check_feed(struct smime_check *check, struct span der, struct error *err)
-{
-    check->seen += der.len;
-    const char *problem = feed_head(check, &der);
-    if (check->head.failed) {
-        return error_set(err, STATUS_TEMPORARY, "S/MIME output: no memory to check it");
-    }
-    if (!problem && check->head_len > 0 && check->seen > check->total) {
-        problem = "bytes behind its end";
-    }
+    problem = smime_check_recipients(smime_der_take(&h->infos, SMIME_DER_SET), &c->expected, &has_agreement);
     if (problem) {
-        return wrong(err, problem);
+        return problem;
     }
-    /* Of what follows the head, only the tail is kept. */
-    size_t tail_at = check->total - check->tail_len, start = check->seen - der.len;
-    if (der.len > 0 && check->seen > tail_at) {
-        size_t skip = start < tail_at ? tail_at - start : 0;
-        memcpy(check->tail + check->n_tail, der.p + skip, der.len - skip);
-        check->n_tail += der.len - skip;
+    smime_der_take_small(&h->version, has_agreement && !c->gcm ? 2 : 0);
+    if (h->version.failed) {
+        return "the version of EnvelopedData does not fit its recipients";
     }
-    return STATUS_OK;
+    problem = check_cipher(c, h->algorithm);
+    if (problem) {
+        return problem;
+    }
+    return h->len[CONTENT] == c->content_len ? NULL
+                                             : "the encrypted content has not the length of the message";
 }
 
-static const char *judge(const struct smime_check *check)
+/* Takes BYTES as far as they belong to the head. *TAKEN_OUT: how far. */
+static const char *feed_head(struct smime_check *c, struct span bytes, size_t *taken_out)
 {
-    if (check->n == 0) {
-        return "no certificates were given to check it against";
+    size_t before = c->head.len;
+    size_t room = c->head.max - before;
+    size_t part = bytes.len < room ? bytes.len : room;
+    buf_append(&c->head, bytes.p, part);
+    *taken_out = part;
+    if (c->head.failed) {
+        return NULL;
     }
-    if (check->head_len == 0 || check->seen != check->total) {
-        return "not one whole ContentInfo with EnvelopedData";
+    struct head h = {.start = c->head.data, .at = smime_der_of(buf_span(&c->head))};
+    const char *problem = read_head(&h, c->gcm);
+    if (problem) {
+        return problem;
     }
-    if (check->tail_len > 0 && (check->tail[0] != SMIME_DER_OCTET_STRING || check->tail[1] != SMIME_MAC)) {
-        return "AuthEnvelopedData has no MAC of 16 bytes at its end";
+    if (h.more) {
+        return part < room ? NULL : "what stands before its content is longer than its recipients make it";
     }
-    return check_head(check);
+    *taken_out = h.begin[CONTENT] - before;
+    c->has_head = true;
+    problem = check_head(c, &h);
+    buf_free(&c->head);
+    return problem;
 }
 
-enum status smime_check_end(struct smime_check *check, struct error *err)
-{
-    ERR_clear_error();
-    const char *problem = judge(check);
-    smime_check_free(check);
-    ERR_clear_error();
-    return problem ? wrong(err, problem) : STATUS_OK;
-}
+/* ---- behind the head ---- */
 
-void smime_check_free(struct smime_check *check)
+static const char *feed_behind(struct smime_check *c, struct span bytes)
 {
-    for (size_t i = 0; i < check->n; i++) {
-        buf_free(&check->expected[i].id);
+    static const uint8_t mac_header[] = {SMIME_DER_OCTET_STRING, MAC_SIZE};
+    size_t all = c->content_len + c->tail_len;
+    if (bytes.len > all - c->behind) {
+        return "more than one whole ContentInfo: bytes behind its end";
     }
-    free(check->expected);
-    buf_free(&check->head);
-    free(check);
-}
-
-/* ---- what is expected ---- */
-
-static enum status expect_all(struct smime_check *check, const struct smime_order *order, struct error *err)
-{
-    enum status status = STATUS_OK;
-    for (size_t i = 0; i < order->n && status == STATUS_OK; i++) {
-        if (smime_recipient_is_repeated(order, i)) {
-            continue;
+    for (size_t i = 0; i < sizeof mac_header && c->gcm; i++) {
+        size_t at = c->content_len + i;
+        if (at >= c->behind && at - c->behind < bytes.len &&
+            (uint8_t)bytes.p[at - c->behind] != mac_header[i]) {
+            return "AuthEnvelopedData has no MAC of 16 bytes behind its content";
         }
-        struct smime_expected *one = &check->expected[check->n++];
-        status = smime_expect(&order->recipients[i], one, err);
-        check->head_max += one->id.len + one->key.size + INFO_MAX;
     }
-    return status;
+    c->behind += bytes.len;
+    return NULL;
 }
+
+/* ---- the check ---- */
 
 enum status smime_check_start(const struct smime_order *order, size_t plaintext_len,
                               struct smime_check **check_out, struct error *err)
 {
     *check_out = NULL;
-    struct smime_check *check = calloc(1, sizeof *check);
-    struct smime_expected *expected = calloc(order->n + 1, sizeof *expected);
-    if (!check || !expected) {
-        free(check);
-        free(expected);
+    struct smime_check *c = calloc(1, sizeof *c);
+    if (!c) {
         return error_set(err, STATUS_TEMPORARY, "S/MIME output: no memory to check it");
     }
-    *check = (struct smime_check){.expected = expected,
-                                  .cipher = order->cipher,
-                                  .content_len = smime_content_len(order->cipher, plaintext_len),
-                                  .tail_len = order->cipher == SMIME_AES256_GCM ? SMIME_MAC_TLV : 0,
-                                  .head_max = AROUND_MAX};
-    ERR_clear_error();
-    enum status status = expect_all(check, order, err);
-    buf_init(&check->head, check->head_max);
-    ERR_clear_error();
+    enum status status = STATUS_OK;
+    c->gcm = order->cipher == SMIME_AES256_GCM;
+    if (plaintext_len > SIZE_MAX / 2) {
+        status = error_set(err, STATUS_INTERNAL, "S/MIME output: no message has %zu bytes", plaintext_len);
+    } else {
+        /* RFC 5652 §6.3: padding fills up the last block and is never empty. */
+        c->content_len = c->gcm ? plaintext_len : (plaintext_len / BLOCK + 1) * BLOCK;
+        c->tail_len = c->gcm ? 2 + MAC_SIZE : 0;
+        status = smime_expected_read(order, &c->expected, err);
+    }
+    buf_init(&c->head, smime_expected_size(&c->expected) + OTHER_ELEMENTS);
     if (status != STATUS_OK) {
-        smime_check_free(check);
+        smime_check_free(c);
         return status;
     }
-    *check_out = check;
+    *check_out = c;
     return STATUS_OK;
+}
+
+enum status smime_check_feed(struct smime_check *c, struct span der, struct error *err)
+{
+    const char *problem = c->failed ? "it was found wrong before" : NULL;
+    size_t taken = 0;
+    if (!problem && !c->has_head && der.len > 0) {
+        problem = feed_head(c, der, &taken);
+    }
+    if (!problem && c->has_head) {
+        problem = feed_behind(c, span_of(der.p + taken, der.len - taken));
+    }
+    if (problem) {
+        c->failed = true;
+        return error_set(err, STATUS_INTERNAL, "S/MIME output: %s", problem);
+    }
+    if (c->head.failed) {
+        c->failed = true;
+        return buf_check(&c->head, "the check of S/MIME output", err);
+    }
+    return STATUS_OK;
+}
+
+enum status smime_check_end(struct smime_check *c, struct error *err)
+{
+    enum status status = STATUS_OK;
+    if (c->failed) {
+        status = error_set(err, STATUS_INTERNAL, "S/MIME output: it was found wrong before");
+    } else if (!c->has_head) {
+        status = error_set(err, STATUS_INTERNAL, "S/MIME output: not one whole ContentInfo: it ends early");
+    } else if (c->behind != c->content_len + c->tail_len) {
+        status = error_set(err, STATUS_INTERNAL, "S/MIME output: it ends early");
+    }
+    smime_check_free(c);
+    return status;
+}
+
+void smime_check_free(struct smime_check *c)
+{
+    if (c) {
+        smime_expected_free(&c->expected);
+        buf_free(&c->head);
+        free(c);
+    }
 }

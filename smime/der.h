@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/span.h"
 
 /* Identifier octets (X.690 §8.1.2). */
@@ -40,6 +41,17 @@ bool smime_der_is(const struct smime_der *d, uint8_t identifier);
 /* Takes the next element, which must have IDENTIFIER, and returns a reader of its content (failed: it was not
  * there). */
 struct smime_der smime_der_take(struct smime_der *d, uint8_t identifier);
+
+/*
+ * Reads the identifier and the length octets of an element that may go on beyond D: on success D stands at
+ * the content and *LEN_OUT is the length announced. False, with D unchanged: D ends within them (not failed),
+ * or they are not as they should be (failed).
+ */
+bool smime_der_open(struct smime_der *d, uint8_t identifier, size_t *len_out);
+
+/* Bytes of the identifier and the length octets before LEN bytes of content. */
+size_t smime_der_header_size(size_t len);
+void smime_der_put_header(struct buf *to, uint8_t identifier, size_t len);
 
 /* Takes an INTEGER of one content byte that must be VALUE (0 to 127). */
 void smime_der_take_small(struct smime_der *d, uint8_t value);

@@ -1,273 +1,193 @@
 #include <limits.h>
 
-#include <openssl/asn1.h>
 #include <openssl/cms.h>
-#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/rsa.h>
 
 #include "smime/certificate.h"
-#include "smime/cms_layout.h"
 #include "smime/der.h"
+#include "smime/recipients.h"
 #include "smime/smime.h"
 
-#define CHUNK (1u << 16)                    /* bytes given to OpenSSL at once */
+#define PIECE_SIZE 65536                    /* bytes encrypted at once: what is held of the message */
 #define PLAINTEXT_MAX (INT_MAX - (1 << 24)) /* an ASN.1 string of OpenSSL counts in int */
+#define BLOCK 16                            /* of AES */
+#define MAC_SIZE 16                         /* of GCM, as OpenSSL makes it (RFC 5084 §3.2 allows it) */
 
-/* ---- recipients ---- */
+/* OpenSSL makes the RecipientInfos and the ciphertext; the frame around them is written here, because OpenSSL
+ * writes DER only of a message that it holds whole. */
+struct encryption {
+    CMS_ContentInfo *cms;
+    BIO *chain; /* what is written to it is encrypted into HELD */
+    BIO *held;  /* its last element; emptied after each piece */
+    const struct sink *der;
+    bool gcm;
+    size_t content_len; /* bytes of ciphertext announced */
+    size_t written;     /* of these */
+};
 
-/* RFC 5753 §7.1.4, RFC 8551 §2.3: OpenSSL's own default would still be SHA-1. */
-static int choose_agreement(CMS_RecipientInfo *ri, const struct smime_key *key)
+static enum status start(struct encryption *e, const struct smime_order *order, struct error *err)
 {
-    EVP_PKEY_CTX *agreement = CMS_RecipientInfo_get0_pkey_ctx(ri);
-    EVP_CIPHER_CTX *wrap = CMS_RecipientInfo_kari_get0_ctx(ri);
-    const EVP_MD *kdf = smime_kdf_nid(key) == NID_sha256 ? EVP_sha256() : EVP_sha384();
-    return agreement && wrap && EVP_PKEY_CTX_set_ecdh_kdf_md(agreement, kdf) == 1 &&
-           EVP_EncryptInit_ex(wrap, EVP_aes_256_wrap(), NULL, NULL, NULL) == 1;
-}
-
-/* RFC 4055 §4.1: OpenSSL's own default would be SHA-1; the mask generation function follows the hash. */
-static int choose_oaep(CMS_RecipientInfo *ri)
-{
-    EVP_PKEY_CTX *transport = CMS_RecipientInfo_get0_pkey_ctx(ri);
-    return transport && EVP_PKEY_CTX_set_rsa_padding(transport, RSA_PKCS1_OAEP_PADDING) == 1 &&
-           EVP_PKEY_CTX_set_rsa_oaep_md(transport, EVP_sha256()) == 1 &&
-           EVP_PKEY_CTX_set_rsa_mgf1_md(transport, EVP_sha256()) == 1;
-}
-
-static bool add_info(CMS_ContentInfo *cms, X509 *cert, const struct smime_key *key, bool oaep)
-{
-    bool with_oaep = oaep && key->type == SMIME_KEY_RSA;
-    CMS_RecipientInfo *ri = CMS_add1_recipient_cert(cms, cert, with_oaep ? CMS_KEY_PARAM : 0);
-    if (!ri) {
-        return false;
+    e->cms = e->gcm ? CMS_AuthEnvelopedData_create(EVP_aes_256_gcm())
+                    : CMS_EnvelopedData_create(EVP_aes_256_cbc());
+    if (!e->cms) {
+        return smime_failure(err, STATUS_INTERNAL, "S/MIME encryption cannot start");
     }
-    if (key->type == SMIME_KEY_EC) {
-        return choose_agreement(ri, key);
-    }
-    return !with_oaep || choose_oaep(ri);
-}
-
-static enum status add_recipient(CMS_ContentInfo *cms, const struct smime_recipient *recipient,
-                                 struct error *err)
-{
-    X509 *cert = NULL;
-    struct smime_key key;
-    enum status status = smime_certificate_parse(recipient->certificate, &cert, err);
+    enum status status = smime_recipients_add(e->cms, order, err);
     if (status != STATUS_OK) {
         return status;
     }
-    smime_key_read(cert, &key);
-    if (key.problem) {
-        status = error_set(err, STATUS_INVALID, "cannot encrypt to the certificate: %s (%s)", key.problem,
-                           key.name);
-    } else if (!add_info(cms, cert, &key, recipient->oaep)) {
-        status = smime_failure(err, STATUS_INTERNAL, "cannot encrypt to the certificate");
+    BIO *held = BIO_new(BIO_s_mem());
+    e->chain = held ? CMS_dataInit(e->cms, held) : NULL; /* makes the encrypted keys */
+    if (!e->chain) {
+        BIO_free(held);
+        return smime_failure(err, STATUS_INTERNAL, "S/MIME encryption cannot start");
     }
-    X509_free(cert);
-    return status;
-}
-
-static enum status add_recipients(CMS_ContentInfo *cms, const struct smime_order *order, struct error *err)
-{
-    for (size_t i = 0; i < order->n; i++) {
-        enum status status = smime_recipient_is_repeated(order, i)
-                                 ? STATUS_OK
-                                 : add_recipient(cms, &order->recipients[i], err);
-        if (status != STATUS_OK) {
-            return status;
-        }
-    }
+    e->held = held;
     return STATUS_OK;
 }
 
-/* ---- the content, which passes through ---- */
-
-struct writing {
-    CMS_ContentInfo *cms;
-    enum smime_cipher cipher;
-    BIO *chain; /* the cipher, in front of ... */
-    BIO *out;   /* ... what it made and the sink has not taken yet */
-    const struct sink *sink;
-    size_t expected, written; /* bytes of encrypted content */
+/* The elements that OpenSSL made, out of a message without content. */
+struct made {
+    struct span type;          /* OBJECT IDENTIFIER of the ContentInfo */
+    struct span version_infos; /* version and RecipientInfos */
+    struct span algorithms;    /* content type and cipher of EncryptedContentInfo */
 };
 
-static enum status failed(struct error *err)
+static bool cut(struct span message, bool gcm, struct made *out)
 {
-    return smime_failure(err, STATUS_INTERNAL, "S/MIME encryption failed");
-}
-
-static enum status pass_on(struct writing *w, struct error *err)
-{
-    char *data = NULL;
-    long len = BIO_get_mem_data(w->out, &data);
-    if (len <= 0) {
-        return STATUS_OK;
-    }
-    enum status status = sink_write(w->sink, span_of(data, (size_t)len), err);
-    w->written += (size_t)len;
-    return status == STATUS_OK && BIO_reset(w->out) != 1 ? failed(err) : status;
-}
-
-static enum status encrypt_piece(struct writing *w, struct span piece, struct error *err)
-{
-    enum status status = STATUS_OK;
-    while (piece.len > 0 && status == STATUS_OK) {
-        size_t part = piece.len < CHUNK ? piece.len : CHUNK;
-        size_t taken = 0;
-        if (BIO_write_ex(w->chain, piece.p, part, &taken) != 1 || taken == 0) {
-            return failed(err);
-        }
-        piece = span_of(piece.p + taken, piece.len - taken);
-        status = pass_on(w, err);
-    }
-    return status;
-}
-
-static enum status encrypt_content(struct writing *w, struct spans plaintext, struct error *err)
-{
-    enum status status = STATUS_OK;
-    for (size_t i = 0; i < plaintext.n && status == STATUS_OK; i++) {
-        status = encrypt_piece(w, plaintext.items[i], err);
-    }
-    if (status == STATUS_OK && (BIO_flush(w->chain) != 1 || CMS_dataFinal(w->cms, w->chain) != 1)) {
-        status = failed(err);
-    }
-    if (status == STATUS_OK) {
-        status = pass_on(w, err);
-    }
-    if (status == STATUS_OK && w->written != w->expected) {
-        status = error_set(err, STATUS_INTERNAL, "S/MIME encryption made %zu bytes of content, not %zu",
-                           w->written, w->expected);
-    }
-    return status;
-}
-
-/* ---- what stands around it ---- */
-
-/* The message as OpenSSL writes it, without its content. */
-static enum status write_without_content(const CMS_ContentInfo *cms, struct buf *out, struct error *err)
-{
-    int len = i2d_CMS_ContentInfo(cms, NULL);
-    unsigned char *to = len > 0 ? buf_reserve(out, (size_t)len) : NULL;
-    if (!to || i2d_CMS_ContentInfo(cms, &to) != len) {
-        return smime_failure(err, STATUS_INTERNAL, "S/MIME message cannot be written");
-    }
-    buf_commit(out, (size_t)len);
-    return STATUS_OK;
-}
-
-/* The pieces of a message without content: version and RecipientInfos, and EncryptedContentInfo's members. */
-static bool take_apart(struct span der, struct span *recipients_out, struct span *content_out)
-{
-    struct smime_der all = smime_der_of(der);
+    struct smime_der all = smime_der_of(message);
     struct smime_der info = smime_der_take(&all, SMIME_DER_SEQUENCE);
+    const uint8_t *type = info.p;
     smime_der_take(&info, SMIME_DER_OID);
+    out->type = span_of(type, (size_t)(info.p - type));
     struct smime_der explicit = smime_der_take(&info, SMIME_DER_CONSTRUCTED_0);
     struct smime_der enveloped = smime_der_take(&explicit, SMIME_DER_SEQUENCE);
-    const uint8_t *start = enveloped.p;
+    const uint8_t *version = enveloped.p;
     smime_der_take(&enveloped, SMIME_DER_INTEGER);
     smime_der_take(&enveloped, SMIME_DER_SET);
-    *recipients_out = span_of(start, enveloped.failed ? 0 : (size_t)(enveloped.p - start));
+    out->version_infos = span_of(version, (size_t)(enveloped.p - version));
     struct smime_der content = smime_der_take(&enveloped, SMIME_DER_SEQUENCE);
-    *content_out = span_of(content.p, content.len);
-    return !enveloped.failed && !explicit.failed && !info.failed && !content.failed;
-}
-
-static void append_header(struct buf *out, int constructed, size_t len, int tag, int class)
-{
-    unsigned char header[16];
-    unsigned char *p = header;
-    ASN1_put_object(&p, constructed, (int)len, tag, class);
-    buf_append(out, header, (size_t)(p - header));
-}
-
-static size_t with_header(int constructed, size_t len, int tag)
-{
-    return (size_t)ASN1_object_size(constructed, (int)len, tag);
-}
-
-/* Everything up to the first byte of the content, with lengths that count the content and what follows it. */
-static enum status write_head(struct writing *w, struct error *err)
-{
-    struct span recipients, content;
-    struct buf whole, head;
-    const ASN1_OBJECT *type = CMS_get0_type(w->cms);
-    size_t tail = w->cipher == SMIME_AES256_GCM ? SMIME_MAC_TLV : 0;
-    buf_init(&whole, INT_MAX);
-    buf_init(&head, INT_MAX);
-    enum status status = write_without_content(w->cms, &whole, err);
-    if (status == STATUS_OK && !take_apart(buf_span(&whole), &recipients, &content)) {
-        status = error_set(err, STATUS_INTERNAL, "S/MIME message: OpenSSL wrote it in another form");
+    out->algorithms = span_of(content.p, content.len);
+    if (gcm) {
+        smime_der_take(&enveloped, SMIME_DER_OCTET_STRING); /* the MAC: not known yet */
     }
-    if (status == STATUS_OK) {
-        size_t inner = content.len + with_header(0, w->expected, 0);
-        size_t enveloped = recipients.len + with_header(1, inner, V_ASN1_SEQUENCE) + tail;
-        size_t explicit = with_header(1, enveloped, V_ASN1_SEQUENCE);
-        size_t oid = (size_t)i2d_ASN1_OBJECT(type, NULL);
-        append_header(&head, 1, oid + with_header(1, explicit, 0), V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL);
-        unsigned char *to = buf_reserve(&head, oid);
-        if (to) {
-            i2d_ASN1_OBJECT(type, &to);
-            buf_commit(&head, oid);
-        }
-        append_header(&head, 1, explicit, 0, V_ASN1_CONTEXT_SPECIFIC);
-        append_header(&head, 1, enveloped, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL);
-        buf_append_span(&head, recipients);
-        append_header(&head, 1, inner, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL);
-        buf_append_span(&head, content);
-        append_header(&head, 0, w->expected, 0, V_ASN1_CONTEXT_SPECIFIC);
+    return smime_der_done(&all) && smime_der_done(&info) && smime_der_done(&explicit) &&
+           smime_der_done(&enveloped) && !content.failed;
+}
+
+static size_t element_size(size_t len)
+{
+    return smime_der_header_size(len) + len;
+}
+
+/* Everything before the first byte of ciphertext (RFC 5652 §6.1, RFC 5083 §2.1). */
+static void frame(const struct encryption *e, const struct made *made, struct buf *head)
+{
+    size_t content = made->algorithms.len + element_size(e->content_len);
+    size_t enveloped =
+        made->version_infos.len + element_size(content) + (e->gcm ? element_size(MAC_SIZE) : 0);
+    size_t explicit = element_size(enveloped);
+    size_t info = made->type.len + element_size(explicit);
+    smime_der_put_header(head, SMIME_DER_SEQUENCE, info);
+    buf_append_span(head, made->type);
+    smime_der_put_header(head, SMIME_DER_CONSTRUCTED_0, explicit);
+    smime_der_put_header(head, SMIME_DER_SEQUENCE, enveloped);
+    buf_append_span(head, made->version_infos);
+    smime_der_put_header(head, SMIME_DER_SEQUENCE, content);
+    buf_append_span(head, made->algorithms);
+    smime_der_put_header(head, SMIME_DER_IMPLICIT_0, e->content_len);
+}
+
+static enum status write_head(const struct encryption *e, struct error *err)
+{
+    unsigned char *message = NULL;
+    struct made made;
+    struct buf head;
+    int len = i2d_CMS_ContentInfo(e->cms, &message);
+    if (len <= 0) {
+        return smime_failure(err, STATUS_INTERNAL, "S/MIME message cannot be written");
+    }
+    buf_init(&head, (size_t)len + 128);
+    enum status status = STATUS_OK;
+    if (!cut(span_of(message, (size_t)len), e->gcm, &made)) {
+        status = error_set(err, STATUS_INTERNAL, "S/MIME encryption: OpenSSL made a form that is not known");
+    } else {
+        frame(e, &made, &head);
         status = buf_check(&head, "S/MIME message", err);
     }
     if (status == STATUS_OK) {
-        status = sink_write(w->sink, buf_span(&head), err);
+        status = sink_write(e->der, buf_span(&head), err);
     }
-    buf_free(&whole);
     buf_free(&head);
+    OPENSSL_free(message);
     return status;
 }
 
-/* The MAC of AuthEnvelopedData, its last member, which is known only now. OpenSSL does not put it into a
- * structure without content. */
-static enum status write_tail(struct writing *w, struct error *err)
+static enum status drain(struct encryption *e, struct error *err)
 {
-    unsigned char tail[SMIME_MAC_TLV] = {SMIME_DER_OCTET_STRING, SMIME_MAC};
-    EVP_CIPHER_CTX *ctx = NULL;
-    if (w->cipher != SMIME_AES256_GCM) {
-        return STATUS_OK;
+    char *ciphertext = NULL;
+    long len = BIO_get_mem_data(e->held, &ciphertext);
+    e->written += (size_t)len;
+    enum status status = sink_write(e->der, span_of(ciphertext, (size_t)len), err);
+    if (status == STATUS_OK && BIO_reset(e->held) != 1) {
+        status = smime_failure(err, STATUS_INTERNAL, "S/MIME encryption failed");
     }
-    if (BIO_get_cipher_ctx(w->chain, &ctx) != 1 || !ctx ||
-        EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, SMIME_MAC, tail + 2) != 1) {
-        return failed(err);
-    }
-    return sink_write(w->sink, span_of(tail, sizeof tail), err);
+    return status;
 }
 
-static enum status write_message(struct writing *w, struct spans plaintext, struct error *err)
+static enum status encrypt_span(struct encryption *e, struct span bytes, struct error *err)
 {
-    w->out = BIO_new(BIO_s_mem());
-    /* The keys are made, and encrypted for the recipients, as soon as the chain is. */
-    w->chain = w->out ? CMS_dataInit(w->cms, w->out) : NULL;
-    if (!w->chain) {
-        BIO_free(w->out);
-        return failed(err);
+    enum status status = STATUS_OK;
+    while (bytes.len > 0 && status == STATUS_OK) {
+        size_t part = bytes.len < PIECE_SIZE ? bytes.len : PIECE_SIZE;
+        size_t taken = 0;
+        if (BIO_write_ex(e->chain, bytes.p, part, &taken) != 1 || taken == 0) {
+            return smime_failure(err, STATUS_INTERNAL, "S/MIME encryption failed");
+        }
+        bytes = span_of(bytes.p + taken, bytes.len - taken);
+        status = drain(e, err);
     }
-    enum status status = write_head(w, err);
-    if (status == STATUS_OK) {
-        status = encrypt_content(w, plaintext, err);
-    }
-    if (status == STATUS_OK) {
-        status = write_tail(w, err);
-    }
-    BIO_free_all(w->chain);
     return status;
+}
+
+static enum status encrypt_content(struct encryption *e, struct spans plaintext, struct error *err)
+{
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < plaintext.n && status == STATUS_OK; i++) {
+        status = encrypt_span(e, plaintext.items[i], err);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (BIO_flush(e->chain) != 1) {
+        return smime_failure(err, STATUS_INTERNAL, "S/MIME encryption failed");
+    }
+    status = drain(e, err);
+    if (status == STATUS_OK && e->written != e->content_len) {
+        status = error_set(err, STATUS_INTERNAL, "S/MIME encryption: %zu bytes of ciphertext instead of %zu",
+                           e->written, e->content_len);
+    }
+    return status;
+}
+
+static enum status write_mac(const struct encryption *e, struct error *err)
+{
+    EVP_CIPHER_CTX *cipher = NULL;
+    uint8_t mac[2 + MAC_SIZE] = {SMIME_DER_OCTET_STRING, MAC_SIZE};
+    if (BIO_get_cipher_ctx(e->chain, &cipher) != 1 ||
+        EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_GET_TAG, MAC_SIZE, mac + 2) != 1) {
+        return smime_failure(err, STATUS_INTERNAL, "S/MIME encryption made no MAC");
+    }
+    return sink_write(e->der, span_of(mac, sizeof mac), err);
 }
 
 enum status smime_encrypt(const struct smime_order *order, struct spans plaintext, const struct sink *der,
                           struct error *err)
 {
     size_t len = spans_len(plaintext);
+    struct encryption e = {.der = der, .gcm = order->cipher == SMIME_AES256_GCM};
+    e.content_len = e.gcm ? len : (len / BLOCK + 1) * BLOCK; /* RFC 5652 §6.3 */
     if (order->n == 0) {
         return error_set(err, STATUS_INVALID, "S/MIME encryption: no certificate given");
     }
@@ -276,23 +196,18 @@ enum status smime_encrypt(const struct smime_order *order, struct spans plaintex
     }
 
     ERR_clear_error();
-    const EVP_CIPHER *cipher = order->cipher == SMIME_AES256_GCM ? EVP_aes_256_gcm() : EVP_aes_256_cbc();
-    struct writing w = {.cms = CMS_EnvelopedData_create(cipher),
-                        .cipher = order->cipher,
-                        .sink = der,
-                        .expected = smime_content_len(order->cipher, len)};
-    enum status status = STATUS_OK;
-    /* The ciphertext goes to our own end of the chain, not into the structure. */
-    if (!w.cms || CMS_set_detached(w.cms, 1) != 1) {
-        status = smime_failure(err, STATUS_INTERNAL, "S/MIME encryption cannot start");
+    enum status status = start(&e, order, err);
+    if (status == STATUS_OK) {
+        status = write_head(&e, err);
     }
     if (status == STATUS_OK) {
-        status = add_recipients(w.cms, order, err);
+        status = encrypt_content(&e, plaintext, err);
     }
-    if (status == STATUS_OK) {
-        status = write_message(&w, plaintext, err);
+    if (status == STATUS_OK && e.gcm) {
+        status = write_mac(&e, err);
     }
-    CMS_ContentInfo_free(w.cms);
+    BIO_free_all(e.chain);
+    CMS_ContentInfo_free(e.cms);
     ERR_clear_error();
     return status;
 }

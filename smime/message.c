@@ -7,7 +7,7 @@
 #include <openssl/x509v3.h>
 
 #include "smime/ber.h"
-#include "smime/recipient_infos.h"
+#include "smime/check_recipients.h"
 
 #define RECIPIENTS_MAX 1024
 #define CONSTRUCTED_2 0xA2 /* [2] */
@@ -253,20 +253,24 @@ static bool has_key_id(struct span certificate, struct span key_id)
     return same;
 }
 
+static bool names(const struct rid *rid, struct span certificate, struct span id)
+{
+    return rid->by_key ? has_key_id(certificate, buf_span(&rid->name)) : span_eq(buf_span(&rid->name), id);
+}
+
 bool smime_message_is_for(const struct smime_message *message, struct span certificate)
 {
     const struct smime_recipient recipient = {.certificate = certificate};
-    struct smime_expected expected;
+    const struct smime_order order = {.recipients = &recipient, .n = 1};
+    struct smime_expected_list expected;
     struct error unused;
     bool found = false;
-    if (smime_expect(&recipient, &expected, &unused) == STATUS_OK) {
+    if (smime_expected_read(&order, &expected, &unused) == STATUS_OK) {
         for (size_t i = 0; i < message->n && !found; i++) {
-            const struct rid *rid = &message->rids[i];
-            found = rid->by_key ? has_key_id(certificate, buf_span(&rid->name))
-                                : span_eq(buf_span(&rid->name), buf_span(&expected.id));
+            found = names(&message->rids[i], certificate, buf_span(&expected.items[0].id));
         }
     }
-    buf_free(&expected.id);
+    smime_expected_free(&expected);
     ERR_clear_error();
     return found;
 }

@@ -117,15 +117,17 @@ MUST_USE enum status smime_certificate_inspect_pinned(struct span der, const str
 void smime_certificate_info_free(struct smime_certificate_info *info);
 
 enum smime_cipher {
-    SMIME_AES256_CBC, /* EnvelopedData, which every reader knows */
+    SMIME_AES256_CBC, /* EnvelopedData; everybody reads it, nothing protects it against changes */
     SMIME_AES256_GCM, /* AuthEnvelopedData (RFC 5083, RFC 5084) */
 };
 
 struct smime_recipient {
     struct span certificate; /* DER */
-    bool oaep; /* RSA keys: RSAES-OAEP with SHA-256 (RFC 4055 §4.1); else PKCS #1 v1.5. Nothing to EC keys */
+    bool oaep;               /* RSA keys: RSAES-OAEP, else PKCS#1 v1.5; no meaning for EC keys */
 };
 
+/* Whom a message is encrypted to, and how. One certificate may serve several recipients (info@ and sales@):
+ * it gets one RecipientInfo, as its first entry says. */
 struct smime_order {
     const struct smime_recipient *recipients;
     size_t n;
@@ -133,34 +135,38 @@ struct smime_order {
 };
 
 /*
- * Encrypts PLAINTEXT (a whole MIME entity in CRLF) as DER CMS, one RecipientInfo per certificate
- * (issuerAndSerialNumber; RSA key transport, or ECDH with AES-256 wrap and the KDF with SHA-256 for P-256 and
- * brainpoolP256r1, SHA-384 for larger curves, RFC 5753 §7.1.4; the same certificate given twice gets one),
- * written to the sink DER. Binary: the bytes are not canonicalised. Fitness is not judged again, but a key
- * that cannot be encrypted to is STATUS_INVALID; a failure of the sink is passed on. After any failure what
- * the sink got is to be thrown away. Holds nothing of the message's size.
+ * Encrypts PLAINTEXT (a whole MIME entity in CRLF; its bytes stay as they are) and writes one ContentInfo in
+ * DER to DER, piece by piece: what is held does not grow with the message. One RecipientInfo per certificate
+ * with issuerAndSerialNumber:
+ *   RSA   PKCS#1 v1.5 (RFC 3370 §4.2.1), or RSAES-OAEP with SHA-256, MGF1 with SHA-256 and an empty label
+ *         (RFC 4055 §4.1: one hash for both);
+ *   EC    ephemeral-static ECDH (RFC 5753 §3.1), X9.63 KDF with SHA-256, for curves over 256 bits SHA-384,
+ * and AES-256 key wrap. Fitness is not judged again, but a key that cannot be encrypted to is STATUS_INVALID,
+ * and then nothing was written. No recipients: STATUS_INVALID. More than others can read (2 GiB):
+ * STATUS_LIMIT. After any failure what was written is worthless.
  */
 MUST_USE enum status smime_encrypt(const struct smime_order *order, struct spans plaintext,
                                    const struct sink *der, struct error *err);
 
 /*
- * Proves that what is fed is what smime_encrypt writes for ORDER: one whole ContentInfo with EnvelopedData or
- * AuthEnvelopedData, in DER (indefinite lengths are refused), lengths consume every byte, content type data,
- * the cipher of ORDER, the RecipientInfos are exactly those of its certificates (issuerAndSerialNumber; none
+ * Proves that the bytes fed are what smime_encrypt writes for ORDER: one whole ContentInfo with EnvelopedData
+ * or AuthEnvelopedData, as its cipher says, in DER (indefinite lengths are refused), lengths consume every
+ * byte, content type data, that cipher, the RecipientInfos are exactly those of the certificates (none
  * missing, none more, no password or KEK recipients) with the algorithms named above, no originator
- * certificates, no attributes, encrypted content present with the length that PLAINTEXT_LEN gives, with GCM a
- * MAC of 16 bytes. Holds the RecipientInfos and nothing of the content.
+ * certificates, no attributes, the encrypted content as long as a plaintext of PLAINTEXT_LEN bytes makes it,
+ * and for GCM a MAC of 16 bytes. Issuer, serial number and key are read from the certificates' bytes without
+ * OpenSSL's parser, and nothing is shared with smime_encrypt. Holds the part before the content, which is
+ * bounded by the certificates, and none of the content.
+ *
+ * STATUS_INVALID at the start: no certificates, or one of them is none in DER. STATUS_INTERNAL from feed or
+ * end: it is not proven; ORDER's recipients may go after the start. After a failed start there is no check;
+ * one that failed later still has to be freed. End frees the check whatever its verdict.
  */
 struct smime_check;
-
-/* STATUS_INVALID: one of the certificates is none. ORDER is not needed afterwards. */
 MUST_USE enum status smime_check_start(const struct smime_order *order, size_t plaintext_len,
                                        struct smime_check **check_out, struct error *err);
-/* More of the message. STATUS_INTERNAL: it is wrong already; STATUS_TEMPORARY: out of memory. */
 MUST_USE enum status smime_check_feed(struct smime_check *check, struct span der, struct error *err);
-/* The verdict, behind all of the message: STATUS_OK, or STATUS_INTERNAL with what is wrong. Frees CHECK. */
 MUST_USE enum status smime_check_end(struct smime_check *check, struct error *err);
-/* Gives up. */
-void smime_check_free(struct smime_check *check);
+void smime_check_free(struct smime_check *check); /* NULL is fine */
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * Input, by its first byte:
- *   'M'  edits of a sealed message (offset, two bytes; value, one byte; …), then smime_check
- *   'C'  a message as it is for smime_check
+ *   'M'  size of the pieces it is fed in (one byte); edits of a sealed message (offset, two bytes; value, one
+ *        byte; …), then smime_check
+ *   'C'  size of the pieces; a message as it is for smime_check
  *   else a file for smime_certificates_split; each certificate found is inspected and, when usable, encrypted
  * to
  */
@@ -50,13 +51,46 @@ static size_t decode(const char *text, unsigned char out[BYTES_MAX])
     return (size_t)len - padding;
 }
 
-/* Whatever is accepted, OpenSSL must read as an EnvelopedData with the one recipient. */
-static void check(struct span der)
+static enum status feed(struct smime_check *checking, struct span der, size_t step, struct error *err)
+{
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && der.len > 0) {
+        size_t part = der.len < step ? der.len : step;
+        status = smime_check_feed(checking, span_of(der.p, part), err);
+        der = span_of(der.p + part, der.len - part);
+    }
+    return status;
+}
+
+static enum status check_pieces(struct span der, struct span cert, size_t step, struct error *err)
+{
+    const struct smime_recipient recipient = {.certificate = cert};
+    const struct smime_order order = {.recipients = &recipient, .n = 1};
+    struct smime_check *checking = NULL;
+    enum status status = smime_check_start(&order, PLAINTEXT_LEN, &checking, err);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = feed(checking, der, step, err);
+    if (status != STATUS_OK) {
+        smime_check_free(checking);
+        return status;
+    }
+    return smime_check_end(checking, err);
+}
+
+/* Whatever is accepted, OpenSSL must read as an EnvelopedData with the one recipient; the pieces make no
+ * difference. */
+static void check(struct span der, size_t step)
 {
     unsigned char bytes[BYTES_MAX];
     struct span cert = span_of(bytes, decode(certificate, bytes));
     struct error err;
-    if (smime_check(der, &cert, 1, PLAINTEXT_LEN, &err) != STATUS_OK) {
+    enum status whole = check_pieces(der, cert, SIZE_MAX, &err);
+    if (check_pieces(der, cert, step, &err) != whole) {
+        abort();
+    }
+    if (whole != STATUS_OK) {
         return;
     }
     const unsigned char *p = (const unsigned char *)der.p;
@@ -70,14 +104,14 @@ static void check(struct span der)
     CMS_ContentInfo_free(cms);
 }
 
-static void check_edited(const uint8_t *edits, size_t size)
+static void check_edited(const uint8_t *edits, size_t size, size_t step)
 {
     unsigned char bytes[BYTES_MAX];
     size_t len = decode(message, bytes);
     for (; size >= 3; edits += 3, size -= 3) {
         bytes[((size_t)edits[0] << 8 | edits[1]) % len] = edits[2];
     }
-    check(span_of(bytes, len));
+    check(span_of(bytes, len), step);
 }
 
 static void encrypt(struct span cert)
@@ -85,8 +119,12 @@ static void encrypt(struct span cert)
     struct buf out;
     struct error err;
     buf_init(&out, 1u << 18);
-    if (smime_encrypt(&cert, 1, span_str("hello"), &out, &err) == STATUS_OK &&
-        smime_check(buf_span(&out), &cert, 1, PLAINTEXT_LEN, &err) != STATUS_OK) {
+    struct sink sink = sink_to_buf(&out);
+    struct span plaintext = span_str("hello");
+    const struct smime_recipient recipient = {.certificate = cert};
+    const struct smime_order order = {.recipients = &recipient, .n = 1};
+    if (smime_encrypt(&order, (struct spans){&plaintext, 1}, &sink, &err) == STATUS_OK &&
+        check_pieces(buf_span(&out), cert, SIZE_MAX, &err) == STATUS_INTERNAL) { /* INVALID: cert is BER */
         abort();
     }
     buf_free(&out);
@@ -111,12 +149,12 @@ static void inspect(struct span der)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size > 0 && data[0] == 'M') {
-        check_edited(data + 1, size - 1);
+    if (size > 1 && data[0] == 'M') {
+        check_edited(data + 2, size - 2, data[1] + 1u);
         return 0;
     }
-    if (size > 0 && data[0] == 'C') {
-        check(span_of(data + 1, size - 1));
+    if (size > 1 && data[0] == 'C') {
+        check(span_of(data + 2, size - 2), data[1] + 1u);
         return 0;
     }
     struct smime_certificates list;

@@ -75,7 +75,7 @@ static const struct other others[] = {
     {"password recipient too", EVP_aes_256_cbc, 0, BOB, false, add_password, "kind that was not asked for"},
     {"KEK recipient too", EVP_aes_256_cbc, 0, BOB, false, add_kek, "kind that was not asked for"},
     {"the same recipient twice", EVP_aes_256_cbc, 0, BOB, false, add_again, "none of the certificates"},
-    {"no content", EVP_aes_256_cbc, 0, BOB, false, detach, "EncryptedContentInfo"},
+    {"no content", EVP_aes_256_cbc, 0, BOB, false, detach, "ends early"},
     {"indefinite lengths", EVP_aes_256_cbc, CMS_STREAM, BOB, false, NULL, "whole ContentInfo"},
 };
 

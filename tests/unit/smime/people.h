@@ -7,6 +7,7 @@
 
 #include "smime/smime.h"
 #include "tests/unit/smime/forge.h"
+#include "tests/unit/smime/seal.h"
 
 #define OUT_MAX (1u << 20)
 #define TEXT "Content-Type: text/plain\r\n\r\nHello\r\n"
@@ -34,7 +35,7 @@ static inline enum status check_for(const struct state *s, const enum who *who, 
     for (size_t i = 0; i < n; i++) {
         certs[i] = s->people[who[i]].der;
     }
-    return smime_check(message, certs, n, plaintext_len, err);
+    return seal_check(message, certs, n, plaintext_len, err);
 }
 
 static inline void encrypt_for(struct state *s, const enum who *who, size_t n)
@@ -45,7 +46,7 @@ static inline void encrypt_for(struct state *s, const enum who *who, size_t n)
         certs[i] = s->people[who[i]].der;
     }
     buf_reset(&s->out);
-    assert_int_equal(smime_encrypt(certs, n, span_str(TEXT), &s->out, &err), STATUS_OK);
+    assert_int_equal(seal_encrypt(certs, n, span_str(TEXT), &s->out, &err), STATUS_OK);
 }
 
 static inline void refuse(const struct state *s, const enum who *who, size_t n, const char *text)
