@@ -114,13 +114,14 @@ enum status notice_header(const struct message_parts *parts, struct span front, 
     while (header_next(&at, &field)) {
         if (!outer_stands_outside(&field))
             continue;
+        /* The Subject's too: once the message is released, it may have to stand outside. */
+        enum status status = outer_check_charset(&field, smtputf8, err);
+        if (status != STATUS_OK)
+            return status;
         if (span_is(field.name, "Subject")) {
             buf_append_str(out, OUTER_SUBJECT_HIDDEN);
             continue;
         }
-        enum status status = outer_check_charset(&field, smtputf8, err);
-        if (status != STATUS_OK)
-            return status;
         buf_append_span(out, field.raw);
         if (!ends_line(field.raw))
             buf_append_str(out, "\r\n");
