@@ -134,13 +134,12 @@ struct present {
     bool oaep;
 };
 
-/* An AlgorithmIdentifier of SHA-256 with NULL: RFC 4055 §2.1 lets it be written so, and OpenSSL does. */
+/* An AlgorithmIdentifier of SHA-256 without parameters, as RFC 5754 §2 wants it written, and OpenSSL does. */
 static bool is_sha256(struct smime_der *d)
 {
     struct smime_der algorithm = smime_der_take(d, SMIME_DER_SEQUENCE);
     smime_der_take_oid(&algorithm, NID_sha256);
-    struct smime_der null = smime_der_take(&algorithm, SMIME_DER_NULL);
-    return smime_der_done(d) && smime_der_done(&algorithm) && smime_der_done(&null);
+    return smime_der_done(d) && smime_der_done(&algorithm);
 }
 
 /* RSAES-OAEP-params of RFC 4055 §4.1: SHA-256 twice, the empty label left out as the default it is. */

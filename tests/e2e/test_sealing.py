@@ -308,9 +308,8 @@ def test_a_mail_that_the_client_signed_keeps_its_signature(sealing, sink, cast, 
     entity = b"Content-Type: text/plain\r\n\r\nsigned by the client\r\n"
     signed = run("openssl", "cms", "-sign", "-signer", cast.alice_smime.certificate, "-inkey", cast.alice_smime.secret, "-md",
                  "sha256", "-binary", "-crlfeol", input=entity).stdout
-    head, _, body = signed.partition(b"\n\n")
+    head, _, body = re.sub(rb"\r?\n", b"\r\n", signed).partition(b"\r\n\r\n")
     content_type = re.search(rb"Content-Type: (.*)", head).group(1).decode().strip()
-    body = re.sub(rb"(?<!\r)\n", b"\r\n", body)
     for person in (cast.pat, cast.sam):
         address = at(person, "self", f"{tag}{person.format[0]}")
         message = mail(address, "", subject="signed", MIME_Version="1.0", Content_Type=content_type) + body
