@@ -171,7 +171,7 @@ static enum status check_seipd(const struct pgp_armored *data, size_t at, size_t
     enum status status;
 
     if (!pgp_armored_read(data, at, 1, &tag))
-        return unproven(err, "no encrypted data behind the PKESK packets");
+        return unproven(err, "the encrypted data is missing");
     if (tag == (0xc0 | PGP_TAG_SED) || (tag & 0xfc) == (0x80 | PGP_TAG_SED << 2))
         return unproven(err, "encrypted data without MDC");
     if (tag == (0xc0 | PGP_TAG_SKESK) || (tag & 0xfc) == (0x80 | PGP_TAG_SKESK << 2))

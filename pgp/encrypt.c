@@ -106,6 +106,8 @@ enum status pgp_run_encrypt(gpgme_ctx_t ctx, const struct pgp_recipient *recipie
             code = start(ctx, buf_str(&names), run);
         if (code)
             status = explain(ctx, code, err);
+        else if (!run->cipher[0])
+            status = error_set(err, STATUS_TEMPORARY, "%s: GnuPG does not say that it encrypted", failed);
         /* Whatever GnuPG made of it, the sink's own failure is the cause. */
         if (run->output.status != STATUS_OK)
             status = error_set(err, run->output.status, "%s", run->output.err.text);

@@ -37,10 +37,14 @@ static int work(const char *certificate, const char *home, int number, int messa
         fprintf(stderr, "gpgme_rate: %s\n", err.text);
         return 1;
     }
+    const struct span plaintext = span_of(text, size);
+    struct sink sink = sink_to_buf(&out);
+    char cipher[PGP_CIPHER_SIZE];
     buf_init(&out, 4 * size + 100000);
     for (int i = 0; i < messages; i++) {
         buf_reset(&out);
-        if (pgp_encrypt(engine, &recipient, 1, span_of(text, size), &out, &err) != STATUS_OK) {
+        if (pgp_encrypt(engine, &recipient, 1, (struct spans){.items = &plaintext, .n = 1}, &sink, cipher,
+                        &err) != STATUS_OK) {
             fprintf(stderr, "gpgme_rate: %s\n", err.text);
             return 1;
         }

@@ -161,8 +161,8 @@ static void A12_only_one_pkesk_each_and_one_seipd(void **state)
         {"abSabS", "behind"},
         {"abSl", "behind"},
         {"abSz", "behind"},
-        {"abo", "longer"},
-        {"abi", "indeterminate"},
+        {"abo", "neither"},
+        {"abi", "without MDC"},
         {"zabS", "no packet"},
     };
 
