@@ -93,7 +93,7 @@ enum status grammar_open(struct grammar **grammar_out, struct error *err)
     static const struct {
         const char *name;
         cfg_flag_t flags;
-    } sections[] = {{"listen", CFGF_MULTI | CFGF_TITLE},
+    } sections[] = {{"listen", CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES},
                     {"tls", CFGF_NONE},
                     {"tls-certificate", CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES},
                     {"auth", CFGF_NONE},

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <sys/time.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "gateway/jobs/queue_job.h"
 #include "gateway/seal/job.h"
@@ -58,6 +59,15 @@ static void on_job(void *arg, struct request *request)
     }
 }
 
+/* From here on it takes jobs. */
+static void log_ready(const struct log *log)
+{
+    struct log_line line;
+    log_start(&line, log, LOG_LEVEL_INFO, "ready");
+    log_int(&line, "pid", getpid());
+    log_end(&line);
+}
+
 int seal_run(const struct seal_settings *settings)
 {
     struct seal seal;
@@ -76,6 +86,7 @@ int seal_run(const struct seal_settings *settings)
     set_alarm(settings->worker.deadline_ms);
     seal_signers_check(seal.signers);
     set_alarm(0);
+    log_ready(settings->log);
     int code = worker_run(&settings->worker, on_job, &seal);
     seal_close(&seal);
     return code;

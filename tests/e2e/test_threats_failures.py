@@ -19,8 +19,8 @@ rule "prefer" { when { recipient = {"*@prefer.example"} } protect = prefer }
 rule default  { protect = require on-missing-key = refuse }
 """
 KINDS = ("refuse", "hold", "bounce", "prefer")
-SETTINGS = {"keys": {"lookup-budget": "500ms"}, "seal": {"workers": 2, "deadline": "1500ms", "cpu": "2s"},
-            "limits": {"busy": "3s", "seal": "4s"}}
+SETTINGS = {"keys": {"lookup-budget": "500ms"}, "seal": {"workers": 2, "deadline": "2500ms", "cpu": "3s"},
+            "limits": {"busy": "5s", "seal": "6s"}}
 
 # What stands in the flag file decides what gpg does; without it, gpg is gpg.
 GPG = """#!/bin/sh
@@ -49,7 +49,15 @@ class World:
         self.flag = gateway.folder / "gpg.flag"
 
     def spoil(self, how):
+        """From now on gpg does HOW, for messages: no worker is in its start-up probe any more."""
+        wait_until(self._all_ready, lambda: f"all workers that seal are ready\n{self.gateway.tail()}")
         self.flag.write_text(how)
+
+    def _all_ready(self):
+        pids = self.gateway.pids_or_none("seal")
+        ready = self.gateway.log
+        return pids and len(pids) == self.gateway.settings["seal"]["workers"] and all(
+            f"role=seal level=info event=ready pid={pid}\n" in ready for pid in pids)
 
     def mend(self):
         self.flag.unlink(missing_ok=True)

@@ -43,18 +43,29 @@ def wait_until(condition, what, timeout=30):
         time.sleep(0.02)
 
 
-def free_port():
-    """A loopback port that nobody listens on, below the range from which the kernel takes ports for clients; test
-    processes that run side by side (gw0, gw1, …) each have a part of it."""
+def _ports():
+    """All ports of this test process, again and again, from a random one on."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 8
+    first = random.randrange(2000)
     while True:
-        port = 15000 + 2000 * worker + random.randrange(2000)
+        for number in range(2000):
+            yield 15000 + 2000 * worker + (first + number) % 2000
+
+
+_PORTS = _ports()
+
+
+def free_port():
+    """A loopback port that nobody listens on and that nobody was given lately, below the range from which the kernel takes
+    ports for clients; test processes that run side by side (gw0, gw1, …) each have a part of it."""
+    for port in _PORTS:
         with socket.socket() as s:
             try:
                 s.bind(("127.0.0.1", port))
                 return port
             except OSError:
                 continue
+    raise AssertionError("no end")
 
 
 def short_folder():

@@ -178,6 +178,7 @@ static void test_problems(void **state)
          "must be the last rule"},
         {"rule default { when { user = {a} } protect = never }\n", "takes no when"},
         {"rule default { protect = prefer formats = {pgp} }\n", "\"pgp\" is not one of: openpgp, smime"},
+        {"listen \"[::]:465\" { tls = starttls }\n", "t.conf:5:"},
         {"state-dir = relative\n", "t.conf:5: state-dir: \"relative\" is not an absolute path"},
         {"keys { case-sensitive = perhaps }\n", "is neither yes nor no"},
         {"seal { workers = \n", "t.conf:"},

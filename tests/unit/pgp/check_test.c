@@ -163,7 +163,7 @@ static void A12_only_one_pkesk_each_and_one_seipd(void **state)
         {"abSz", "behind"},
         {"abo", "neither"},
         {"abi", "without MDC"},
-        {"zabS", "no packet"},
+        {"zabS", "no PKESK"},
     };
 
     (void)state;
