@@ -1,98 +1,97 @@
 #include "smime/ber.h"
 
-#define DEPTH_MAX 16 /* of elements with indefinite lengths in each other */
+#define DEPTH_MAX 16       /* of elements with indefinite lengths inside each other */
+#define CONSTRUCTED 0x20u  /* X.690 §8.1.2.5 */
+#define HIGH_TAG 0x1fu     /* §8.1.2.4 */
+#define LONG_FORM 0x80u    /* §8.1.3.5; alone: indefinite, §8.1.3.6 */
+#define END_OF_CONTENTS 2u /* two zero octets, §8.1.5 */
 
-struct smime_ber smime_ber_of(struct span bytes)
-{
-    return (struct smime_ber){.p = (const uint8_t *)bytes.p, .len = bytes.len};
-}
+/* An element as it lies there. */
+struct extent {
+    size_t header, content, trailer; /* bytes */
+};
 
-uint8_t smime_ber_peek(const struct smime_ber *b)
-{
-    return b->failed || b->len == 0 ? 0 : b->p[0];
-}
+static bool measure(const uint8_t *p, size_t len, unsigned depth, struct extent *out);
 
-/* X.690 §8.1.2, §8.1.3. *INDEFINITE_OUT: the content ends at two zero bytes on its level. */
-static bool read_header(const uint8_t *p, size_t max, size_t *header_out, size_t *len_out,
-                        bool *indefinite_out)
+/* Elements up to the end-of-contents octets. */
+static bool measure_indefinite(const uint8_t *p, size_t len, unsigned depth, struct extent *out)
 {
-    size_t at = 2;
-    /* High tag numbers stand nowhere in CMS. */
-    if (max < 2 || (p[0] & 0x1f) == 0x1f) {
-        return false;
-    }
-    *indefinite_out = p[1] == 0x80;
-    *len_out = p[1] & 0x80 ? 0 : p[1];
-    if (p[1] & 0x80) {
-        size_t n = p[1] & 0x7f;
-        if (n > max - at) {
+    size_t at = 0;
+    out->trailer = END_OF_CONTENTS;
+    while (depth > 0 && len - at >= END_OF_CONTENTS) {
+        struct extent inner;
+        if (p[at] == 0 && p[at + 1] == 0) {
+            out->content = at;
+            return true;
+        }
+        if (!measure(p + at, len - at, depth - 1, &inner)) {
             return false;
         }
-        for (; n > 0; n--) {
-            if (*len_out >> 32) {
-                return false;
-            }
-            *len_out = *len_out << 8 | p[at++];
-        }
+        at += inner.header + inner.content + inner.trailer;
     }
-    *header_out = at;
-    /* Only a constructed element can be told where it ends. */
-    return *indefinite_out ? (p[0] & 0x20) != 0 : *len_out <= max - at;
+    return false;
 }
 
-static bool is_end(const uint8_t *p, size_t max)
+static bool measure(const uint8_t *p, size_t len, unsigned depth, struct extent *out)
 {
-    return max >= 2 && p[0] == 0 && p[1] == 0;
+    *out = (struct extent){.header = 2};
+    if (len < 2 || p[0] == 0 || (p[0] & HIGH_TAG) == HIGH_TAG) {
+        return false;
+    }
+    if (p[1] == LONG_FORM) {
+        return (p[0] & CONSTRUCTED) != 0 && measure_indefinite(p + 2, len - 2, depth, out);
+    }
+    size_t n = p[1] > LONG_FORM ? p[1] - LONG_FORM : 0;
+    if (n > sizeof len || len - 2 < n) {
+        return false;
+    }
+    out->header += n;
+    out->content = n > 0 ? 0 : p[1];
+    for (size_t i = 0; i < n; i++) {
+        out->content = out->content << 8 | p[2 + i];
+    }
+    return out->content <= len - out->header;
 }
 
-/* Bytes of the whole element at P; 0: damaged. */
-static size_t measure(const uint8_t *p, size_t max, unsigned depth, size_t *header_out, size_t *content_out)
+bool smime_ber_next(struct smime_der *d, struct smime_ber *out)
 {
-    size_t header, len;
-    bool indefinite;
-    if (!read_header(p, max, &header, &len, &indefinite)) {
-        return 0;
+    struct extent extent;
+    *out = (struct smime_ber){.content.failed = true};
+    if (d->failed || !measure(d->p, d->len, DEPTH_MAX, &extent)) {
+        d->failed = true;
+        return false;
     }
-    *header_out = header;
-    *content_out = len;
-    if (!indefinite) {
-        return header + len;
-    }
-    if (depth == 0) {
-        return 0;
-    }
-    size_t at = header;
-    while (!is_end(p + at, max - at)) {
-        size_t inner_header, inner_content;
-        size_t inner = measure(p + at, max - at, depth - 1, &inner_header, &inner_content);
-        if (inner == 0) {
-            return 0;
-        }
-        at += inner;
-    }
-    *content_out = at - header;
-    return at + 2;
+    size_t size = extent.header + extent.content + extent.trailer;
+    out->identifier = d->p[0];
+    out->content = (struct smime_der){.p = d->p + extent.header, .len = extent.content};
+    d->p += size;
+    d->len -= size;
+    return true;
 }
 
-struct smime_ber smime_ber_take(struct smime_ber *b, uint8_t identifier)
+struct smime_der smime_ber_take(struct smime_der *d, uint8_t identifier)
 {
-    size_t header = 0, content = 0;
-    size_t whole = smime_ber_peek(b) == identifier && !b->failed
-                       ? measure(b->p, b->len, DEPTH_MAX, &header, &content)
-                       : 0;
-    if (whole == 0) {
-        b->failed = true;
-        return (struct smime_ber){.failed = true};
+    struct smime_ber element;
+    if (!smime_ber_next(d, &element) || element.identifier != identifier) {
+        d->failed = true;
+        element.content.failed = true;
     }
-    struct smime_ber inside = {.p = b->p + header, .len = content};
-    b->p += whole;
-    b->len -= whole;
-    return inside;
+    return element.content;
 }
 
-void smime_ber_skip(struct smime_ber *b, uint8_t identifier)
+void smime_ber_skip_optional(struct smime_der *d, uint8_t identifier)
 {
-    if (smime_ber_peek(b) == identifier) {
-        (void)smime_ber_take(b, identifier);
+    if (smime_der_is(d, identifier)) {
+        smime_ber_take(d, identifier);
     }
+}
+
+bool smime_ber_pieces(struct smime_der content, size_t *len_out)
+{
+    *len_out = 0;
+    while (!content.failed && content.len > 0) {
+        struct smime_der piece = smime_ber_take(&content, SMIME_DER_OCTET_STRING);
+        *len_out += piece.len;
+    }
+    return !content.failed;
 }

@@ -1,33 +1,25 @@
-/*
- * Reads BER (X.690 §8) of others element by element without copying: indefinite lengths and long forms too.
- *
- * Failure is sticky in the reader that met it: take what should be there, then ask.
- */
+/* Reads BER that others wrote (X.690 §8): indefinite lengths and strings in pieces too. Copies nothing. */
 #ifndef SEALGATE_SMIME_BER_H
 #define SEALGATE_SMIME_BER_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include "base/span.h"
 #include "smime/der.h"
 
+/* The next element, whatever it is. */
 struct smime_ber {
-    const uint8_t *p; /* what is still to be read; never owned */
-    size_t len;
-    bool failed;
+    uint8_t identifier;       /* its octet; tags over 30 are a failure */
+    struct smime_der content; /* without the end-of-contents octets */
 };
 
-struct smime_ber smime_ber_of(struct span bytes);
+/* Takes the next element of D. False, and D failed: it is damaged, cut off, or nested deeper than any CMS. */
+bool smime_ber_next(struct smime_der *d, struct smime_ber *out);
 
-/* The identifier octet of the next element; 0: none. */
-uint8_t smime_ber_peek(const struct smime_ber *b);
+/* Takes the next element, which must have IDENTIFIER, and returns its content. */
+struct smime_der smime_ber_take(struct smime_der *d, uint8_t identifier);
 
-/* Takes the next element, which must have IDENTIFIER (low-tag form), and returns a reader of its content. */
-struct smime_ber smime_ber_take(struct smime_ber *b, uint8_t identifier);
+/* Takes the next element if it has IDENTIFIER. */
+void smime_ber_skip_optional(struct smime_der *d, uint8_t identifier);
 
-/* Takes the next element when it has IDENTIFIER; else nothing. */
-void smime_ber_skip(struct smime_ber *b, uint8_t identifier);
+/* Adds up an OCTET STRING in pieces: CONTENT of its constructed form. False: it is none. */
+bool smime_ber_pieces(struct smime_der content, size_t *len_out);
 
 #endif

@@ -134,12 +134,15 @@ struct present {
     bool oaep;
 };
 
-/* An AlgorithmIdentifier of SHA-256 without parameters, as RFC 5754 §2 wants it written, and OpenSSL does. */
+/* An AlgorithmIdentifier of SHA-256: RFC 4055 §2.1 has its parameters absent or NULL, and both mean the same.
+ * OpenSSL 3.0 leaves them out. */
 static bool is_sha256(struct smime_der *d)
 {
     struct smime_der algorithm = smime_der_take(d, SMIME_DER_SEQUENCE);
     smime_der_take_oid(&algorithm, NID_sha256);
-    return smime_der_done(d) && smime_der_done(&algorithm);
+    bool has_null = algorithm.len > 0;
+    struct smime_der null = has_null ? smime_der_take(&algorithm, SMIME_DER_NULL) : (struct smime_der){0};
+    return smime_der_done(d) && smime_der_done(&algorithm) && smime_der_done(&null);
 }
 
 /* RSAES-OAEP-params of RFC 4055 §4.1: SHA-256 twice, the empty label left out as the default it is. */

@@ -7,221 +7,210 @@
 #include <openssl/x509v3.h>
 
 #include "smime/ber.h"
+#include "smime/certificate.h"
 #include "smime/check_recipients.h"
 
-#define RECIPIENTS_MAX 1024
 #define CONSTRUCTED_2 0xA2 /* [2] */
 
-/* How one RecipientInfo names its certificate. */
-struct rid {
-    bool by_key;     /* NAME is a subject key identifier; else the content of IssuerAndSerialNumber */
-    struct buf name; /* owned */
+/* Whom a RecipientInfo names. */
+struct named {
+    bool by_key; /* ID is a subject key identifier, else the content of IssuerAndSerialNumber */
+    struct buf id;
 };
 
 struct smime_message {
-    struct rid *rids; /* owned */
-    size_t n;
+    struct named *recipients; /* owned */
+    size_t n, size;
 };
 
-static enum status not_sealed(struct error *err, const char *what)
+/* Functions that read a piece of the message return NULL, or what is wrong with it. */
+
+static const char *const no_memory = "out of memory";
+
+static const char *add(struct smime_message *message, bool by_key, struct smime_der id)
 {
-    return error_set(err, STATUS_INVALID, "no encrypted S/MIME message: %s", what);
+    if (id.failed || id.len == 0) {
+        return "a RecipientInfo names nobody";
+    }
+    if (message->n == message->size) {
+        size_t size = message->size ? 2 * message->size : 4;
+        struct named *larger = realloc(message->recipients, size * sizeof *larger);
+        if (!larger) {
+            return no_memory;
+        }
+        message->recipients = larger;
+        message->size = size;
+    }
+    struct named *named = &message->recipients[message->n++];
+    named->by_key = by_key;
+    buf_init(&named->id, id.len);
+    buf_append(&named->id, id.p, id.len);
+    return named->id.failed ? no_memory : NULL;
 }
 
-static enum status add_rid(struct smime_message *message, bool by_key, struct smime_ber name,
-                           struct error *err)
-{
-    if (name.failed || name.len == 0) {
-        return not_sealed(err, "a RecipientInfo is damaged");
-    }
-    if (message->n == RECIPIENTS_MAX) {
-        return error_set(err, STATUS_LIMIT, "an S/MIME message for more than %d recipients", RECIPIENTS_MAX);
-    }
-    struct rid *rids = realloc(message->rids, (message->n + 1) * sizeof *rids);
-    if (!rids) {
-        return error_set(err, STATUS_TEMPORARY, "out of memory for the recipients of a message");
-    }
-    message->rids = rids;
-    struct rid *rid = &rids[message->n++];
-    *rid = (struct rid){.by_key = by_key};
-    buf_init(&rid->name, name.len);
-    buf_append(&rid->name, name.p, name.len);
-    return buf_check(&rid->name, "recipients of a message", err);
-}
-
-/* ---- RecipientInfos ---- */
-
-/* RFC 5652 §6.2.1: version, rid, algorithm, encrypted key. */
-static enum status read_transport(struct smime_ber info, struct smime_message *message, struct error *err)
+/* RFC 5652 §6.2.1. */
+static const char *read_key_transport(struct smime_message *message, struct smime_der info)
 {
     smime_ber_take(&info, SMIME_DER_INTEGER);
-    bool by_key = smime_ber_peek(&info) == SMIME_DER_IMPLICIT_0;
-    struct smime_ber name = smime_ber_take(&info, by_key ? SMIME_DER_IMPLICIT_0 : SMIME_DER_SEQUENCE);
+    bool by_key = smime_der_is(&info, SMIME_DER_IMPLICIT_0);
+    struct smime_der id = smime_ber_take(&info, by_key ? SMIME_DER_IMPLICIT_0 : SMIME_DER_SEQUENCE);
     smime_ber_take(&info, SMIME_DER_SEQUENCE);
-    struct smime_ber key = smime_ber_take(&info, SMIME_DER_OCTET_STRING);
-    if (info.failed || info.len > 0 || key.len == 0) {
-        return not_sealed(err, "a KeyTransRecipientInfo is damaged");
-    }
-    return add_rid(message, by_key, name, err);
+    smime_ber_take(&info, SMIME_DER_OCTET_STRING);
+    return smime_der_done(&info) ? add(message, by_key, id) : "a KeyTransRecipientInfo is damaged";
 }
 
-/* RFC 5652 §6.2.2: KeyAgreeRecipientIdentifier and encrypted key. */
-static enum status read_agreed_key(struct smime_ber *keys, struct smime_message *message, struct error *err)
+/* RFC 5652 §6.2.2: issuerAndSerialNumber, or [0] RecipientKeyIdentifier, whose rest does not matter here. */
+static const char *read_encrypted_key(struct smime_message *message, struct smime_der key)
 {
-    struct smime_ber one = smime_ber_take(keys, SMIME_DER_SEQUENCE);
-    bool by_key = smime_ber_peek(&one) == SMIME_DER_CONSTRUCTED_0;
-    struct smime_ber name = smime_ber_take(&one, by_key ? SMIME_DER_CONSTRUCTED_0 : SMIME_DER_SEQUENCE);
-    if (by_key) {
-        name = smime_ber_take(&name, SMIME_DER_OCTET_STRING);
+    bool by_key = smime_der_is(&key, SMIME_DER_CONSTRUCTED_0);
+    struct smime_der id = smime_ber_take(&key, by_key ? SMIME_DER_CONSTRUCTED_0 : SMIME_DER_SEQUENCE);
+    smime_ber_take(&key, SMIME_DER_OCTET_STRING);
+    if (!smime_der_done(&key)) {
+        return "a RecipientEncryptedKey is damaged";
     }
-    struct smime_ber key = smime_ber_take(&one, SMIME_DER_OCTET_STRING);
-    if (one.failed || one.len > 0 || key.len == 0) {
-        return not_sealed(err, "a KeyAgreeRecipientInfo is damaged");
-    }
-    return add_rid(message, by_key, name, err);
+    return add(message, by_key, by_key ? smime_ber_take(&id, SMIME_DER_OCTET_STRING) : id);
 }
 
-static enum status read_agreement(struct smime_ber info, struct smime_message *message, struct error *err)
+static const char *read_key_agreement(struct smime_message *message, struct smime_der info)
 {
     smime_ber_take(&info, SMIME_DER_INTEGER);
     smime_ber_take(&info, SMIME_DER_CONSTRUCTED_0);
-    smime_ber_skip(&info, SMIME_DER_CONSTRUCTED_1);
+    smime_ber_skip_optional(&info, SMIME_DER_CONSTRUCTED_1);
     smime_ber_take(&info, SMIME_DER_SEQUENCE);
-    struct smime_ber keys = smime_ber_take(&info, SMIME_DER_SEQUENCE);
-    if (info.failed || info.len > 0 || keys.len == 0) {
-        return not_sealed(err, "a KeyAgreeRecipientInfo is damaged");
+    struct smime_der keys = smime_ber_take(&info, SMIME_DER_SEQUENCE);
+    if (!smime_der_done(&info) || keys.len == 0) {
+        return "a KeyAgreeRecipientInfo is damaged";
     }
-    enum status status = STATUS_OK;
-    while (keys.len > 0 && status == STATUS_OK) {
-        status = read_agreed_key(&keys, message, err);
+    const char *problem = NULL;
+    while (keys.len > 0 && !problem) {
+        struct smime_der key = smime_ber_take(&keys, SMIME_DER_SEQUENCE);
+        problem = keys.failed ? "a KeyAgreeRecipientInfo is damaged" : read_encrypted_key(message, key);
     }
-    return status;
+    return problem;
 }
 
-static enum status read_recipients(struct smime_ber infos, struct smime_message *message, struct error *err)
+static const char *read_recipients(struct smime_message *message, struct smime_der infos)
 {
-    enum status status = infos.len > 0 ? STATUS_OK : not_sealed(err, "it has no recipients");
-    while (infos.len > 0 && status == STATUS_OK) {
-        uint8_t kind = smime_ber_peek(&infos);
-        if (kind == SMIME_DER_SEQUENCE) {
-            status = read_transport(smime_ber_take(&infos, kind), message, err);
-        } else if (kind == SMIME_DER_CONSTRUCTED_1) {
-            status = read_agreement(smime_ber_take(&infos, kind), message, err);
+    const char *problem = infos.len == 0 ? "it has no recipients" : NULL;
+    while (infos.len > 0 && !problem) {
+        struct smime_ber info;
+        if (!smime_ber_next(&infos, &info)) {
+            return "its RecipientInfos are damaged";
+        }
+        if (info.identifier == SMIME_DER_SEQUENCE) {
+            problem = read_key_transport(message, info.content);
+        } else if (info.identifier == SMIME_DER_CONSTRUCTED_1) {
+            problem = read_key_agreement(message, info.content);
         } else {
-            status = not_sealed(err, "a password, or a key that no certificate has, opens it");
-        }
-        if (status == STATUS_OK && infos.failed) {
-            status = not_sealed(err, "its RecipientInfos are damaged");
+            problem = "a recipient opens it with a password or a shared key, not with a certificate";
         }
     }
-    return status;
+    return problem;
 }
 
-/* ---- the content ---- */
-
-static bool is_oid(struct smime_ber oid, int nid)
+/* Is D an AlgorithmIdentifier or ContentInfo type NID? */
+static bool is_oid(struct smime_der d, int nid)
 {
-    const ASN1_OBJECT *object = OBJ_nid2obj(nid);
-    return !oid.failed && oid.len == OBJ_length(object) && memcmp(oid.p, OBJ_get0_data(object), oid.len) == 0;
+    smime_der_take_oid(&d, nid);
+    return !d.failed;
 }
 
-static bool is_strong(struct smime_ber cipher, bool authenticated)
+/* The block that the ciphertext is a multiple of; 0: not a cipher of S/MIME in this type. */
+static size_t block_of(struct smime_der algorithm, bool authenticated)
 {
-    static const int cbc[] = {NID_aes_128_cbc, NID_aes_192_cbc, NID_aes_256_cbc, NID_des_ede3_cbc};
-    static const int aead[] = {NID_aes_128_gcm, NID_aes_192_gcm, NID_aes_256_gcm};
-    const int *nids = authenticated ? aead : cbc;
-    size_t n = authenticated ? sizeof aead / sizeof *aead : sizeof cbc / sizeof *cbc;
-    for (size_t i = 0; i < n; i++) {
-        if (is_oid(cipher, nids[i])) {
-            return true;
+    static const struct {
+        int nid;
+        bool authenticated;
+        size_t block;
+    } ciphers[] = {
+        {NID_aes_128_cbc, false, 16}, {NID_aes_192_cbc, false, 16}, {NID_aes_256_cbc, false, 16},
+        {NID_des_ede3_cbc, false, 8}, {NID_aes_128_gcm, true, 1},   {NID_aes_192_gcm, true, 1},
+        {NID_aes_256_gcm, true, 1},
+    };
+    for (size_t i = 0; i < sizeof ciphers / sizeof ciphers[0]; i++) {
+        if (ciphers[i].authenticated == authenticated && is_oid(algorithm, ciphers[i].nid)) {
+            return ciphers[i].block;
         }
     }
-    return false;
+    return 0;
 }
 
-/* Primitive, or OCTET STRINGs in a constructed one (X.690 §8.7). */
-static bool has_content(struct smime_ber content)
+static const char *read_content(struct smime_der content, bool authenticated)
 {
-    if (smime_ber_peek(&content) == SMIME_DER_IMPLICIT_0) {
-        return smime_ber_take(&content, SMIME_DER_IMPLICIT_0).len > 0 && content.len == 0;
+    smime_ber_take(&content, SMIME_DER_OID);
+    size_t block = block_of(smime_ber_take(&content, SMIME_DER_SEQUENCE), authenticated);
+    if (content.failed) {
+        return "its EncryptedContentInfo is damaged";
     }
-    struct smime_ber parts = smime_ber_take(&content, SMIME_DER_CONSTRUCTED_0);
-    size_t len = 0;
-    while (!parts.failed && parts.len > 0) {
-        len += smime_ber_take(&parts, SMIME_DER_OCTET_STRING).len;
+    if (block == 0) {
+        return "its cipher is not AES or 3DES";
     }
-    return !content.failed && content.len == 0 && !parts.failed && len > 0;
+    struct smime_ber encrypted;
+    if (!smime_ber_next(&content, &encrypted)) {
+        return "its encrypted content is absent or damaged";
+    }
+    size_t len = encrypted.content.len;
+    bool pieces = encrypted.identifier == SMIME_DER_CONSTRUCTED_0;
+    if (!smime_der_done(&content) || (!pieces && encrypted.identifier != SMIME_DER_IMPLICIT_0) ||
+        (pieces && !smime_ber_pieces(encrypted.content, &len))) {
+        return "its encrypted content is damaged";
+    }
+    if (len == 0) {
+        return "its encrypted content is empty";
+    }
+    return len % block == 0 ? NULL : "its encrypted content ends within a block";
 }
 
-static enum status read_content(struct smime_ber content, bool authenticated, struct error *err)
-{
-    struct smime_ber type = smime_ber_take(&content, SMIME_DER_OID);
-    struct smime_ber algorithm = smime_ber_take(&content, SMIME_DER_SEQUENCE);
-    struct smime_ber cipher = smime_ber_take(&algorithm, SMIME_DER_OID);
-    if (content.failed || type.len == 0 || algorithm.failed) {
-        return not_sealed(err, "its EncryptedContentInfo is damaged");
-    }
-    if (!is_strong(cipher, authenticated)) {
-        return not_sealed(err, "its cipher is neither AES nor 3DES");
-    }
-    return has_content(content) ? STATUS_OK : not_sealed(err, "it has no content");
-}
-
-/* What may follow: attributes, and the MAC of AuthEnvelopedData (RFC 5083 §2.1). */
-static bool read_rest(struct smime_ber rest, bool authenticated)
-{
-    smime_ber_skip(&rest, SMIME_DER_CONSTRUCTED_1);
-    if (authenticated && smime_ber_take(&rest, SMIME_DER_OCTET_STRING).len == 0) {
-        return false;
-    }
-    if (authenticated) {
-        smime_ber_skip(&rest, CONSTRUCTED_2);
-    }
-    return !rest.failed && rest.len == 0;
-}
-
-static enum status read_enveloped(struct smime_ber enveloped, bool authenticated,
-                                  struct smime_message *message, struct error *err)
+/* RFC 5652 §6.1; RFC 5083 §2.1. */
+static const char *read_enveloped(struct smime_message *message, struct smime_der enveloped,
+                                  bool authenticated)
 {
     smime_ber_take(&enveloped, SMIME_DER_INTEGER);
-    smime_ber_skip(&enveloped, SMIME_DER_CONSTRUCTED_0);
-    struct smime_ber infos = smime_ber_take(&enveloped, SMIME_DER_SET);
-    struct smime_ber content = smime_ber_take(&enveloped, SMIME_DER_SEQUENCE);
-    if (enveloped.failed || !read_rest(enveloped, authenticated)) {
-        return not_sealed(err, "its EnvelopedData is damaged");
+    smime_ber_skip_optional(&enveloped, SMIME_DER_CONSTRUCTED_0);
+    struct smime_der infos = smime_ber_take(&enveloped, SMIME_DER_SET);
+    struct smime_der content = smime_ber_take(&enveloped, SMIME_DER_SEQUENCE);
+    smime_ber_skip_optional(&enveloped, SMIME_DER_CONSTRUCTED_1);
+    if (authenticated) {
+        smime_ber_take(&enveloped, SMIME_DER_OCTET_STRING);
+        smime_ber_skip_optional(&enveloped, CONSTRUCTED_2);
     }
-    enum status status = read_recipients(infos, message, err);
-    return status == STATUS_OK ? read_content(content, authenticated, err) : status;
+    if (!smime_der_done(&enveloped)) {
+        return "it is damaged or cut off";
+    }
+    const char *problem = read_recipients(message, infos);
+    return problem ? problem : read_content(content, authenticated);
 }
 
-static enum status read_message(struct span bytes, struct smime_message *message, struct error *err)
+static const char *read_message(struct smime_message *message, struct span bytes)
 {
-    struct smime_ber all = smime_ber_of(bytes);
-    struct smime_ber info = smime_ber_take(&all, SMIME_DER_SEQUENCE);
-    struct smime_ber type = smime_ber_take(&info, SMIME_DER_OID);
-    bool authenticated = is_oid(type, NID_id_smime_ct_authEnvelopedData);
-    if (!authenticated && !is_oid(type, NID_pkcs7_enveloped)) {
-        return not_sealed(err, "it is no EnvelopedData");
+    struct smime_der all = smime_der_of(bytes);
+    struct smime_der info = smime_ber_take(&all, SMIME_DER_SEQUENCE);
+    if (!smime_der_done(&all)) {
+        return all.failed ? "it is damaged or cut off" : "bytes stand behind it";
     }
-    struct smime_ber explicit = smime_ber_take(&info, SMIME_DER_CONSTRUCTED_0);
-    struct smime_ber enveloped = smime_ber_take(&explicit, SMIME_DER_SEQUENCE);
-    if (all.failed || all.len > 0 || info.failed || info.len > 0 || explicit.failed || explicit.len > 0) {
-        return not_sealed(err, "it is damaged, or bytes follow it");
+    bool enveloped = is_oid(info, NID_pkcs7_enveloped);
+    bool authenticated = is_oid(info, NID_id_smime_ct_authEnvelopedData);
+    smime_ber_take(&info, SMIME_DER_OID);
+    struct smime_der explicit = smime_ber_take(&info, SMIME_DER_CONSTRUCTED_0);
+    struct smime_der content = smime_ber_take(&explicit, SMIME_DER_SEQUENCE);
+    if (!smime_der_done(&info) || !smime_der_done(&explicit)) {
+        return "it is damaged or cut off";
     }
-    return read_enveloped(enveloped, authenticated, message, err);
+    if (!enveloped && !authenticated) {
+        return "it is not encrypted";
+    }
+    return read_enveloped(message, content, authenticated);
 }
 
 enum status smime_message_read(struct span bytes, struct smime_message **message_out, struct error *err)
 {
     *message_out = NULL;
     struct smime_message *message = calloc(1, sizeof *message);
-    if (!message) {
-        return error_set(err, STATUS_TEMPORARY, "out of memory for the recipients of a message");
-    }
-    enum status status = read_message(bytes, message, err);
-    if (status != STATUS_OK) {
+    const char *problem = message ? read_message(message, bytes) : no_memory;
+    if (problem) {
         smime_message_free(message);
-        return status;
+        return error_set(err, problem == no_memory ? STATUS_TEMPORARY : STATUS_INVALID,
+                         "no encrypted S/MIME message: %s", problem);
     }
     *message_out = message;
     return STATUS_OK;
@@ -229,11 +218,13 @@ enum status smime_message_read(struct span bytes, struct smime_message **message
 
 void smime_message_free(struct smime_message *message)
 {
-    for (size_t i = 0; i < message->n; i++) {
-        buf_free(&message->rids[i].name);
+    if (message) {
+        for (size_t i = 0; i < message->n; i++) {
+            buf_free(&message->recipients[i].id);
+        }
+        free(message->recipients);
+        free(message);
     }
-    free(message->rids);
-    free(message);
 }
 
 size_t smime_message_recipients(const struct smime_message *message)
@@ -241,36 +232,32 @@ size_t smime_message_recipients(const struct smime_message *message)
     return message->n;
 }
 
-static bool has_key_id(struct span certificate, struct span key_id)
+static bool names(const struct smime_message *message, bool by_key, struct span id)
 {
-    X509 *cert = NULL;
-    if (smime_certificate_parse(certificate, &cert, NULL) != STATUS_OK) {
-        return false;
+    for (size_t i = 0; i < message->n; i++) {
+        const struct named *named = &message->recipients[i];
+        if (named->by_key == by_key && span_eq(buf_span(&named->id), id)) {
+            return true;
+        }
     }
-    const ASN1_OCTET_STRING *own = X509_get0_subject_key_id(cert);
-    bool same = own && span_eq(span_of(ASN1_STRING_get0_data(own), (size_t)ASN1_STRING_length(own)), key_id);
-    X509_free(cert);
-    return same;
-}
-
-static bool names(const struct rid *rid, struct span certificate, struct span id)
-{
-    return rid->by_key ? has_key_id(certificate, buf_span(&rid->name)) : span_eq(buf_span(&rid->name), id);
+    return false;
 }
 
 bool smime_message_is_for(const struct smime_message *message, struct span certificate)
 {
     const struct smime_recipient recipient = {.certificate = certificate};
     const struct smime_order order = {.recipients = &recipient, .n = 1};
-    struct smime_expected_list expected;
-    struct error unused;
-    bool found = false;
-    if (smime_expected_read(&order, &expected, &unused) == STATUS_OK) {
-        for (size_t i = 0; i < message->n && !found; i++) {
-            found = names(&message->rids[i], certificate, buf_span(&expected.items[0].id));
-        }
+    struct smime_expected_list list;
+    X509 *cert = NULL;
+    bool is_for = smime_expected_read(&order, &list, NULL) == STATUS_OK &&
+                  names(message, false, buf_span(&list.items[0].id));
+    smime_expected_free(&list);
+    if (!is_for && smime_certificate_parse(certificate, &cert, NULL) == STATUS_OK) {
+        const ASN1_OCTET_STRING *id = X509_get0_subject_key_id(cert);
+        is_for =
+            id && names(message, true, span_of(ASN1_STRING_get0_data(id), (size_t)ASN1_STRING_length(id)));
     }
-    smime_expected_free(&expected);
+    X509_free(cert);
     ERR_clear_error();
-    return found;
+    return is_for;
 }

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <openssl/cms.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
@@ -87,15 +88,16 @@ static void assert_decrypts(const struct state *s, const struct forged *person, 
 }
 
 /* Encrypts to WHO, checks the output and has everybody decrypt it. */
-static void round_trip(struct state *s, const enum who *who, size_t n, struct span plaintext)
+static void round_trip_as(struct state *s, const enum who *who, size_t n, struct seal_how how,
+                          struct span plaintext)
 {
     struct span certs[PEOPLE];
     struct error err = {0};
     for (size_t i = 0; i < n; i++) {
         certs[i] = s->people[who[i]].der;
     }
-    if (seal_encrypt(certs, n, plaintext, &s->out, &err) != STATUS_OK ||
-        seal_check(buf_span(&s->out), certs, n, plaintext.len, &err) != STATUS_OK) {
+    if (seal_encrypt_as(certs, n, how, plaintext, &s->out, &err) != STATUS_OK ||
+        seal_check_as(buf_span(&s->out), certs, n, how, plaintext.len, 1000, &err) != STATUS_OK) {
         fail_msg("%s", err.text);
     }
     if (plaintext.len >= 16) {
@@ -105,6 +107,47 @@ static void round_trip(struct state *s, const enum who *who, size_t n, struct sp
         assert_decrypts(s, &s->people[who[i]], plaintext);
     }
     assert_int_equal(ERR_peek_error(), 0);
+}
+
+static void round_trip(struct state *s, const enum who *who, size_t n, struct span plaintext)
+{
+    round_trip_as(s, who, n, (struct seal_how){0}, plaintext);
+}
+
+static void every_cipher_and_padding(void **state)
+{
+    static const enum who all[] = {RSA_2048, P_256, RSA_4096, P_384, P_521, BRAINPOOL, AGREEMENT_ONLY};
+    static const struct seal_how hows[] = {
+        {SMIME_AES256_CBC, true}, {SMIME_AES256_GCM, false}, {SMIME_AES256_GCM, true}};
+    static const char text[] = "Content-Type: text/plain\r\n\r\nHello\r\n";
+    struct state *s = *state;
+    for (size_t i = 0; i < sizeof hows / sizeof hows[0]; i++) {
+        buf_reset(&s->out);
+        round_trip_as(s, all, PEOPLE, hows[i], span_str(text));
+        for (size_t len = 0; len <= 17; len++) {
+            buf_reset(&s->out);
+            round_trip_as(s, all, 1, hows[i], span_of(text, len));
+        }
+    }
+}
+
+/* The order is told apart from every other order. */
+static void only_what_was_ordered_is_accepted(void **state)
+{
+    static const struct seal_how hows[] = {{SMIME_AES256_CBC, false},
+                                           {SMIME_AES256_CBC, true},
+                                           {SMIME_AES256_GCM, false},
+                                           {SMIME_AES256_GCM, true}};
+    struct state *s = *state;
+    struct span certs[] = {s->people[RSA_2048].der, s->people[P_384].der};
+    for (size_t i = 0; i < 4; i++) {
+        buf_reset(&s->out);
+        assert_int_equal(seal_encrypt_as(certs, 2, hows[i], span_str("hello"), &s->out, NULL), STATUS_OK);
+        for (size_t j = 0; j < 4; j++) {
+            assert_int_equal(seal_check_as(buf_span(&s->out), certs, 2, hows[j], 5, 7, NULL),
+                             i == j ? STATUS_OK : STATUS_INTERNAL);
+        }
+    }
 }
 
 static void everybody_decrypts_their_own(void **state)
@@ -155,6 +198,62 @@ static void five_megabytes(void **state)
     }
     round_trip(s, both, 2, span_of(large, LARGE + 7));
     free(large);
+}
+
+/* ---- A11 ---- */
+
+/* Does its reader get something out of the message in OUT, by OpenSSL's API? */
+static bool opens(const struct state *s, const struct forged *person)
+{
+    const unsigned char *p = s->out.data;
+    CMS_ContentInfo *cms = d2i_CMS_ContentInfo(NULL, &p, (long)s->out.len);
+    BIO *clear = BIO_new(BIO_s_mem());
+    bool opened = cms && CMS_decrypt(cms, person->key, person->cert, NULL, clear, CMS_BINARY) == 1;
+    BIO_free(clear);
+    CMS_ContentInfo_free(cms);
+    ERR_clear_error();
+    return opened;
+}
+
+/* Flips each byte of the last LEN of the message in turn; how many of these changes its reader does not see.
+ */
+static size_t unseen_changes(struct state *s, const struct forged *person, size_t len)
+{
+    size_t unseen = 0;
+    for (size_t i = s->out.len - len; i < s->out.len; i++) {
+        s->out.data[i] ^= 0xff;
+        unseen += opens(s, person);
+        s->out.data[i] ^= 0xff;
+    }
+    return unseen;
+}
+
+static void test_a11_gcm_shows_every_change(void **state)
+{
+    struct state *s = *state;
+    const struct forged *person = &s->people[P_256];
+    const struct seal_how how = {.cipher = SMIME_AES256_GCM};
+    char text[160];
+    memset(text, 'x', sizeof text);
+    assert_int_equal(seal_encrypt_as(&person->der, 1, how, span_of(text, sizeof text), &s->out, NULL),
+                     STATUS_OK);
+    assert_true(opens(s, person));
+    assert_int_equal(unseen_changes(s, person, sizeof text + 2 + 16), 0);
+}
+
+/* CBC has no integrity: only a change that spoils the padding is seen, and that is one in the last two
+ * blocks. A reader needs a signature, or GCM. */
+static void test_a11_cbc_hides_changes(void **state)
+{
+    struct state *s = *state;
+    const struct forged *person = &s->people[P_256];
+    char text[160];
+    memset(text, 'x', sizeof text);
+    assert_int_equal(seal_encrypt(&person->der, 1, span_of(text, sizeof text), &s->out, NULL), STATUS_OK);
+    size_t before_last_two = sizeof text + 16 - 32;
+    size_t seen = sizeof text + 16 - unseen_changes(s, person, sizeof text + 16);
+    print_message("CBC: OpenSSL refuses %zu of %zu flips\n", seen, sizeof text + 16);
+    assert_true(seen <= sizeof text + 16 - before_last_two);
 }
 
 /* info@ and sales@ may have the same certificate. */
@@ -287,6 +386,10 @@ int main(void)
         TEST(bytes_stay_as_they_are),
         TEST(every_length_around_a_block),
         TEST(five_megabytes),
+        TEST(every_cipher_and_padding),
+        TEST(only_what_was_ordered_is_accepted),
+        TEST(test_a11_gcm_shows_every_change),
+        TEST(test_a11_cbc_hides_changes),
         TEST(same_certificate_twice_is_one_recipient),
         TEST(nobody_else_decrypts),
         TEST(appends_to_what_is_there),
