@@ -26,12 +26,10 @@ static ssize_t read_pieces(void *handle, void *to, size_t size)
     return (ssize_t)done;
 }
 
-static struct gpgme_data_cbs read_callbacks = {.read = read_pieces};
-
 gpgme_error_t pgp_input_open(struct pgp_input *input, struct spans pieces)
 {
-    *input = (struct pgp_input){.pieces = pieces};
-    return gpgme_data_new_from_cbs(&input->data, &read_callbacks, input);
+    *input = (struct pgp_input){.pieces = pieces, .callbacks = {.read = read_pieces}};
+    return gpgme_data_new_from_cbs(&input->data, &input->callbacks, input);
 }
 
 void pgp_input_close(struct pgp_input *input)
@@ -70,12 +68,10 @@ static ssize_t write_crlf(void *handle, const void *bytes, size_t size)
     return -1;
 }
 
-static struct gpgme_data_cbs write_callbacks = {.write = write_crlf};
-
 gpgme_error_t pgp_output_open(struct pgp_output *output, const struct sink *sink)
 {
-    *output = (struct pgp_output){.sink = sink, .status = STATUS_OK};
-    return gpgme_data_new_from_cbs(&output->data, &write_callbacks, output);
+    *output = (struct pgp_output){.sink = sink, .status = STATUS_OK, .callbacks = {.write = write_crlf}};
+    return gpgme_data_new_from_cbs(&output->data, &output->callbacks, output);
 }
 
 void pgp_output_close(struct pgp_output *output)

@@ -10,6 +10,7 @@
 struct pgp_input {
     struct spans pieces;
     size_t piece, at; /* where reading goes on */
+    struct gpgme_data_cbs callbacks;
     gpgme_data_t data;
 };
 
@@ -18,6 +19,7 @@ struct pgp_output {
     const struct sink *sink;
     enum status status; /* what the sink said; after a failure it gets nothing more */
     struct error err;
+    struct gpgme_data_cbs callbacks;
     gpgme_data_t data;
 };
 
