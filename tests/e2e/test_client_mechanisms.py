@@ -5,7 +5,7 @@ import os
 
 import readers
 import smtp
-from conftest import _run
+from conftest import run_gateway
 from gateway import USER, Gateway, mail
 from tools import run
 
@@ -28,7 +28,7 @@ def identity(pki):
 @pytest.fixture(scope="module")
 def gateway(pki, people, sink, identity):
     account = f'account "{USER}" {{ certificates = {{"sha256:{identity.sha256}"}} }}'
-    yield from _run(Gateway(pki, sink.route, tls=f'client-ca = "{pki.ca}"', extra=account), [people.bob])
+    yield from run_gateway(Gateway(pki, sink.route, tls=f'client-ca = "{pki.ca}"', extra=account), [people.bob])
 
 
 def port(gateway, implicit):

@@ -3,7 +3,7 @@
 import protection
 import readers
 import smtp
-from conftest import RULES, _run, everybody
+from conftest import RULES, everybody, run_gateway
 from gateway import USER, Gateway, mail
 from tools import run
 
@@ -12,7 +12,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def gateway(pki, people, mail_server):
-    yield from _run(Gateway(pki, f"[127.0.0.1]:{mail_server.port}", RULES), everybody(people))
+    yield from run_gateway(Gateway(pki, f"[127.0.0.1]:{mail_server.port}", RULES), everybody(people))
 
 
 def port(gateway, implicit):

@@ -1,5 +1,6 @@
 """Which certificate a message is sealed to: domain certificates, pins, preferences, signed mails, and what must not match."""
 
+import protection
 import readers
 import signed_mail
 from gateway import USER, mail, queue_id
@@ -36,7 +37,7 @@ def sealed_for(gateway, sink, address, person):
         assert readers.key_ids(arrived) == list(person.key_ids)
     else:
         assert readers.serials(arrived) == [person.serial]
-    assert readers.read(person, arrived) == message
+    protection.assert_is(readers.read(person, arrived), message)
     return arrived
 
 
@@ -80,7 +81,7 @@ def test_people_behind_one_domain_certificate_share_a_copy(gateway, keyring, sin
         arrived = sink.wait(address)
         assert readers.key_ids(arrived.data) == list(gate.key_ids) if kind == "openpgp" else (
             readers.serials(arrived.data) == [gate.serial])
-        assert readers.read(gate, arrived.data) == message
+        protection.assert_is(readers.read(gate, arrived.data), message)
         assert (arrived.recipients == [blind]) == (address == blind)
 
 
@@ -110,7 +111,7 @@ def test_a_domain_certificate_frees_what_is_held(make_gateway, keyring, sink, ta
     gateway.wait_state(address, "held")
     gate = keyring.smime(f"gate@{tag}.example")
     gateway.ctl("key", "add", "--domain", f"{tag}.example", gate.certificate)
-    assert readers.read(gate, sink.wait(address).data) == message
+    protection.assert_is(readers.read(gate, sink.wait(address).data), message)
 
 
 def test_international_domain(gateway, keyring, tag):
@@ -214,7 +215,7 @@ def test_a_signed_mail_brings_certificate_and_capabilities(gateway, keyring, sin
     # decrypted by openssl, whatever cipher the capability leads to
     message = mail(dan.address)
     queue_id(gateway.submit([dan.address], message))
-    assert readers.read(dan, sink.wait(dan.address).data) == message
+    protection.assert_is(readers.read(dan, sink.wait(dan.address).data), message)
     # a later mail of another program
     gateway.ctl("key", "add", "-", input=signed_mail.signed_mail(
         dan, (signed_mail.AES256_CBC,), when=signed_mail.datetime.datetime.utcnow()))

@@ -79,11 +79,21 @@ def test_only_recipients_who_need_it_are_refused(make_gateway, old_postfix, tag)
 @pytest.mark.parametrize("sealed", [False, True])
 def test_an_international_header_needs_it_for_all(make_gateway, old_postfix, people, tag, sealed):
     gateway = make_gateway(f"[localhost]:{old_postfix.port}", *([people.bob] if sealed else []),
-                           rules="rule default { protect = require }" if sealed else CLEAR)
+                           rules="rule default { protect = require header-protection = none }" if sealed else CLEAR)
     address = people.bob.tagged(tag)
     assert international(gateway, [address], mail(address, subject=f"café {tag}")).code == 250
     dsn = old_postfix.maildir.wait(lambda text: b"delivery-status" in text and tag.encode() in text)
     assert b"Status: 5.6.7\r\n" in dsn and "plain ASCII" in words(dsn)
+
+
+def test_an_international_subject_that_is_hidden_needs_nobody(make_gateway, old_postfix, people, tag):
+    """RFC 9788: it stands inside, where no next hop looks."""
+    gateway = make_gateway(f"[localhost]:{old_postfix.port}", people.bob, rules="rule default { protect = require }")
+    address = people.bob.tagged(tag)
+    message = mail(address, subject=f"café {tag}")
+    assert gateway.submit([address], message).code == 250
+    arrived = old_postfix.maildir.wait(address)
+    protection.assert_is(readers.read(people.bob, arrived), message)
 
 
 def test_announced_but_not_needed_it_needs_nobody(make_gateway, old_postfix, tag):

@@ -1,5 +1,5 @@
 /*
- * The split of a message, its fields, what goes inside and outside, and prescan, on any bytes at all.
+ * The split of a message, its fields, header protection, sealed forms, and prescan, on any bytes at all.
  * The first byte chooses prescan's limits, so that small inputs reach them.
  */
 #include <stddef.h>
@@ -7,8 +7,10 @@
 #include <stdlib.h>
 
 #include "gateway/message/inspect.h"
-#include "gateway/message/outer.h"
+#include "gateway/message/plain_text.h"
 #include "gateway/message/prescan.h"
+#include "gateway/message/protect.h"
+#include "gateway/message/sealed_form.h"
 #include "tests/unit/message/gmime_size.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -48,41 +50,61 @@ static void check_no_bcc(struct span header)
     must(!header_find(header, "Resent-Bcc", 0, &field));
 }
 
-/* Inside: the same bytes but for whole fields. */
-static void check_inner(const struct message_parts *parts, size_t size)
+static void check_lines(struct span header)
 {
-    struct buf inner, again;
-    buf_init(&inner, size);
-    buf_init(&again, size);
-    inner_entity(parts, &inner);
-    must(!inner.failed);
-    struct message_parts found;
-    message_split(buf_span(&inner), &found);
-    check_no_bcc(found.header);
-    must(span_eq(found.separator, parts->separator) && span_eq(found.body, parts->body));
-    inner_entity(&found, &again);
-    must(span_eq(buf_span(&inner), buf_span(&again)));
-    buf_free(&inner);
-    buf_free(&again);
+    struct span at = header;
+    struct header_field field;
+    while (at.len > 0) {
+        struct span line = message_line(&at);
+        must(line.len > 2 && line.p[line.len - 2] == '\r');
+        must(!memchr(line.p, '\r', line.len - 2) && !memchr(line.p, '\0', line.len));
+    }
+    for (at = header; header_next(&at, &field);)
+        must(field.name.len > 0);
 }
 
-static void check_outer(const struct message_parts *parts, size_t size, bool smtputf8)
+/* The pieces hold every byte of the body, in its order; no Bcc stands in either header. */
+static void check_protected(const struct message_parts *parts, uint8_t choice)
 {
-    struct buf outer;
-    buf_init(&outer, size + 2);
-    if (outer_header(parts, span_of(NULL, 0), smtputf8, &outer, NULL) == STATUS_OK) {
-        struct span at = buf_span(&outer);
-        check_no_bcc(at);
-        while (at.len > 0) {
-            struct span line = message_line(&at);
-            must(line.len > 2 && line.p[line.len - 2] == '\r');
-            must(!memchr(line.p, '\r', line.len - 2) && !memchr(line.p, '\0', line.len));
-        }
-        struct header_field field;
-        for (at = buf_span(&outer); header_next(&at, &field);)
-            must(field.name.len > 0);
+    const struct protect_order order = {.parts = parts,
+                                        .smtputf8 = choice & 1,
+                                        .encrypted = choice & 2,
+                                        .policy = (choice >> 2) % 3,
+                                        .legacy_display = choice & 16};
+    struct protected protected;
+    struct error err;
+    if (protect_message(&order, &protected, &err) != STATUS_OK)
+        return;
+    struct message_parts made;
+    size_t body = 0;
+    const char *end = parts->body.p;
+    message_split(protected.pieces[0], &made);
+    check_no_bcc(made.header);
+    check_no_bcc(buf_span(&protected.outer));
+    if (order.encrypted)
+        check_lines(buf_span(&protected.outer));
+    for (size_t i = 0; i < protected.n_pieces; i++) {
+        struct span piece = protected.pieces[i];
+        if (piece.p < parts->body.p || piece.p >= parts->body.p + parts->body.len)
+            continue;
+        must(piece.p >= end);
+        end = piece.p + piece.len;
+        body += piece.len;
     }
-    buf_free(&outer);
+    /* But for the Content-Type of a part that shows what is hidden. */
+    must(order.legacy_display || body == parts->body.len);
+    protected_free(&protected);
+}
+
+static void check_forms(const struct message_parts *parts)
+{
+    struct sealed_content content;
+    struct plain_text text;
+    struct error err;
+    must(sealed_form_find(parts, &content, &err) == STATUS_OK);
+    sealed_content_free(&content);
+    if (plain_text_find(parts, &text))
+        plain_text_free(&text);
 }
 
 /* GMime's read buffer of 4096 bytes has boundary effects of its own. */
@@ -113,8 +135,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     message_split(message, &parts);
     check_split(message, &parts);
     check_fields(parts.header);
-    check_inner(&parts, size);
-    check_outer(&parts, size, data[0] & 1);
+    check_protected(&parts, data[0]);
+    check_forms(&parts);
     check_prescan(message, data[0]);
     return 0;
 }
