@@ -1,5 +1,6 @@
 """The page that tests/fault/killat.c reads: which role dies at which system call."""
 
+import itertools
 import mmap
 import struct
 
@@ -12,18 +13,20 @@ class KillPage:
         path.chmod(0o666)  # mapped by roles before and after they drop their rights
         self._file = open(path, "r+b")
         self._page = mmap.mmap(self._file.fileno(), mmap.PAGESIZE)
+        self._numbers, self._step = itertools.count(1), 0
 
     def arm(self, role, call, n, after):
         """The Nth CALL of ROLE from now on kills it, before or AFTER the call is made."""
+        self._step = next(self._numbers)
         self._page[: LAYOUT.size] = LAYOUT.pack(0, n, 0, after, role.encode(), call.encode())
-        self._page[0:4] = struct.pack("=I", 1)
+        self._page[0:4] = struct.pack("=I", self._step)
 
     def disarm(self):
         self._page[0:4] = bytes(4)
 
     @property
     def fired(self):
-        return LAYOUT.unpack(self._page[: LAYOUT.size])[2] == 1
+        return LAYOUT.unpack(self._page[: LAYOUT.size])[2] == self._step
 
     def close(self):
         self._page.close()

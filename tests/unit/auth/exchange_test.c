@@ -241,7 +241,7 @@ static void test_external(void **state)
 static void test_passwords_that_cannot_be_checked(void **state)
 {
     struct world *w = *state;
-    w->settings.password_taken_ms = w->settings.password_total_ms = 300;
+    w->settings.password_taken_ms = w->settings.password_total_ms = 2000;
     add_user(w->folder, "alice", "secret");
     start_role(w);
     assert_int_equal(plain_verdict(w, "dave", "right"), SASL_LATER); /* no worker */

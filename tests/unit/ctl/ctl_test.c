@@ -296,16 +296,22 @@ static void explain_shows_no_control_characters(void **state)
         "\"candidates\":[{\"format\":\"smime\",\"fingerprint\":\"AB\",\"algorithm\":\"RSA\",\"source\":"
         "\"local\","
         "\"usable\":false,\"reason\":\"issuer \\u001b[2J\"}],"
+        "\"treatment\":{\"header_protection\":\"baseline\",\"sign\":\"never\",\"archive\":[\"a@example.org\"]"
+        ","
+        "\"encrypt_to_self\":true},"
         "\"tls\":{\"level\":\"may\",\"why\":\"delivery tls\",\"route\":\"mx\"}}]}";
     static const char *const args[] = {"--from", "alice@example.org", "--to", "bob@example.com", NULL};
     (void)state;
     char *out, *errors;
     assert_int_equal(run(verb_named(ctl_status_verbs, "explain", NULL), answer, false, args, &out, &errors),
                      EX_OK);
-    assert_string_equal(out, "bob@example.com\n"
-                             "  rule default (protect require): hold, because: none ?found\n"
-                             "  known: smime AB (RSA, from local): issuer ?[2J\n"
-                             "  next hop mx, TLS may (delivery tls)\n");
+    assert_string_equal(
+        out, "bob@example.com\n"
+             "  rule default (protect require): hold, because: none ?found\n"
+             "  known: smime AB (RSA, from local): issuer ?[2J\n"
+             "  header protection baseline, sign never, archive a@example.org, sealed to the sender "
+             "as well\n"
+             "  next hop mx, TLS may (delivery tls)\n");
     assert_string_equal(errors, "");
     free(out);
     free(errors);

@@ -339,7 +339,7 @@ static void a_hung_gpg_ends_the_role(void **state)
     struct buf file;
     int how;
     struct keys_settings settings = settings_of(t);
-    settings.request_ms = 300;
+    settings.request_ms = 2000;
     stop(t, SIGKILL);
     fixture_read(&t->s.f, "alice.pgp", &file);
     t->pid = fork();

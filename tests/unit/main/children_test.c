@@ -267,7 +267,7 @@ static void each_role_finds_its_descriptors_and_no_others(void **state)
     start_all(w);
     /* Configuration, ports, then the control socket, or session tickets and the two listeners. */
     assert_int_equal(count(w, "fds keys 3 4 5\n"), 1);
-    assert_int_equal(count(w, "fds queue 3 4 5 6 7 8\n"), 1);
+    assert_int_equal(count(w, "fds queue 3 4 5 6 7 8 9\n"), 1);
     assert_int_equal(count(w, "fds auth 3 4 5 6\n"), 1);
     assert_int_equal(count(w, "fds passwords 3 4\n"), 1);
     assert_int_equal(count(w, "fds seal 3 4 5 6\n"), 2);
@@ -404,8 +404,8 @@ static void ranks_stop_one_after_the_other(void **state)
         {"term submission", "term seal"}, {"term submission", "term delivery"},
         {"term control", "term seal"},    {"term control", "term delivery"},
         {"term seal", "term keys"},       {"term delivery", "term auth"},
-        {"term delivery", "term keys"},   {"term keys", "term queue"},
-        {"term auth", "term queue"},      {"term auth", "term passwords"},
+        {"term delivery", "term queue"},  {"term queue", "term keys"},
+        {"term seal", "term queue"},      {"term auth", "term passwords"},
     };
     struct world *w = *state;
     start_all(w);

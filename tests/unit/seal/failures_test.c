@@ -70,7 +70,7 @@ static void r5_a_stopped_gpg_ends_the_worker_on_time(void **state)
 {
     struct world *w = *state;
     struct result r;
-    w->settings.worker.deadline_ms = 1500;
+    w->settings.worker.deadline_ms = 5000; /* also for the probe and a good message */
     world_start(w);
     talk_submit(w, to_bob, span_str(message), &r);
     assert_true(r.passed_on);
@@ -86,7 +86,7 @@ static void r5_a_gpg_that_dies_under_a_large_message(void **state)
     static const char *const does[] = {"die", "nothing-unread"};
     struct world *w = *state;
     struct result r;
-    w->settings.worker.deadline_ms = 2000;
+    w->settings.worker.deadline_ms = 5000;
     for (size_t i = 0; i < sizeof does / sizeof *does; i++) {
         world_gpg_does(w, "");
         world_start(w);

@@ -116,8 +116,8 @@ static void test_auth_cannot_be_asked(void **state)
                  {MANNER_IS_BUSY, "451 4.3.2"},
                  {MANNER_LIES, "451 4.3.0"}};
     struct submission_limits limits = test_limits();
-    limits.auth_ms = 1000;
-    limits.auth_total_ms = 2000;
+    limits.auth_ms = A_MOMENT_MS;
+    limits.auth_total_ms = 2 * A_MOMENT_MS;
     limits.rates.user_messages = limits.rates.user_recipients = true;
     struct fixture *f = start_with(limits);
     struct client *c = client_login(f);

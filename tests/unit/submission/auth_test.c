@@ -316,7 +316,7 @@ static void test_auth_that_dies_in_an_exchange_is_454(void **state)
 {
     (void)state;
     struct submission_limits limits = test_limits();
-    limits.auth_ms = limits.auth_total_ms = 300;
+    limits.auth_ms = limits.auth_total_ms = A_MOMENT_MS;
     struct fixture *f = start_with(limits);
     static const enum manner manners[] = {MANNER_DROPS, MANNER_HANGS, MANNER_IS_BUSY, MANNER_LIES};
     for (size_t i = 0; i < sizeof manners / sizeof *manners; i++) {

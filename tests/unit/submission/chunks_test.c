@@ -330,7 +330,7 @@ static void test_A18_slow_chunks(void **state)
 {
     (void)state;
     struct submission_limits limits = test_limits();
-    limits.data_ms = 300;
+    limits.data_ms = A_MOMENT_MS;
     struct fixture *f = start_with(limits);
     struct client *c = client_login(f);
     begin(c);

@@ -465,6 +465,9 @@ static inline const struct policy_settings *test_policy(void)
     return &policy;
 }
 
+/* A limit that a test waits for: what must succeed within it does so on a slow machine too. */
+#define A_MOMENT_MS 1500
+
 static inline struct submission_limits test_limits(void)
 {
     return (struct submission_limits){.message_max = 100000,

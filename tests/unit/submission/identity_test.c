@@ -158,10 +158,10 @@ static void test_a18_a_relay_client_need_not_hurry_to_log_in(void **state)
 {
     (void)state;
     struct submission_limits limits = test_limits();
-    limits.before_auth_ms = 300;
+    limits.before_auth_ms = A_MOMENT_MS;
     struct fixture *f = start_prepared(limits, SASL_ALL_MECHANISMS, with_clients);
     struct client *c = client_open(f, 0);
-    poll(NULL, 0, 500);
+    poll(NULL, 0, A_MOMENT_MS + 200);
     say(c, "NOOP", "250");
     quit(c);
     finish(f, NULL);

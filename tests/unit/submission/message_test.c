@@ -127,8 +127,8 @@ static void test_A33_seal_that_fails(void **state)
                  {MANNER_IS_BUSY, "451 4.3.2"},
                  {MANNER_LIES, "451 4.3.0"}};
     struct submission_limits limits = test_limits();
-    limits.busy_ms = 200;
-    limits.seal_ms = 400;
+    limits.busy_ms = A_MOMENT_MS;
+    limits.seal_ms = 2 * A_MOMENT_MS;
     struct fixture *f = start_with(limits);
     struct client *c = client_login(f);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -225,16 +225,21 @@ static void test_names_as_scram_carries_them(void **state)
     assert_int_equal(user_name_is_prepared("\xf0\x9f\x94\x91", &err), STATUS_INVALID);
 }
 
+/* Of the fastest of some: caches that others use too only ever make it slower. */
 static double cpu_ms(const struct users *users, const char *name)
 {
+    double least = 1e9;
     struct timespec a, b;
     const struct user *user;
     struct error err;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 5; i++) {
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
         assert_int_equal(users_check(users, name, "wrong", &user, &err), STATUS_DENIED);
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
-    return (double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) / 1e6;
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
+        double ms = (double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) / 1e6;
+        least = ms < least ? ms : least;
+    }
+    return least;
 }
 
 /* By CPU time, so that a busy machine does not matter; the hash is all but all of it. */
