@@ -61,8 +61,7 @@ static bool is_for_transport(struct span name)
     return (span_starts(name, "List-") || span_starts(name, "Resent-")) && !is_bcc(name);
 }
 
-/* Every CR is followed by LF, every LF preceded by CR, no NUL. */
-static bool has_whole_lines(struct span raw)
+bool outer_has_whole_lines(struct span raw)
 {
     for (size_t i = 0; i < raw.len; i++) {
         if (raw.p[i] == '\0')
@@ -86,7 +85,7 @@ static bool is_ascii(struct span raw)
 
 bool outer_stands_outside(const struct header_field *field)
 {
-    return is_for_transport(field->name) && has_whole_lines(field->raw);
+    return is_for_transport(field->name) && outer_has_whole_lines(field->raw);
 }
 
 enum status outer_check_charset(const struct header_field *field, bool smtputf8, struct error *err)

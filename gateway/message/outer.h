@@ -23,6 +23,9 @@ bool outer_is_blind(const struct header_field *field);
  */
 bool outer_stands_outside(const struct header_field *field);
 
+/* Every CR is followed by LF, every LF preceded by CR, no NUL: only such a field stands outside. */
+bool outer_has_whole_lines(struct span raw);
+
 /* STATUS_INVALID: FIELD holds bytes outside ASCII although the envelope is not SMTPUTF8 (RFC 6532; text for a
  * 550 5.6.7), or bytes that are no UTF-8 although it is. */
 MUST_USE enum status outer_check_charset(const struct header_field *field, bool smtputf8, struct error *err);

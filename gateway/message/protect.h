@@ -45,8 +45,9 @@ static inline struct spans protected_payload(const struct protected *p)
 }
 
 /*
- * STATUS_INVALID: a field outside holds what must not stand there (text for a 550 5.6.7; see outer_header).
- * Free with protected_free (after an error there is nothing to free). The message's memory must outlive it.
+ * STATUS_INVALID: a field outside holds what must not stand there (text for a 550 5.6.7; see
+ * outer_check_charset). Free with protected_free (after an error there is nothing to free). The message's
+ * memory must outlive it.
  */
 MUST_USE enum status protect_message(const struct protect_order *order, struct protected *protected_out,
                                      struct error *err);

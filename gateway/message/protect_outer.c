@@ -51,8 +51,8 @@ static enum status add_address(void *arg, struct span address, struct error *err
     return STATUS_OK;
 }
 
-/* The addresses alone. A From field that cannot be read strictly stays: its address must not change; all
- * others are left out then, since their names cannot be told from their addresses. */
+/* The addresses alone. A From or Sender field that cannot be read strictly stays as it is: who sent it must
+ * not change; all others are left out then, since their names cannot be told from their addresses. */
 static void shy_addresses(const struct header_field *field, struct buf *out)
 {
     size_t start = out->len;
@@ -107,12 +107,14 @@ static bool is_structural(struct span name)
     return span_starts(name, "Content-") || span_is(name, "MIME-Version");
 }
 
-/* Signed alone, nothing is hidden: all fields stand outside, as they would without a signature. */
+/* Signed alone, nothing is hidden: all fields stand outside, as they would without a signature. What is no
+ * field would end the header for some readers, and stays in the payload. */
 static bool stands(const struct protect_order *order, const struct header_field *field)
 {
     if (order->encrypted)
         return outer_stands_outside(field);
-    return !outer_is_blind(field) && !is_structural(field->name) && !span_is(field->name, "HP-Outer");
+    return field->name.len > 0 && outer_has_whole_lines(field->raw) && !outer_is_blind(field) &&
+           !is_structural(field->name) && !span_is(field->name, "HP-Outer");
 }
 
 static enum status append_fields(const struct protect_order *order, struct span header, struct buf *outer,

@@ -153,7 +153,8 @@ static bool decode(struct span text, struct sealed_content *content, struct erro
     gint state = 0;
     guint save = 0;
     const char *pad = memchr(text.p, '=', text.len);
-    if (!is_base64_text(text) || (pad && span_trim(span_of(pad, text.len - (size_t)(pad - text.p))).len > 2))
+    struct span end = pad ? span_trim(span_of(pad, text.len - (size_t)(pad - text.p))) : span_of(text.p, 0);
+    if (!is_base64_text(text) || (pad && !span_is(end, "=") && !span_is(end, "==")))
         return false;
     buf_init(&content->decoded, text.len + 4);
     uint8_t *to = buf_reserve(&content->decoded, text.len / 4 * 3 + 3);

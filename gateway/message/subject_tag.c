@@ -10,15 +10,16 @@
 static bool cut(GString *text, const char *tag)
 {
     struct text_fold fold, wanted;
-    size_t at = 0, end, kept = 0;
+    size_t from = 0, start, end, kept = 0;
     bool any = false;
     text_fold_make(text->str, &fold);
     text_fold_make(tag, &wanted);
     GString *rest = g_string_new(NULL);
-    while (text_fold_find(&fold, &wanted, &at, &end)) {
-        g_string_append_len(rest, text->str + kept, (gssize)(at - kept));
-        at = end;
-        kept = end;
+    while (text_fold_find(&fold, &wanted, &from, &start, &end)) {
+        /* A character of which only a part matched (a ligature) is taken out once. */
+        if (start > kept)
+            g_string_append_len(rest, text->str + kept, (gssize)(start - kept));
+        kept = end > kept ? end : kept;
         any = true;
     }
     g_string_append(rest, text->str + kept);

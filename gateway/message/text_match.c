@@ -86,29 +86,28 @@ void text_fold_free(struct text_fold *fold)
     *fold = (struct text_fold){0};
 }
 
-bool text_fold_find(const struct text_fold *fold, const struct text_fold *needle, size_t *at, size_t *end_out)
+bool text_fold_find(const struct text_fold *fold, const struct text_fold *needle, size_t *from,
+                    size_t *start_out, size_t *end_out)
 {
-    size_t from = 0;
-    if (needle->len == 0)
+    if (needle->len == 0 || *from >= fold->len)
         return false;
-    while (from < fold->len && fold->origin[from] < *at)
-        from++;
-    const char *found = memmem(fold->text + from, fold->len - from, needle->text, needle->len);
+    const char *found = memmem(fold->text + *from, fold->len - *from, needle->text, needle->len);
     if (!found)
         return false;
     size_t index = (size_t)(found - fold->text);
-    *at = fold->origin[index];
-    *end_out = fold->origin[index + needle->len];
+    *from = index + needle->len;
+    *start_out = fold->origin[index];
+    *end_out = fold->origin[*from];
     return true;
 }
 
 bool text_holds(const char *text, const char *needle)
 {
     struct text_fold fold, wanted;
-    size_t at = 0, end;
+    size_t from = 0, start, end;
     text_fold_make(text, &fold);
     text_fold_make(needle, &wanted);
-    bool found = text_fold_find(&fold, &wanted, &at, &end);
+    bool found = text_fold_find(&fold, &wanted, &from, &start, &end);
     text_fold_free(&fold);
     text_fold_free(&wanted);
     return found;

@@ -22,10 +22,12 @@ struct text_fold {
 void text_fold_make(const char *text, struct text_fold *fold_out);
 void text_fold_free(struct text_fold *fold);
 
-/* The first place at or behind byte *AT of the original where NEEDLE (folded) stands in FOLD: its first byte
- * in *AT, the byte behind it in *END_OUT. False: nowhere. An empty needle stands nowhere. */
-bool text_fold_find(const struct text_fold *fold, const struct text_fold *needle, size_t *at,
-                    size_t *end_out);
+/*
+ * The next place where NEEDLE (folded) stands in FOLD, from byte *FROM of FOLD on, which moves behind it: in
+ * the original, its first byte and the byte behind it. False: nowhere. An empty needle stands nowhere.
+ */
+bool text_fold_find(const struct text_fold *fold, const struct text_fold *needle, size_t *from,
+                    size_t *start_out, size_t *end_out);
 
 /* Does TEXT hold NEEDLE? */
 bool text_holds(const char *text, const char *needle);

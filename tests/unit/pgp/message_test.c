@@ -1,4 +1,5 @@
-/* pgp_message_read: for whom is what other programs encrypted? Real gpg, sq and rnp, and what only looks like it. */
+/* pgp_message_read: for whom is what other programs encrypted? Real gpg, sq and rnp, and what only looks like
+ * it. */
 #include "tests/unit/pgp/fixture.h"
 
 #include "pgp/message.h"
@@ -18,7 +19,8 @@ static void see(struct span data, bool sealed, size_t n, const char *what)
     struct error err = {0};
     enum status status = pgp_message_read(data, &message, &err);
 
-    if ((status == STATUS_OK) != sealed || (sealed && message.n_keyids != n) || (!sealed && err.text[0] == '\0'))
+    if ((status == STATUS_OK) != sealed || (sealed && message.n_keyids != n) ||
+        (!sealed && err.text[0] == '\0'))
         fail_msg("%s: %s \"%s\"", what, status_word(status), err.text);
     pgp_message_free(&message);
 }
@@ -42,7 +44,8 @@ static int set_up(void **state)
     fixture_make(f);
     fixture_run(f, "gpg --quick-gen-key a@example.org ed25519 sign never; "
                    "FPR=$(gpg -k --with-colons a@example.org | awk -F: '/^fpr/{print $10; exit}'); "
-                   "gpg --quick-add-key $FPR cv25519 encr never; gpg --quick-gen-key b@example.org rsa2048 cert,sign never; "
+                   "gpg --quick-add-key $FPR cv25519 encr never; gpg --quick-gen-key b@example.org rsa2048 "
+                   "cert,sign never; "
                    "FPR=$(gpg -k --with-colons b@example.org | awk -F: '/^fpr/{print $10; exit}'); "
                    "gpg --quick-add-key $FPR rsa2048 encr never; "
                    "gpg --armor --export a@example.org > a.asc; gpg --armor --export b@example.org > b.asc; "
@@ -77,7 +80,9 @@ static void test_a12_what_others_made_is_read(void **state)
         {"gpg -e -s -u a@example.org -r b@example.org < text > made", 1},
         {"sq encrypt --recipient-cert a.asc text > made", 1},
         {"sq encrypt --binary --recipient-cert a.asc --recipient-cert b.asc text > made", 2},
-        {"mkdir -p r; rnp --homedir r --keyfile a.asc --encrypt --armor -r a@example.org --output - text > made", 1},
+        {"mkdir -p r; rnp --homedir r --keyfile a.asc --encrypt --armor -r a@example.org --output - text > "
+         "made",
+         1},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
@@ -103,7 +108,8 @@ static void test_a12_what_is_not_sealed_for_a_key_is_none(void **state)
         "(gpg -e -r a@example.org < text; echo) > made",
         "gpg -a -e -r a@example.org < text | head -n 5 > made",
         "gpg -e -r a@example.org < text | head -c 150 > made",
-        "gpg -a -e -r a@example.org < text | sed '3s/^./x/;3s/^xx/yy/' | sed '4s/A/B/;4s/a/b/;4s/1/2/;4s/x/z/' > made",
+        "gpg -a -e -r a@example.org < text | sed '3s/^./x/;3s/^xx/yy/' | sed "
+        "'4s/A/B/;4s/a/b/;4s/1/2/;4s/x/z/' > made",
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
@@ -125,7 +131,9 @@ static void test_a12_packets_are_read_to_the_last_byte(void **state)
     see(BYTES(PKESK), false, 0, "no SEIPD");
     see(BYTES(PKESK "\xca\x03PGP" SEIPD), false, 0, "a marker");
     see(BYTES("\xca\x03PGP" PKESK SEIPD), false, 0, "a marker in front");
-    see(BYTES(PKESK "\xc9\x04" "abcd"), false, 0, "no MDC");
+    see(BYTES(PKESK "\xc9\x04"
+                    "abcd"),
+        false, 0, "no MDC");
     see(BYTES(PKESK "\xd2\x03\x01yy"), false, 0, "too short for anything");
     see(BYTES(PKESK "\xd2\x40\x02yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"), false, 0,
         "SEIPD version 2");
