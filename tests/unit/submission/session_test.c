@@ -1,6 +1,8 @@
 /* Sessions: before TLS, STARTTLS, greetings, limits, timers, the drain. */
 #include "tests/unit/submission/fixture.h"
 
+#include "base/clock.h"
+
 static void test_A4_A5_before_tls_only_four_verbs_work(void **state)
 {
     (void)state;
