@@ -29,14 +29,6 @@ enum status path_signing_home(const struct conf *conf, char out[PATH_SIZE], stru
     return STATUS_OK;
 }
 
-bool signing_needs_agent(const struct conf *conf)
-{
-    for (size_t i = 0; i < conf->n_signings; i++)
-        if (conf->signings[i].openpgp)
-            return true;
-    return false;
-}
-
 static enum status make_folder(const char *path, uid_t uid, gid_t gid, struct error *err)
 {
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
@@ -102,7 +94,8 @@ static enum status prepare_spool_key(const char *path, struct error *err)
 
 enum status state_prepare(const struct conf *conf, int *lock_fd_out, struct error *err)
 {
-    static const char *const folders[] = {FOLDER_EMPTY, FOLDER_QUEUE, FOLDER_KEYS, FOLDER_SEAL, FOLDER_AUTH};
+    static const char *const folders[] = {FOLDER_EMPTY, FOLDER_QUEUE, FOLDER_KEYS,
+                                          FOLDER_SEAL,  FOLDER_AUTH,  FOLDER_SIGNING};
     char path[PATH_SIZE];
     uid_t uid;
     gid_t gid;
@@ -113,11 +106,6 @@ enum status state_prepare(const struct conf *conf, int *lock_fd_out, struct erro
         st = lock_state(conf, lock_fd_out, err);
     for (size_t i = 0; st == STATUS_OK && i < sizeof folders / sizeof folders[0]; i++) {
         st = path_in_state(conf, folders[i], path, err);
-        if (st == STATUS_OK)
-            st = make_folder(path, uid, gid, err);
-    }
-    if (st == STATUS_OK && signing_needs_agent(conf) && !conf->seal_signing_home) {
-        st = path_in_state(conf, FOLDER_SIGNING, path, err);
         if (st == STATUS_OK)
             st = make_folder(path, uid, gid, err);
     }

@@ -12,9 +12,9 @@
 #define FOLDER_KEYS "keys"   /* keys.db, gnupg */
 #define FOLDER_SEAL "seal"   /* a GnuPG home per worker */
 #define FOLDER_AUTH "auth"   /* secret, guard.db */
-#define FOLDER_SIGNING                                                                                       \
-    "signing" /* GnuPG home with the keys to sign with, unless signing-home says another                     \
-               */
+/* GnuPG home with the keys to sign with, unless signing-home says another. Made even where nothing signs yet:
+ * a reload may add what does, and makes no folders. */
+#define FOLDER_SIGNING "signing"
 
 /* "STATE/NAME"; STATUS_INVALID when it would be too long. */
 MUST_USE enum status path_in_state(const struct conf *conf, const char *name, char out[PATH_SIZE],
@@ -22,9 +22,6 @@ MUST_USE enum status path_in_state(const struct conf *conf, const char *name, ch
 
 /* The GnuPG home with the keys to sign with. */
 MUST_USE enum status path_signing_home(const struct conf *conf, char out[PATH_SIZE], struct error *err);
-
-/* Does any signing section name an OpenPGP key, so that an agent is needed? */
-bool signing_needs_agent(const struct conf *conf);
 
 /*
  * Makes the state directory and its folders (0700, owned by the service user when run as root), the spool

@@ -33,7 +33,10 @@ static unsigned seal_processes(const struct conf *conf)
 /* Only where there are OpenPGP keys to sign with. */
 static unsigned agent_processes(const struct conf *conf)
 {
-    return signing_needs_agent(conf) ? 1 : 0;
+    for (size_t i = 0; i < conf->n_signings; i++)
+        if (conf->signings[i].openpgp)
+            return 1;
+    return 0;
 }
 
 /* Started in this order: what others call comes first. */

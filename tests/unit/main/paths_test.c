@@ -5,7 +5,8 @@
 
 #include "gateway/main/paths.h"
 
-static const char *const folders[] = {"", FOLDER_EMPTY, FOLDER_QUEUE, FOLDER_KEYS, FOLDER_SEAL, FOLDER_AUTH};
+static const char *const folders[] = {"",          FOLDER_EMPTY, FOLDER_QUEUE,  FOLDER_KEYS,
+                                      FOLDER_SEAL, FOLDER_AUTH,  FOLDER_SIGNING};
 enum { FOLDERS = sizeof folders / sizeof folders[0] };
 
 static enum status prepare(const char *dir, int *lock, struct error *err)
