@@ -11,6 +11,7 @@
 #include "base/span.h"
 #include "smime/certificate.h"
 #include "smime/file.h"
+#include "smime/pem.h"
 
 #define IDENTIFIER_SEQUENCE 0x30
 
@@ -101,30 +102,10 @@ static enum status add_der(struct smime_crl_file *to, struct span der, struct er
     return add(to, crl, err);
 }
 
-static enum status add_pem(struct smime_crl_file *to, struct span text, struct error *err)
+/* Certificates may stand beside them. */
+static enum status add_block(void *arg, const char *label, struct span der, struct error *err)
 {
-    BIO *in = BIO_new_mem_buf(text.p, (int)text.len);
-    enum status status = in ? STATUS_OK : smime_failure(err, STATUS_TEMPORARY, "CRL");
-    while (status == STATUS_OK) {
-        char *name = NULL;
-        char *header = NULL;
-        unsigned char *data = NULL;
-        long len = 0;
-        if (PEM_read_bio_ex(in, &name, &header, &data, &len, 0) == 1) {
-            /* certificates may stand beside them */
-            status = strcmp(name, PEM_STRING_X509_CRL) == 0 ? add_der(to, span_of(data, (size_t)len), err)
-                                                            : STATUS_OK;
-        } else if (ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE) {
-            break;
-        } else {
-            status = smime_failure(err, STATUS_INVALID, "damaged PEM block");
-        }
-        OPENSSL_free(name);
-        OPENSSL_free(header);
-        OPENSSL_free(data);
-    }
-    BIO_free(in);
-    return status;
+    return strcmp(label, PEM_STRING_X509_CRL) == 0 ? add_der(arg, der, err) : STATUS_OK;
 }
 
 enum status smime_crl_file_read(struct smime_crl_file *file, struct error *err)
@@ -136,7 +117,8 @@ enum status smime_crl_file_read(struct smime_crl_file *file, struct error *err)
     enum status status = smime_file_read(file->path, "CRL", &bytes, &fresh.which, err);
     if (status == STATUS_OK) {
         bool der = bytes.len > 0 && bytes.data[0] == IDENTIFIER_SEQUENCE;
-        status = der ? add_der(&fresh, buf_span(&bytes), err) : add_pem(&fresh, buf_span(&bytes), err);
+        status = der ? add_der(&fresh, buf_span(&bytes), err)
+                     : smime_pem_each(buf_span(&bytes), add_block, &fresh, err);
         if (status == STATUS_OK && fresh.n == 0) {
             status = error_set(err, STATUS_INVALID, "no CRL in it (PEM or DER is wanted)");
         }

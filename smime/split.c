@@ -6,6 +6,7 @@
 #include <openssl/pem.h>
 
 #include "smime/certificate.h"
+#include "smime/pem.h"
 #include "smime/smime.h"
 
 #define PEM_BEGIN "-----BEGIN "
@@ -90,10 +91,11 @@ static const struct block_type block_types[] = {
 };
 
 /* Blocks of other kinds (revocation lists, parameters) may stand in a bundle and are passed over. */
-static enum status add_block(const struct splitter *s, const char *name, struct span der, struct error *err)
+static enum status add_block(void *arg, const char *label, struct span der, struct error *err)
 {
+    const struct splitter *s = arg;
     for (size_t i = 0; i < sizeof block_types / sizeof block_types[0]; i++) {
-        if (strcmp(name, block_types[i].name) == 0) {
+        if (strcmp(label, block_types[i].name) == 0) {
             return block_types[i].add(s, der, err);
         }
     }
@@ -114,30 +116,6 @@ static bool holds_private_key(struct span file)
         at += strlen(PEM_BEGIN);
     }
     return false;
-}
-
-static enum status split_pem(const struct splitter *s, struct span file, struct error *err)
-{
-    BIO *in = BIO_new_mem_buf(file.p, (int)file.len);
-    enum status status = in ? STATUS_OK : smime_failure(err, STATUS_TEMPORARY, "certificates");
-    while (status == STATUS_OK) {
-        char *name = NULL;
-        char *header = NULL;
-        unsigned char *data = NULL;
-        long len = 0;
-        if (PEM_read_bio_ex(in, &name, &header, &data, &len, 0) == 1) {
-            status = add_block(s, name, span_of(data, (size_t)len), err);
-        } else if (ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE) {
-            break;
-        } else {
-            status = smime_failure(err, STATUS_INVALID, "certificates: damaged PEM block");
-        }
-        OPENSSL_free(name);
-        OPENSSL_free(header);
-        OPENSSL_free(data);
-    }
-    BIO_free(in);
-    return status;
 }
 
 /* One SEQUENCE that is the whole file, so that text inside a certificate is never taken for PEM. */
@@ -173,7 +151,7 @@ enum status smime_certificates_split(struct span file, size_t max, struct smime_
                                      struct error *err)
 {
     *list_out = (struct smime_certificates){0};
-    const struct splitter s = {.list = list_out, .max = max};
+    struct splitter s = {.list = list_out, .max = max};
     if (file.len > SMIME_FILE_MAX) {
         return error_set(err, STATUS_LIMIT, "certificates: file of %zu bytes, the limit is %u", file.len,
                          SMIME_FILE_MAX);
@@ -189,7 +167,7 @@ enum status smime_certificates_split(struct span file, size_t max, struct smime_
         status = error_set(err, STATUS_INVALID,
                            "certificates: the file holds a private key, give the certificates alone");
     } else {
-        status = split_pem(&s, file, err);
+        status = smime_pem_each(file, add_block, &s, err);
     }
     if (status == STATUS_OK && list_out->n == 0) {
         status = error_set(err, STATUS_INVALID, "certificates: none found (PEM, DER or PKCS#7 is wanted)");

@@ -4,37 +4,6 @@
 #include <openssl/pem.h>
 #include <openssl/pkcs7.h>
 
-static int make(void **state)
-{
-    struct store *s = calloc(1, sizeof *s);
-
-    assert_non_null(s);
-    store_make(s);
-    *state = s;
-    return 0;
-}
-
-static int drop(void **state)
-{
-    struct store *s = *state;
-
-    fixture_free(&s->f);
-    free(s);
-    return 0;
-}
-
-static int set_up(void **state)
-{
-    store_open(*state);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    store_clear(*state);
-    return 0;
-}
-
 static size_t count_all(struct store *s)
 {
     certificate_list_free(&s->list);
@@ -350,7 +319,7 @@ static void a_failed_inspection_adds_nothing(void **state)
     buf_free(&file);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, store_set_up, store_tear_down)
 
 int main(void)
 {
@@ -371,5 +340,5 @@ int main(void)
         TEST(a_failed_inspection_adds_nothing),
     };
 
-    return cmocka_run_group_tests(tests, make, drop);
+    return cmocka_run_group_tests(tests, store_group_make, store_group_drop);
 }

@@ -4,37 +4,6 @@
 
 #include "keystore/record.h"
 
-static int make(void **state)
-{
-    struct store *s = calloc(1, sizeof *s);
-
-    assert_non_null(s);
-    store_make(s);
-    *state = s;
-    return 0;
-}
-
-static int drop(void **state)
-{
-    struct store *s = *state;
-
-    fixture_free(&s->f);
-    free(s);
-    return 0;
-}
-
-static int set_up(void **state)
-{
-    store_open(*state);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    store_clear(*state);
-    return 0;
-}
-
 /* Adds one certificate for a SAN, to DOMAIN when not NULL, AGE seconds ago; its fingerprint. */
 static const char *add(struct store *s, const char *san, int days, const char *domain, int age,
                        char fingerprint[CERTIFICATE_FINGERPRINT_SIZE])
@@ -468,7 +437,7 @@ static void a_database_of_version_1_is_upgraded(void **state)
     forged_free(&made);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, store_set_up, store_tear_down)
 
 int main(void)
 {
@@ -493,5 +462,5 @@ int main(void)
         TEST(a_database_of_version_1_is_upgraded),
     };
 
-    return cmocka_run_group_tests(tests, make, drop);
+    return cmocka_run_group_tests(tests, store_group_make, store_group_drop);
 }

@@ -3,37 +3,6 @@
 
 #include <sys/stat.h>
 
-static int make(void **state)
-{
-    struct store *s = calloc(1, sizeof *s);
-
-    assert_non_null(s);
-    store_make(s);
-    *state = s;
-    return 0;
-}
-
-static int drop(void **state)
-{
-    struct store *s = *state;
-
-    fixture_free(&s->f);
-    free(s);
-    return 0;
-}
-
-static int set_up(void **state)
-{
-    store_open(*state);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    store_clear(*state);
-    return 0;
-}
-
 static void add_san(struct store *s, const char *san, int days)
 {
     struct forged made = store_forge(san, days, NULL);
@@ -384,7 +353,7 @@ static void missing_parts_do_not_open(void **state)
     assert_non_null(strstr(s->err.text, "/nonexistent/roots.pem"));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, store_set_up, store_tear_down)
 
 int main(void)
 {
@@ -414,5 +383,5 @@ int main(void)
         TEST(missing_parts_do_not_open),
     };
 
-    return cmocka_run_group_tests(tests, make, drop);
+    return cmocka_run_group_tests(tests, store_group_make, store_group_drop);
 }

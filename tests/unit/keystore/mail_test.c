@@ -7,37 +7,6 @@
 /* SEQUENCE OF SMIMECapability (RFC 4262 §2): aes256-GCM alone. */
 #define GCM_EXTENSION "DER:300d300b060960864801650304012e"
 
-static int make(void **state)
-{
-    struct store *s = calloc(1, sizeof *s);
-
-    assert_non_null(s);
-    store_make(s);
-    *state = s;
-    return 0;
-}
-
-static int drop(void **state)
-{
-    struct store *s = *state;
-
-    fixture_free(&s->f);
-    free(s);
-    return 0;
-}
-
-static int set_up(void **state)
-{
-    store_open(*state);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    store_clear(*state);
-    return 0;
-}
-
 /* ---- forging ---- */
 
 /* CIPHER: the one it is told to read. AT: when it was signed; 0: now. OTHER (may be NULL) comes with it. */
@@ -201,7 +170,7 @@ static void authorities_that_came_along_are_kept(void **state)
     forged_free(&root);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, store_set_up, store_tear_down)
 
 int main(void)
 {
@@ -213,5 +182,5 @@ int main(void)
         TEST(authorities_that_came_along_are_kept),
     };
 
-    return cmocka_run_group_tests(tests, make, drop);
+    return cmocka_run_group_tests(tests, store_group_make, store_group_drop);
 }

@@ -179,4 +179,37 @@ static inline void store_trust(struct store *s, const struct forged *root)
     store_open(s);
 }
 
+/* ---- fixtures: a keystore's keys for the whole group, an empty keystore for each test ---- */
+
+static inline int store_group_make(void **state)
+{
+    struct store *s = calloc(1, sizeof *s);
+
+    assert_non_null(s);
+    store_make(s);
+    *state = s;
+    return 0;
+}
+
+static inline int store_group_drop(void **state)
+{
+    struct store *s = *state;
+
+    fixture_free(&s->f);
+    free(s);
+    return 0;
+}
+
+static inline int store_set_up(void **state)
+{
+    store_open(*state);
+    return 0;
+}
+
+static inline int store_tear_down(void **state)
+{
+    store_clear(*state);
+    return 0;
+}
+
 #endif
