@@ -9,6 +9,8 @@
 #include "pgp/engine.h"
 #include "pgp/stream.h"
 
+#define OVER_BINARY 0x00 /* signature type: a binary document (RFC 4880 §5.2.1) */
+
 static const char failed[] = "OpenPGP signing failed";
 
 /* ---- the key ---- */
@@ -139,7 +141,7 @@ static enum status check_result(struct pgp_engine *engine, const char *fingerpri
     gpgme_sign_result_t result = gpgme_op_sign_result(engine->ctx);
     gpgme_new_signature_t made = result ? result->signatures : NULL;
 
-    if (!made || made->next || result->invalid_signers || !made->fpr ||
+    if (!made || made->next || result->invalid_signers || !made->fpr || made->sig_class != OVER_BINARY ||
         !has_fingerprint(engine->signer, made->fpr))
         return error_set(err, STATUS_TEMPORARY, "%s: GnuPG does not say that the key %s signed", failed,
                          fingerprint);

@@ -16,18 +16,19 @@ struct pgp_signer {
 };
 
 /*
- * A detached armored signature of TEXT (in CRLF lines, as RFC 3156 §5 wants it), in CRLF lines, appended to
+ * A detached armored signature of TEXT (in CRLF lines, as RFC 3156 §5 wants it), in CRLF lines, in
  * ARMORED_OUT; MICALG_OUT is the parameter for multipart/signed ("pgp-sha512"). Proven: exactly one signature
- * packet over a document, by that key, with SHA-256 or better, which GnuPG verifies against TEXT.
- * STATUS_NOT_FOUND: no such secret key; STATUS_DENIED: wrong passphrase, expired or revoked key;
- * STATUS_TEMPORARY: agent or GnuPG failed. Any failure leaves ARMORED_OUT reset.
+ * over a binary document, by a key or subkey of that certificate, with SHA-256 or better by GnuPG's word,
+ * which GnuPG verifies against TEXT. STATUS_NOT_FOUND: no such secret key; STATUS_DENIED: wrong passphrase,
+ * expired or revoked key; STATUS_TEMPORARY: agent or GnuPG failed. ARMORED_OUT is empty before; any failure
+ * leaves it reset.
  */
 MUST_USE enum status pgp_sign(struct pgp_engine *engine, const struct pgp_signer *signer, struct spans text,
                               struct buf *armored_out, char micalg_out[PGP_MICALG_SIZE], struct error *err);
 
 /*
- * As pgp_encrypt, with a signature inside (RFC 3156 §6.2: combined). GnuPG's status must say that exactly
- * SIGNER signed. ENGINE is a signing engine.
+ * As pgp_encrypt, with a signature inside (RFC 3156 §6.2: combined). GnuPG's status must say that a key
+ * of SIGNER's certificate signed, and nobody else. ENGINE is a signing engine.
  */
 MUST_USE enum status pgp_sign_encrypt(struct pgp_engine *engine, const struct pgp_signer *signer,
                                       const struct pgp_recipient *recipients, size_t n_recipients,
