@@ -2,6 +2,7 @@
 
 import email
 import os
+import pathlib
 import re
 import signal
 import types
@@ -9,7 +10,7 @@ import types
 import protection
 import readers
 from conftest import run_gateway
-from gateway import SERVICE_USER, USER, Gateway, mail, queue_id
+from gateway import SERVICE_USER, USER, Gateway, mail, queue_id, service_user
 from tools import AS_ROOT, run, wait_until
 
 import pytest
@@ -182,6 +183,27 @@ def test_without_a_key_for_the_sender(signing, sink, cast, tag):
     protection.assert_is(entity, message)
     assert not signers and not [line for line in trail if line["event"] == "signed"]
     assert not sink.find(refused)
+
+
+# ---- the agent ----
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="only root can look into the processes of another user")
+def test_rights_of_the_agent(signing):
+    agent, = signing.pids("agent")
+    said = dict(re.findall(r"(\w+):[ \t]*(.*)", pathlib.Path(f"/proc/{agent}/status").read_text(encoding="ascii")))
+    assert set(said["Uid"].split()) == {str(service_user().pw_uid)}
+    assert said["NoNewPrivs"] == "1" and int(said["CapEff"], 16) == int(said["CapPrm"], 16) == 0
+    assert os.readlink(f"/proc/{agent}/cwd") == str(signing.state_dir / "empty")
+    limits = pathlib.Path(f"/proc/{agent}/limits").read_text(encoding="ascii")
+    assert re.search(r"Max core file size +0 +0 ", limits)
+    held = [os.readlink(f"/proc/{agent}/fd/{n}") for n in os.listdir(f"/proc/{agent}/fd") if int(n) > 2]
+    files = [what for what in held if what.startswith("/") and not what.startswith(("/dev/", "/proc/"))]
+    assert not files, f"it holds no database and no message: {held}"
+    agents_own = [what for what in held if what.startswith("socket:")]
+    with open("/proc/net/tcp", encoding="ascii") as tcp:
+        network = {f"socket:[{line.split()[9]}]" for line in tcp.readlines()[1:]}
+    assert agents_own and not network & set(agents_own)
 
 
 # ---- what can fail ----
