@@ -15,6 +15,14 @@ static bool ends_line(struct span s)
     return s.len >= 2 && s.p[s.len - 2] == '\r' && s.p[s.len - 1] == '\n';
 }
 
+/* FIELD as it is; the last line of a header may lack its end. */
+static void append_raw(const struct header_field *field, struct buf *out)
+{
+    buf_append_span(out, field->raw);
+    if (!ends_line(field->raw))
+        buf_append_str(out, "\r\n");
+}
+
 static bool is_one_of(struct span name, const char *const *names, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -65,7 +73,7 @@ static void shy_addresses(const struct header_field *field, struct buf *out)
         return;
     out->len = start;
     if (span_is(field->name, "From") || span_is(field->name, "Sender"))
-        buf_append_span(out, field->raw);
+        append_raw(field, out);
 }
 
 /* RFC 9788 §3.2.2: the time, but not the sender's zone. */
@@ -96,9 +104,7 @@ static void append_field(const struct protect_order *order, const struct header_
     } else if (shy && (span_is(field->name, "Date") || span_is(field->name, "Resent-Date"))) {
         shy_date(field, out);
     } else {
-        buf_append_span(out, field->raw);
-        if (!ends_line(field->raw))
-            buf_append_str(out, "\r\n");
+        append_raw(field, out);
     }
 }
 
