@@ -78,8 +78,11 @@ def give_key(gateway, key):
         input=key.read_bytes(), cwd="/", **who)
 
 
-def wait_home(gateway):
-    """Until the agent listens: a key that is imported goes to it."""
+def wait_home(gateway, after=0):
+    """Until the agent listens, to which an imported key goes, and every worker that started behind position AFTER of the log
+    has asked for its keys: the first gpg of all makes the trust database, and another that comes then finds it damaged."""
+    workers = gateway.settings["seal"]["workers"]
+    wait_until(lambda: gateway.log[after:].count("role=seal level=info event=ready") >= workers, gateway.tail)
     wait_until(lambda: (gateway.state_dir / "signing" / "S.gpg-agent").exists(), gateway.tail)
 
 
@@ -240,8 +243,9 @@ def test_a_reload_that_adds_the_first_key_signs(make_gateway, sink, cast, tag):
     assert gateway.submit([address], mail(address)).code == 550
     gateway.extra = signing_section(gateway, USER, cast.alice)
     gateway.write_conf()
+    before = len(gateway.log)
     gateway.reload()
-    wait_home(gateway)
+    wait_home(gateway, before)
     give_key(gateway, cast.alice.secret)
     wait_until(lambda: gateway.submit([address], mail(address)).code == 250, gateway.tail)
     assert decrypted_by_gpg(cast.pat, sink.wait(address).data)[1] == [cast.alice.fingerprint.encode()]
