@@ -87,6 +87,8 @@ static enum status decode_any_lines(struct span *rest, const char *tail, struct 
         if (equals(line, tail)) {
             if (!pgp_base64_end(&decoder))
                 return damaged(err, "the base64 ends inside a group");
+            if (binary_out->len == start)
+                return damaged(err, "nothing in it");
             if (!crc_line.p)
                 return STATUS_OK;
             return check_crc(crc_line, span_of(binary_out->data + start, binary_out->len - start), err);

@@ -126,6 +126,10 @@ static void test_a12_packets_are_read_to_the_last_byte(void **state)
     for (size_t len = 0; len < sizeof whole - 1; len++)
         see(span_of(whole, len), false, 0, "cut");
     see(BYTES(PKESK SEIPD "z"), false, 0, "a byte more");
+    see(BYTES("-----BEGIN PGP MESSAGE-----\n\n-----END PGP MESSAGE-----\n"), false, 0,
+        "armor around nothing");
+    see(BYTES("-----BEGIN PGP MESSAGE-----\n\n=twTO\n-----END PGP MESSAGE-----\n"), false, 0,
+        "armor around the CRC of nothing");
     see(BYTES(PKESK PKESK SEIPD), true, 2, "twice the same key");
     see(BYTES(SEIPD), false, 0, "no PKESK");
     see(BYTES(PKESK), false, 0, "no SEIPD");
