@@ -70,14 +70,23 @@ enum status pgp_engine_open(const struct pgp_engine_settings *settings, struct p
         free(engine);
         return status;
     }
+    /* A home with keys to sign with has an agent; what stays is for sealing alone. */
+    if (!settings->signing)
+        engine->server = pgp_server_new(settings->gpg_path, settings->home);
     *engine_out = engine;
     return STATUS_OK;
+}
+
+void pgp_engine_doubt(struct pgp_engine *engine)
+{
+    pgp_server_reset(engine->server);
 }
 
 void pgp_engine_close(struct pgp_engine *engine)
 {
     if (!engine)
         return;
+    pgp_server_free(engine->server);
     gpgme_key_unref(engine->signer);
     gpgme_release(engine->ctx);
     free(engine);

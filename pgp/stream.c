@@ -38,7 +38,7 @@ void pgp_input_close(struct pgp_input *input)
     input->data = NULL;
 }
 
-static void write_chunk(struct pgp_output *output, struct span chunk)
+static enum status write_chunk(const struct sink *sink, struct span chunk, struct error *err)
 {
     char lines[2 * CHUNK];
     size_t len = 0;
@@ -48,20 +48,28 @@ static void write_chunk(struct pgp_output *output, struct span chunk)
             lines[len++] = '\r';
         lines[len++] = chunk.p[i];
     }
-    output->status = sink_write(output->sink, span_of(lines, len), &output->err);
+    return sink_write(sink, span_of(lines, len), err);
+}
+
+enum status pgp_write_crlf(const struct sink *sink, struct span bytes, struct error *err)
+{
+    enum status status = STATUS_OK;
+
+    while (bytes.len > 0 && status == STATUS_OK) {
+        size_t part = bytes.len < CHUNK ? bytes.len : CHUNK;
+
+        status = write_chunk(sink, span_of(bytes.p, part), err);
+        bytes = span_of(bytes.p + part, bytes.len - part);
+    }
+    return status;
 }
 
 static ssize_t write_crlf(void *handle, const void *bytes, size_t size)
 {
     struct pgp_output *output = handle;
-    struct span rest = span_of(bytes, size);
 
-    while (rest.len > 0 && output->status == STATUS_OK) {
-        size_t part = rest.len < CHUNK ? rest.len : CHUNK;
-
-        write_chunk(output, span_of(rest.p, part));
-        rest = span_of(rest.p + part, rest.len - part);
-    }
+    if (output->status == STATUS_OK)
+        output->status = pgp_write_crlf(output->sink, span_of(bytes, size), &output->err);
     if (output->status == STATUS_OK)
         return (ssize_t)size;
     errno = EFBIG;

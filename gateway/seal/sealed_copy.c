@@ -56,7 +56,9 @@ static enum status pgp_body(const struct seal *seal, const struct sealed_order *
     enum status st = paths && recipients ? STATUS_OK : no_memory(order->n, err);
     for (size_t i = 0; i < order->n && st == STATUS_OK; i++) {
         st = seal_certfile(&seal->certfiles, buf_span(&order->certificates[i]->bytes), paths[i], err);
-        recipients[i].certificate_path = paths[i];
+        /* The path is the certificate's digest. */
+        recipients[i] = (struct pgp_recipient){.certificate_path = paths[i],
+                                               .fingerprint = order->certificates[i]->fingerprint};
     }
     if (st == STATUS_OK)
         st = encrypt_pgp(seal, order, recipients, sink, cipher, err);
@@ -159,6 +161,8 @@ enum status sealed_copy(const struct seal *seal, const struct sealed_order *orde
     made.place.len = bodies->len - made.place.at;
     if (st == STATUS_OK)
         st = prove(bodies, made.place, order, err);
+    if (st != STATUS_OK && order->format == CERTIFICATE_OPENPGP)
+        pgp_engine_doubt(seal->engine);
     if (st == STATUS_OK)
         *made_out = made;
     return st;

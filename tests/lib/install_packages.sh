@@ -3,7 +3,7 @@
 # Usage: install_packages.sh build|test|demo …
 set -eu
 
-build='gcc make pkg-config libgpgme-dev libgmime-3.0-dev libevent-dev libconfuse-dev libgsasl-dev
+build='gcc make pkg-config libgpgme-dev libassuan-dev libgmime-3.0-dev libevent-dev libconfuse-dev libgsasl-dev
        libldap-dev libsqlite3-dev libssl-dev libunbound-dev libjansson-dev libsystemd-dev libcrypt-dev libidn2-dev
        libp11-dev libp11-kit-dev
        gnupg dns-root-data'
