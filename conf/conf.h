@@ -106,6 +106,7 @@ struct conf {
 
     char *auth_users, *auth_dovecot; /* one of these or ldap_url is set, the others are NULL */
     int64_t auth_workers;
+    int64_t auth_remember_ms;
     struct conf_strings auth_mechanisms; /* "scram-sha-256-plus", …; n 0: all that the backend can do */
     struct conf_strings auth_domains;    /* a user name without "@" owns NAME@ each of these */
     struct conf_rate auth_rate, auth_recipients_rate; /* per user */

@@ -53,6 +53,7 @@ static const struct conf_key schema[] = {
 
     {"auth", "users", CONF_PATH, TOP(auth_users)},
     {"auth", "dovecot", CONF_PATH, TOP(auth_dovecot)},
+    {"auth", "remember", CONF_DURATION, TOP(auth_remember_ms), 0, SECONDS(3600), "10min"},
     {"auth", "workers", CONF_COUNT, TOP(auth_workers), 1, 64, "2"},
     {"auth", "mechanisms", CONF_WORDS, TOP(auth_mechanisms), .words = mechanisms},
     {"auth", "domains", CONF_STRINGS, TOP(auth_domains)},
