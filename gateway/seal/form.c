@@ -37,7 +37,7 @@ static enum status strip_tag(const struct making *m, struct error *err)
     form->parts = m->source->job->parts;
     if (!rule->treatment.strip_subject_tag || form->action == ACTION_PASS)
         return STATUS_OK;
-    buf_init(&form->header, 2 * form->parts.header.len + EXTRA_MAX);
+    buf_init(&form->header, SUBJECT_STRIP_GROWTH * form->parts.header.len + EXTRA_MAX);
     enum status st =
         subject_strip_tags(form->parts.header, rule->subjects, rule->n_subjects, &form->header, err);
     form->parts.header = buf_span(&form->header);

@@ -61,7 +61,8 @@ static void decodes_as_readers_do(void **state)
 static void long_fields_are_decoded_in_linear_time(void **state)
 {
     (void)state;
-    static const char *const pieces[] = {"=?utf-8?q?a?= ", "=?", "=?utf-8?b?", "?=", "=?utf-8?q?", "\xe2\x82"};
+    static const char *const pieces[] = {
+        "=?utf-8?q?a?= ", "=?", "=?utf-8?b?", "?=", "=?utf-8?q?", "\xe2\x82"};
     for (size_t i = 0; i < N_OF(pieces); i++) {
         struct buf b;
         buf_init(&b, 200000);

@@ -15,7 +15,10 @@
 
 #define N_OF(rows) (sizeof(rows) / sizeof *(rows))
 /* A string literal whose bytes may be NUL. */
-#define SPAN(literal) {literal, sizeof(literal) - 1}
+#define SPAN(literal)                                                                                        \
+    {                                                                                                        \
+        literal, sizeof(literal) - 1                                                                         \
+    }
 
 /* ROW is printed with what is wrong. */
 static inline void assert_span_is(struct span found, const char *expected, const char *row)

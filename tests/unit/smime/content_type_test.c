@@ -8,7 +8,10 @@
 
 #include "smime/content_type.h"
 
-#define SPAN(literal) {literal, sizeof(literal) - 1}
+#define SPAN(literal)                                                                                        \
+    {                                                                                                        \
+        literal, sizeof(literal) - 1                                                                         \
+    }
 
 static void the_type_is_taken_off_the_front(void **state)
 {
