@@ -14,7 +14,8 @@ static void find(struct span message, enum protect_policy policy, struct message
     struct header_field field;
     bool found;
     message_split(message, parts);
-    const struct protect_order order = {.parts = parts, .encrypted = true, .policy = policy, .legacy_display = true};
+    const struct protect_order order = {
+        .parts = parts, .encrypted = true, .policy = policy, .legacy_display = true};
     assert_true(content_type_find(parts->header, &field, &type, &found));
     legacy_display_find(&order, found ? &type : NULL, display);
 }
@@ -42,22 +43,25 @@ static void text_is_shown_in_front(void **state)
          "Content-Transfer-Encoding: quoted-printable\r\n\r\n",
          "Subject: =C3=BC\r\n\r\n", "", true},
         /* base64: whole groups of three bytes */
-        {"Subject: x\r\nContent-Transfer-Encoding: base64\r\n\r\nQQ==", "U3ViamVjdDogICB4DQoN\r\nCg==\r\n", NULL, true},
+        {"Subject: x\r\nContent-Transfer-Encoding: base64\r\n\r\nQQ==", "U3ViamVjdDogIHgNCg0K\r\n", "", true},
         {"Subject: xyz\r\nContent-Transfer-Encoding: base64\r\n\r\nQQ==", NULL, "", true},
         {"Subject: xy\r\nContent-Transfer-Encoding: base64\r\n\r\nQQ==", NULL, "", true},
-        {"Subject: x\r\nContent-Transfer-Encoding: base64\r\n\r\nQQ==", NULL, "", true},
         /* multipart */
-        {"Subject: x\r\n" MIXED "\r\n--b\r\n" PLAIN "\r\nbody\r\n--b--\r\n", SHOWN, "--b\r\n" PLAIN "\r\n", false},
-        {"Subject: x\r\n" MIXED "\r\npreamble\r\n --b\r\n" PLAIN "\r\n--bb\r\n--b \r\n" PLAIN "\r\nbody\r\n--b--\r\n", SHOWN,
-         "preamble\r\n --b\r\n" PLAIN "\r\n--bb\r\n--b \r\n" PLAIN "\r\n", false},
-        {"Subject: x\r\nContent-Type: multipart/alternative; boundary=\"=_'()+,./:?\"\r\n\r\n--=_'()+,./:?\r\n" PLAIN
+        {"Subject: x\r\n" MIXED "\r\n--b\r\n" PLAIN "\r\nbody\r\n--b--\r\n", SHOWN, "--b\r\n" PLAIN "\r\n",
+         false},
+        {"Subject: x\r\n" MIXED "\r\npreamble\r\n --b\r\n" PLAIN "\r\n--bb\r\n--b \r\n" PLAIN
+         "\r\nbody\r\n--b--\r\n",
+         SHOWN, "preamble\r\n --b\r\n" PLAIN "\r\n--bb\r\n--b \r\n" PLAIN "\r\n", false},
+        {"Subject: x\r\nContent-Type: multipart/alternative; "
+         "boundary=\"=_'()+,./:?\"\r\n\r\n--=_'()+,./:?\r\n" PLAIN
          "\r\nbody\r\n--=_'()+,./:?\r\nContent-Type: text/html\r\n\r\n<p>\r\n--=_'()+,./:?--\r\n",
          SHOWN, "--=_'()+,./:?\r\n" PLAIN "\r\n", false},
-        {"Subject: x\r\n" MIXED "\r\n--b\r\nContent-Type: multipart/related; boundary=b2\r\n\r\n--b2\r\n" PLAIN
+        {"Subject: x\r\n" MIXED
+         "\r\n--b\r\nContent-Type: multipart/related; boundary=b2\r\n\r\n--b2\r\n" PLAIN
          "\r\nbody\r\n--b2--\r\n--b--\r\n",
          SHOWN, "--b\r\nContent-Type: multipart/related; boundary=b2\r\n\r\n--b2\r\n" PLAIN "\r\n", false},
-        {"Subject: x\r\n" MIXED "\r\n--b\r\n" PLAIN "Content-Disposition: inline\r\n\r\nbody\r\n--b--\r\n", SHOWN,
-         "--b\r\n" PLAIN "Content-Disposition: inline\r\n\r\n", false},
+        {"Subject: x\r\n" MIXED "\r\n--b\r\n" PLAIN "Content-Disposition: inline\r\n\r\nbody\r\n--b--\r\n",
+         SHOWN, "--b\r\n" PLAIN "Content-Disposition: inline\r\n\r\n", false},
     };
     for (size_t i = 0; i < N_OF(rows); i++) {
         struct message_parts parts;
@@ -66,6 +70,8 @@ static void text_is_shown_in_front(void **state)
         assert_says(display.n > 0, true, rows[i].message);
         if (rows[i].text)
             assert_span_is(buf_span(&display.text), rows[i].text, rows[i].message);
+        else
+            assert_null(memchr(display.text.data, '=', display.text.len));
         assert_says(display.at_root, rows[i].at_root, rows[i].message);
         if (rows[i].before)
             assert_span_is(span_of(parts.body.p, (size_t)(display.body.p - parts.body.p)), rows[i].before,
@@ -87,17 +93,22 @@ static void nothing_is_shown_where_it_has_no_place(void **state)
         "Subject: x\r\nContent-Type: text/html\r\n\r\n<p>",
         "Subject: x\r\nContent-Type: application/octet-stream\r\n\r\n",
         "Subject: x\r\nContent-Type: message/rfc822\r\n\r\n",
-        "Subject: x\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n" PLAIN "\r\nbody\r\n--b--\r\n",
-        "Subject: x\r\nContent-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n" PLAIN "\r\nbody\r\n--b--\r\n",
+        "Subject: x\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n" PLAIN
+        "\r\nbody\r\n--b--\r\n",
+        "Subject: x\r\nContent-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n" PLAIN
+        "\r\nbody\r\n--b--\r\n",
         "Subject: x\r\nContent-Type: multipart/x; boundary=b\r\n\r\n--b\r\n" PLAIN "\r\nbody\r\n--b--\r\n",
-        "Subject: x\r\n" MIXED "\r\n--b\r\nContent-Type: text/html\r\n\r\nbody\r\n--b\r\n" PLAIN "\r\nbody\r\n--b--\r\n",
+        "Subject: x\r\n" MIXED "\r\n--b\r\nContent-Type: text/html\r\n\r\nbody\r\n--b\r\n" PLAIN
+        "\r\nbody\r\n--b--\r\n",
         "Subject: x\r\n" MIXED "\r\n--b\r\nContent-Type: multipart/signed; boundary=c\r\n\r\n--c\r\n" PLAIN
         "\r\nbody\r\n--c--\r\n--b--\r\n",
         /* an attachment */
         "Subject: x\r\nContent-Disposition: attachment\r\n\r\nbody",
         "Subject: x\r\nContent-Type: text/plain; name=log.txt\r\n\r\nbody",
-        "Subject: x\r\n" MIXED "\r\n--b\r\n" PLAIN "Content-Disposition: attachment; filename=log.txt\r\n\r\nbody\r\n--b--\r\n",
-        "Subject: x\r\n" MIXED "\r\n--b\r\nContent-Disposition: inline; filename=log.txt\r\n" PLAIN "\r\nbody\r\n--b--\r\n",
+        "Subject: x\r\n" MIXED "\r\n--b\r\n" PLAIN
+        "Content-Disposition: attachment; filename=log.txt\r\n\r\nbody\r\n--b--\r\n",
+        "Subject: x\r\n" MIXED "\r\n--b\r\nContent-Disposition: inline; filename=log.txt\r\n" PLAIN
+        "\r\nbody\r\n--b--\r\n",
         "Subject: x\r\n" MIXED "\r\n--b\r\nContent-Type: text/plain; name=log.txt\r\n\r\nbody\r\n--b--\r\n",
         /* charsets and encodings that have no place for it */
         "Subject: =?utf-8?q?=C3=BC?=\r\n\r\nbody",
@@ -105,9 +116,12 @@ static void nothing_is_shown_where_it_has_no_place(void **state)
         "Subject: =?utf-8?q?=C3=BC?=\r\nContent-Type: text/plain; charset=iso-8859-1\r\n"
         "Content-Transfer-Encoding: 8bit\r\n\r\n",
         "Subject: x\r\nContent-Type: text/plain; charset=utf-16\r\nContent-Transfer-Encoding: base64\r\n\r\n",
-        "Subject: x\r\nContent-Type: text/plain; charset=utf16le\r\nContent-Transfer-Encoding: base64\r\n\r\n",
-        "Subject: x\r\nContent-Type: text/plain; charset=iso-10646-ucs-2\r\nContent-Transfer-Encoding: base64\r\n\r\n",
-        "Subject: x\r\nContent-Type: text/plain; charset=ebcdic-us\r\nContent-Transfer-Encoding: base64\r\n\r\n",
+        "Subject: x\r\nContent-Type: text/plain; charset=utf16le\r\nContent-Transfer-Encoding: "
+        "base64\r\n\r\n",
+        "Subject: x\r\nContent-Type: text/plain; charset=iso-10646-ucs-2\r\nContent-Transfer-Encoding: "
+        "base64\r\n\r\n",
+        "Subject: x\r\nContent-Type: text/plain; charset=ebcdic-us\r\nContent-Transfer-Encoding: "
+        "base64\r\n\r\n",
         "Subject: x\r\nContent-Type: text/plain; charset=utf-7\r\n\r\n",
         "Subject: x\r\nContent-Type: text/plain; charset=hz-gb-2312\r\n\r\n",
         "Subject: x\r\nContent-Transfer-Encoding: binary\r\n\r\n",
@@ -115,7 +129,8 @@ static void nothing_is_shown_where_it_has_no_place(void **state)
         "Subject: x\r\nContent-Transfer-Encoding: 7bit\r\nContent-Transfer-Encoding: 8bit\r\n\r\n",
         /* multiparts that readers could cut differently */
         "Subject: x\r\nContent-Type: multipart/mixed\r\n\r\n--b\r\n" PLAIN "\r\nbody\r\n--b--\r\n",
-        "Subject: x\r\nContent-Type: multipart/mixed; boundary=\"\\b\"\r\n\r\n--b\r\n" PLAIN "\r\nbody\r\n--b--\r\n",
+        "Subject: x\r\nContent-Type: multipart/mixed; boundary=\"\\b\"\r\n\r\n--b\r\n" PLAIN
+        "\r\nbody\r\n--b--\r\n",
         "Subject: x\r\n" MIXED "\r\n",
         "Subject: x\r\n" MIXED "\r\n--c\r\n" PLAIN "\r\nbody\r\n--c--\r\n",
         "Subject: x\r\n" MIXED "\r\n--b--\r\n--b\r\n" PLAIN "\r\nbody\r\n--b--\r\n",
@@ -124,7 +139,8 @@ static void nothing_is_shown_where_it_has_no_place(void **state)
         "Subject: x\r\n" MIXED "\r\n--b\r\n" PLAIN "--b--\r\n\r\nepilogue\r\n",
         "Subject: x\r\n" MIXED "\r\n--b\r\n" PLAIN PLAIN "\r\nbody\r\n--b--\r\n",
         "Subject: x\r\n" MIXED "\r\n--b\r\n\r\nbody\r\n--b--\r\n",
-        "Subject: x\r\n" MIXED "\r\n--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--b\r\n--c\r\n" PLAIN
+        "Subject: x\r\n" MIXED
+        "\r\n--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--b\r\n--c\r\n" PLAIN
         "\r\nbody\r\n--c--\r\n--b--\r\n",
     };
     for (size_t i = 0; i < N_OF(rows); i++) {

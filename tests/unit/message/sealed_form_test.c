@@ -19,11 +19,13 @@ static void claims_are_found(void **state)
         /* PGP/MIME */
         {MULTIPART "\r\n" CONTROL DATA END, SEALED_FORM_PGP_MIME, "SEALED"},
         {MULTIPART "\r\n\r\n" CONTROL "\r\n" DATA "\r\n" END " \r\n", SEALED_FORM_PGP_MIME, "SEALED\r\n"},
-        {"Content-Type: Multipart/Encrypted; boundary=\"b\";\r\n Protocol=\"Application/PGP-Encrypted\"\r\n\r\n" CONTROL
+        {"Content-Type: Multipart/Encrypted; boundary=\"b\";\r\n "
+         "Protocol=\"Application/PGP-Encrypted\"\r\n\r\n" CONTROL
          "--b \t\r\nContent-Type: application/octet-stream; name=x.asc\r\nContent-Description: y\r\n"
          "Content-Transfer-Encoding: 7bit\r\n\r\n\xc1\xff\r\n" END,
          SEALED_FORM_PGP_MIME, "\xc1\xff"},
-        {MULTIPART "\r\n" CONTROL "--b\r\nContent-Type: application/octet-stream\r\n\r\n--bb\r\n--b-\r\n -" END "\r\n" END,
+        {MULTIPART "\r\n" CONTROL
+                   "--b\r\nContent-Type: application/octet-stream\r\n\r\n--bb\r\n--b-\r\n -" END "\r\n" END,
          SEALED_FORM_PGP_MIME, "--bb\r\n--b-\r\n -" END},
         /* inline */
         {"\r\n" ARMOR, SEALED_FORM_PGP_INLINE, ARMOR},
@@ -66,11 +68,16 @@ static void test_a12_what_has_more_beside_it_is_none(void **state)
         SPAN("\r\n"),
         /* the header */
         SPAN("Content-Type: multipart/encrypted; boundary=b\r\n\r\n" CONTROL DATA END),
-        SPAN("Content-Type: multipart/mixed; protocol=\"application/pgp-encrypted\"; boundary=b\r\n\r\n" CONTROL DATA END),
-        SPAN("Content-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\"\r\n\r\n" CONTROL DATA END),
-        SPAN("Content-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\"; boundary=\"\"\r\n\r\n" CONTROL DATA END),
-        SPAN("Content-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\"; boundary=\"\\b\"\r\n\r\n" CONTROL DATA END),
-        SPAN("Content-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\"; boundary=\"b \"\r\n\r\n" CONTROL DATA END),
+        SPAN("Content-Type: multipart/mixed; protocol=\"application/pgp-encrypted\"; "
+             "boundary=b\r\n\r\n" CONTROL DATA END),
+        SPAN("Content-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\"\r\n\r\n" CONTROL DATA
+                 END),
+        SPAN("Content-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\"; "
+             "boundary=\"\"\r\n\r\n" CONTROL DATA END),
+        SPAN("Content-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\"; "
+             "boundary=\"\\b\"\r\n\r\n" CONTROL DATA END),
+        SPAN("Content-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\"; boundary=\"b "
+             "\"\r\n\r\n" CONTROL DATA END),
         SPAN(MULTIPART "Content-Type: text/plain\r\n\r\n" CONTROL DATA END),
         SPAN(MULTIPART "CLEAR\r\n\r\n" CONTROL DATA END),
         SPAN("CLEAR\r\n" MULTIPART "\r\n" CONTROL DATA END),
@@ -94,16 +101,22 @@ static void test_a12_what_has_more_beside_it_is_none(void **state)
         SPAN(MULTIPART),
         /* the parts */
         SPAN(MULTIPART "\r\n--b\r\nContent-Type: application/pgp-encrypted\r\n\r\nVersion: 2\r\n" DATA END),
-        SPAN(MULTIPART "\r\n--b\r\nContent-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\nCLEAR\r\n" DATA END),
-        SPAN(MULTIPART "\r\n--b\r\nSubject: CLEAR\r\nContent-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n" DATA END),
+        SPAN(MULTIPART
+             "\r\n--b\r\nContent-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\nCLEAR\r\n" DATA END),
+        SPAN(MULTIPART
+             "\r\n--b\r\nSubject: CLEAR\r\nContent-Type: application/pgp-encrypted\r\n\r\nVersion: 1\r\n" DATA
+                 END),
         SPAN(MULTIPART "\r\n--b\r\nContent-Type: application/pgp-encrypted\r\nVersion: 1\r\n" DATA END),
         SPAN(MULTIPART "\r\n" CONTROL "--b\r\nContent-Type: text/plain\r\n\r\nSEALED\r\n" END),
         SPAN(MULTIPART "\r\n" CONTROL "--b\r\n\r\nSEALED\r\n" END),
-        SPAN(MULTIPART "\r\n" CONTROL "--b\r\nSubject: CLEAR\r\nContent-Type: application/octet-stream\r\n\r\nSEALED\r\n" END),
+        SPAN(MULTIPART
+             "\r\n" CONTROL
+             "--b\r\nSubject: CLEAR\r\nContent-Type: application/octet-stream\r\n\r\nSEALED\r\n" END),
         SPAN(MULTIPART "\r\n" CONTROL
                        "--b\r\nContent-Type: application/octet-stream\r\nCLEAR\r\n\r\nSEALED\r\n" END),
         SPAN(MULTIPART "\r\n" CONTROL
-                       "--b\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\nSEALED\r\n" END),
+                       "--b\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: "
+                       "base64\r\n\r\nSEALED\r\n" END),
         /* inline */
         SPAN("\r\nCLEAR\r\n" ARMOR),
         SPAN("\r\n- " ARMOR),
@@ -123,7 +136,8 @@ static void test_a12_what_has_more_beside_it_is_none(void **state)
         SPAN("Content-Type: application/pkcs7-mime\r\nContent-Transfer-Encoding: 7bit\r\n\r\nQUJD\r\n"),
         SPAN("Content-Type: application/pkcs7-mime; smime-type=compressed-data\r\nContent-Transfer-Encoding: "
              "base64\r\n\r\nQUJD\r\n"),
-        SPAN("Content-Type: application/pkcs7-signature\r\nContent-Transfer-Encoding: base64\r\n\r\nQUJD\r\n"),
+        SPAN(
+            "Content-Type: application/pkcs7-signature\r\nContent-Transfer-Encoding: base64\r\n\r\nQUJD\r\n"),
     };
     for (size_t i = 0; i < N_OF(rows); i++) {
         struct message_parts parts;
