@@ -60,7 +60,8 @@ static void extend_type(const struct making *m, struct buf *out)
     if (m->typed)
         append_type(&m->type_field, &m->type, out);
     else
-        buf_append_str(out, "Content-Type: text/plain; charset=us-ascii");
+        /* No charset: readers guess it from the text, as they would have (RFC 2045 §5.2). */
+        buf_append_str(out, "Content-Type: text/plain");
     append_parameters(m, out);
     if (m->legacy.n > 0 && m->legacy.at_root)
         buf_append_str(out, "; hp-legacy-display=\"1\"");
