@@ -40,10 +40,11 @@ bool entity_is_shown(struct span header, const struct content_type *type)
 /* Whole names, and families that a number follows. */
 bool entity_extends_ascii(struct span charset)
 {
-    static const char *const names[] = {"us-ascii", "ascii", "utf-8",  "utf8",   "latin1", "macintosh", "gb2312",
-                                        "gbk",      "big5",  "euc-jp", "euc-kr", "euc-cn", "euc-tw",    "tis-620"};
-    static const char *const families[] = {"iso-8859-", "iso8859-", "windows-", "cp125", "koi8-", "gb18030",
-                                           "ks_c_5601-"};
+    static const char *const names[] = {"us-ascii",  "ascii",  "utf-8",  "utf8",   "latin1",
+                                        "macintosh", "gb2312", "gbk",    "big5",   "euc-jp",
+                                        "euc-kr",    "euc-cn", "euc-tw", "tis-620"};
+    static const char *const families[] = {"iso-8859-", "iso8859-", "windows-",  "cp125",
+                                           "koi8-",     "gb18030",  "ks_c_5601-"};
     size_t letters = 0;
     if (charset.len == 0)
         return true;

@@ -10,8 +10,9 @@ enum multipart_delimiter { MULTIPART_NONE, MULTIPART_OPEN, MULTIPART_CLOSE };
 bool multipart_boundary(const struct content_type *type, struct span *boundary_out);
 
 /*
- * Cuts *AT behind the next delimiter line of BOUNDARY. *BEFORE_OUT is what stands before that line (preamble or
- * part), without the CRLF that belongs to the delimiter. MULTIPART_NONE: there is no more, and *AT is empty.
+ * Cuts *AT behind the next delimiter line of BOUNDARY. *BEFORE_OUT is what stands before that line (preamble
+ * or part), without the CRLF that belongs to the delimiter. MULTIPART_NONE: there is no more, and *AT is
+ * empty.
  */
 enum multipart_delimiter multipart_next(struct span *at, struct span boundary, struct span *before_out);
 

@@ -8,7 +8,8 @@
 #define HIDDEN "From: A B <a@b>\r\nSubject: [...]\r\n"
 #define TOLD "HP-Outer: From: A B <a@b>\r\nHP-Outer: Subject: [...]\r\n"
 
-static enum status protect(struct protect_order *order, struct span message, struct protected *made, struct buf *payload)
+static enum status protect(struct protect_order *order, struct span message, struct protected *made,
+                           struct buf *payload)
 {
     struct message_parts parts;
     struct error err;
@@ -32,18 +33,23 @@ static void payloads_and_what_stands_outside(void **state)
         {"", "Content-Type: text/plain" CIPHER "\r\n", "", false},
         {"\r\nbody", "Content-Type: text/plain" CIPHER "\r\nbody", "", false},
         {BASIC, BASIC "Content-Type: text/plain" CIPHER TOLD "\r\n", HIDDEN, false},
-        {"Subject: x", "Subject: x\r\nContent-Type: text/plain" CIPHER "HP-Outer: Subject: [...]\r\n\r\n", "Subject: [...]\r\n",
-         false},
-        {BASIC "Content-Type: text/html; charset=utf-8;\r\n\r\n<p>", 
+        {"Subject: x", "Subject: x\r\nContent-Type: text/plain" CIPHER "HP-Outer: Subject: [...]\r\n\r\n",
+         "Subject: [...]\r\n", false},
+        {BASIC "Content-Type: text/html; charset=utf-8;\r\n\r\n<p>",
          BASIC "Content-Type: text/html; charset=utf-8" CIPHER TOLD "\r\n<p>", HIDDEN, false},
-        {"Content-Type: text/html\r\n" BASIC "\r\n", "Content-Type: text/html" CIPHER BASIC TOLD "\r\n", HIDDEN, false},
+        {"Content-Type: text/html\r\n" BASIC "\r\n", "Content-Type: text/html" CIPHER BASIC TOLD "\r\n",
+         HIDDEN, false},
         /* what others said of their protection is no longer true */
-        {"HP-Outer: Subject: y\r\nContent-Type: a/b; hp=\"clear\"; c=d;\r\n\tHP-Legacy-Display=1;protected-headers=v1\r\n" BASIC "\r\n",
+        {"HP-Outer: Subject: y\r\nContent-Type: a/b; hp=\"clear\"; "
+         "c=d;\r\n\tHP-Legacy-Display=1;protected-headers=v1\r\n" BASIC "\r\n",
          "Content-Type: a/b; c=d" CIPHER BASIC TOLD "\r\n", HIDDEN, false},
-        {"Content-Type: a/b;\r\n hp=clear\r\n ;\r\n c=d\r\n\r\n", "Content-Type: a/b\r\n ;\r\n c=d" CIPHER "\r\n", "", false},
+        {"Content-Type: a/b;\r\n hp=clear\r\n ;\r\n c=d\r\n\r\n",
+         "Content-Type: a/b\r\n ;\r\n c=d" CIPHER "\r\n", "", false},
         /* Bcc, however it is written, and fields for the recipients alone */
-        {"Bcc: h\r\nBCC : h\r\nResent-Bcc:\r\n h\r\nB\x01" "cc: h\r\n" BASIC "Keywords: k\r\nThread-Topic: x\r\n\r\n",
-         BASIC "Keywords: k\r\nThread-Topic: x\r\nContent-Type: text/plain" CIPHER TOLD "\r\n", HIDDEN, false},
+        {"Bcc: h\r\nBCC : h\r\nResent-Bcc:\r\n h\r\nB\x01"
+         "cc: h\r\n" BASIC "Keywords: k\r\nThread-Topic: x\r\n\r\n",
+         BASIC "Keywords: k\r\nThread-Topic: x\r\nContent-Type: text/plain" CIPHER TOLD "\r\n", HIDDEN,
+         false},
         {"Subject: x\r\n y\r\nSUBJECT : z\r\n\r\n",
          "Subject: x\r\n y\r\nSUBJECT : z\r\nContent-Type: text/plain" CIPHER
          "HP-Outer: Subject: [...]\r\nHP-Outer: Subject: [...]\r\n\r\n",
@@ -53,14 +59,19 @@ static void payloads_and_what_stands_outside(void **state)
          "HP-Outer: Resent-To: c@d\r\n\r\n",
          "Resent-To: c@d\r\n", false},
         /* legacy display */
-        {BASIC "\r\nbody", BASIC "Content-Type: text/plain;\r\n hp=\"cipher\"; protected-headers=\"v1\"; hp-legacy-display=\"1\"\r\n" TOLD
-         "\r\nSubject: x\r\n\r\nbody", HIDDEN, true},
-        {BASIC "Content-Type: multipart/mixed; boundary=b\r\n\r\nbefore\r\n--b\r\nX: 1\r\nContent-Type: text/plain; hp=\"x\"\r\nY: 2\r\n"
-         "\r\nbody\r\n--b--\r\n",
-         BASIC "Content-Type: multipart/mixed; boundary=b" CIPHER TOLD "\r\nbefore\r\n--b\r\nX: 1\r\nContent-Type: text/plain;\r\n"
-         " hp-legacy-display=\"1\"\r\nY: 2\r\n\r\nSubject: x\r\n\r\nbody\r\n--b--\r\n",
+        {BASIC "\r\nbody",
+         BASIC "Content-Type: text/plain;\r\n hp=\"cipher\"; protected-headers=\"v1\"; "
+               "hp-legacy-display=\"1\"\r\n" TOLD "\r\nSubject: x\r\n\r\nbody",
          HIDDEN, true},
-        {BASIC "Content-Type: text/html\r\n\r\n<p>", BASIC "Content-Type: text/html" CIPHER TOLD "\r\n<p>", HIDDEN, true},
+        {BASIC "Content-Type: multipart/mixed; boundary=b\r\n\r\nbefore\r\n--b\r\nX: 1\r\nContent-Type: "
+               "text/plain; hp=\"x\"\r\nY: 2\r\n"
+               "\r\nbody\r\n--b--\r\n",
+         BASIC "Content-Type: multipart/mixed; boundary=b" CIPHER TOLD
+               "\r\nbefore\r\n--b\r\nX: 1\r\nContent-Type: text/plain;\r\n"
+               " hp-legacy-display=\"1\"\r\nY: 2\r\n\r\nSubject: x\r\n\r\nbody\r\n--b--\r\n",
+         HIDDEN, true},
+        {BASIC "Content-Type: text/html\r\n\r\n<p>", BASIC "Content-Type: text/html" CIPHER TOLD "\r\n<p>",
+         HIDDEN, true},
     };
     for (size_t i = 0; i < N_OF(rows); i++) {
         struct protect_order order = {
@@ -79,15 +90,16 @@ static void payloads_and_what_stands_outside(void **state)
 static void signed_alone_nothing_is_hidden(void **state)
 {
     (void)state;
-    static const char message[] = "Bcc: h\r\n" BASIC "Keywords: k\r\nMIME-Version: 1.0\r\nContent-Language: de\r\nno field\r\n\r\nbody";
+    static const char message[] =
+        "Bcc: h\r\n" BASIC "Keywords: k\r\nMIME-Version: 1.0\r\nContent-Language: de\r\nno field\r\n\r\nbody";
     for (int policy = PROTECT_HCP_NONE; policy <= PROTECT_HCP_SHY; policy++) {
         struct protect_order order = {.policy = (enum protect_policy)policy, .legacy_display = true};
         struct protected made;
         struct buf payload;
         assert_int_equal(protect(&order, span_str(message), &made, &payload), STATUS_OK);
         assert_span_is(buf_span(&payload),
-                       BASIC "Keywords: k\r\nMIME-Version: 1.0\r\nContent-Language: de\r\nno field\r\nContent-Type: text/plain" CLEAR
-                             "\r\nbody",
+                       BASIC "Keywords: k\r\nMIME-Version: 1.0\r\nContent-Language: de\r\nno "
+                             "field\r\nContent-Type: text/plain" CLEAR "\r\nbody",
                        "payload");
         assert_span_is(buf_span(&made.outer), BASIC "Keywords: k\r\n", "outer");
         protected_free(&made);
@@ -99,10 +111,12 @@ static void signed_alone_nothing_is_hidden(void **state)
 static void what_cannot_be_extended_is_wrapped(void **state)
 {
     (void)state;
-    static const char *const types[] = {"Content-Type: text/plain (x)\r\n", "Content-Type: a/b\r\ncontent-type : c/d\r\n",
-                                        "Content-Type:\r\n", "Content-Type: a/b; c*0=d\r\n"};
+    static const char *const types[] = {"Content-Type: text/plain (x)\r\n",
+                                        "Content-Type: a/b\r\ncontent-type : c/d\r\n", "Content-Type:\r\n",
+                                        "Content-Type: a/b; c*0=d\r\n"};
     for (size_t i = 0; i < N_OF(types); i++) {
-        struct protect_order order = {.encrypted = true, .policy = PROTECT_HCP_BASELINE, .legacy_display = true};
+        struct protect_order order = {
+            .encrypted = true, .policy = PROTECT_HCP_BASELINE, .legacy_display = true};
         struct protected made;
         struct buf message, payload, inner;
         struct message_parts parts;
@@ -140,7 +154,8 @@ static void policies_hide_what_they_say(void **state)
         {"Cc: Secret Name\r\n", "Cc: Secret Name\r\n", ""},
         {"From: Not <an address\r\n", "From: Not <an address\r\n", "From: Not <an address\r\n"},
         {"Resent-From: A <a@b>\r\n", "Resent-From: A <a@b>\r\n", "Resent-From: a@b\r\n"},
-        {"Date: Thu, 01 Jan 2026 00:30:00 +0200 (CEST)\r\n", NULL, "Date: Wed, 31 Dec 2025 22:30:00 +0000\r\n"},
+        {"Date: Thu, 01 Jan 2026 00:30:00 +0200 (CEST)\r\n", NULL,
+         "Date: Wed, 31 Dec 2025 22:30:00 +0000\r\n"},
         {"Date: yesterday\r\n", "Date: yesterday\r\n", ""},
         {"Date: Fri, 31 Dec 99999999 00:00:00 +0000\r\n", NULL, NULL},
         {"Message-ID: <x@y>\r\n", "Message-ID: <x@y>\r\n", "Message-ID: <x@y>\r\n"},
@@ -178,7 +193,8 @@ static void long_lists_are_folded(void **state)
     assert_int_equal(protect(&order, buf_span(&message), &made, &payload), STATUS_OK);
     for (struct span at = buf_span(&made.outer); at.len > 0;)
         assert_in_range(message_line(&at).len, 1, 80);
-    assert_non_null(strstr(buf_str(&payload), "\r\nHP-Outer: To: someone0@example.org, someone1@example.org,"));
+    assert_non_null(
+        strstr(buf_str(&payload), "\r\nHP-Outer: To: someone0@example.org, someone1@example.org,"));
     assert_null(strstr(buf_str(&made.outer), "Name"));
     protected_free(&made);
     buf_free(&message);
