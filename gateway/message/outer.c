@@ -137,9 +137,7 @@ enum status notice_header(const struct message_parts *parts, struct span front, 
             buf_append_str(out, OUTER_SUBJECT_HIDDEN);
             continue;
         }
-        buf_append_span(out, field.raw);
-        if (!ends_line(field.raw))
-            buf_append_str(out, "\r\n");
+        header_append(field.raw, out);
     }
     return buf_check(out, "the outer header", err);
 }

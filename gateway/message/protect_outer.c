@@ -10,19 +10,6 @@
 
 #define LINE_LENGTH 78 /* RFC 5322 §2.1.1: should be no longer */
 
-static bool ends_line(struct span s)
-{
-    return s.len >= 2 && s.p[s.len - 2] == '\r' && s.p[s.len - 1] == '\n';
-}
-
-/* FIELD as it is; the last line of a header may lack its end. */
-static void append_raw(const struct header_field *field, struct buf *out)
-{
-    buf_append_span(out, field->raw);
-    if (!ends_line(field->raw))
-        buf_append_str(out, "\r\n");
-}
-
 static bool is_one_of(struct span name, const char *const *names, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -73,7 +60,7 @@ static void shy_addresses(const struct header_field *field, struct buf *out)
         return;
     out->len = start;
     if (span_is(field->name, "From") || span_is(field->name, "Sender"))
-        append_raw(field, out);
+        header_append(field->raw, out);
 }
 
 /* RFC 9788 §3.2.2: the time, but not the sender's zone. */
@@ -105,7 +92,7 @@ static void append_field(const struct protect_order *order, const struct header_
     } else if (shy && (span_is(field->name, "Date") || span_is(field->name, "Resent-Date"))) {
         shy_date(field, out);
     } else {
-        append_raw(field, out);
+        header_append(field->raw, out);
     }
 }
 

@@ -110,11 +110,11 @@ static enum status choose_signing(const struct making *m, enum certificate_forma
                                   struct error *err)
 {
     struct form *form = m->form;
-    enum policy_sign sign = form->rule->treatment.sign;
-    if (sign == SIGN_NEVER || form->action == ACTION_PASS || m->source->job->already.is_signed)
+    enum policy_sign wanted = form->rule->treatment.sign;
+    if (wanted == SIGN_NEVER || form->action == ACTION_PASS || m->source->job->already.is_signed)
         return STATUS_OK;
     form->signing = find_signing(m, format_out);
-    if (form->signing || sign != SIGN_REQUIRE)
+    if (form->signing || wanted != SIGN_REQUIRE)
         return STATUS_OK;
     const char *from = sender_of(m->source->job);
     *m->outcome = SUBMIT_REFUSED_POLICY;
