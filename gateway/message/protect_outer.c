@@ -10,19 +10,6 @@
 
 #define LINE_LENGTH 78 /* RFC 5322 §2.1.1: should be no longer */
 
-static bool ends_line(struct span s)
-{
-    return s.len >= 2 && s.p[s.len - 2] == '\r' && s.p[s.len - 1] == '\n';
-}
-
-/* FIELD as it is; the last line of a header may lack its end. */
-static void append_raw(const struct header_field *field, struct buf *out)
-{
-    buf_append_span(out, field->raw);
-    if (!ends_line(field->raw))
-        buf_append_str(out, "\r\n");
-}
-
 static bool is_one_of(struct span name, const char *const *names, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -73,7 +60,7 @@ static void shy_addresses(const struct header_field *field, struct buf *out)
         return;
     out->len = start;
     if (span_is(field->name, "From") || span_is(field->name, "Sender"))
-        append_raw(field, out);
+        header_append(field->raw, out);
 }
 
 /* RFC 9788 §3.2.2: the time, but not the sender's zone. */
@@ -96,15 +83,16 @@ static void shy_date(const struct header_field *field, struct buf *out)
 /* Appends FIELD as it stands outside; nothing: it does not. */
 static void append_field(const struct protect_order *order, const struct header_field *field, struct buf *out)
 {
-    bool shy = order->policy == PROTECT_HCP_SHY;
-    if (order->policy != PROTECT_HCP_NONE && span_is(field->name, "Subject")) {
+    enum protect_policy policy = order->encrypted ? order->policy : PROTECT_HCP_NONE;
+    bool shy = policy == PROTECT_HCP_SHY;
+    if (policy != PROTECT_HCP_NONE && span_is(field->name, "Subject")) {
         buf_append_str(out, OUTER_SUBJECT_HIDDEN);
     } else if (shy && is_address_field(field->name)) {
         shy_addresses(field, out);
     } else if (shy && (span_is(field->name, "Date") || span_is(field->name, "Resent-Date"))) {
         shy_date(field, out);
     } else {
-        append_raw(field, out);
+        header_append(field->raw, out);
     }
 }
 

@@ -37,7 +37,7 @@ static enum status strip_tag(const struct making *m, struct error *err)
     form->parts = m->source->job->parts;
     if (!rule->treatment.strip_subject_tag || form->action == ACTION_PASS)
         return STATUS_OK;
-    buf_init(&form->header, 2 * form->parts.header.len + EXTRA_MAX);
+    buf_init(&form->header, SUBJECT_STRIP_GROWTH * form->parts.header.len + EXTRA_MAX);
     enum status st =
         subject_strip_tags(form->parts.header, rule->subjects, rule->n_subjects, &form->header, err);
     form->parts.header = buf_span(&form->header);
@@ -110,11 +110,11 @@ static enum status choose_signing(const struct making *m, enum certificate_forma
                                   struct error *err)
 {
     struct form *form = m->form;
-    enum policy_sign sign = form->rule->treatment.sign;
-    if (sign == SIGN_NEVER || form->action == ACTION_PASS || m->source->job->already.is_signed)
+    enum policy_sign wanted = form->rule->treatment.sign;
+    if (wanted == SIGN_NEVER || form->action == ACTION_PASS || m->source->job->already.is_signed)
         return STATUS_OK;
     form->signing = find_signing(m, format_out);
-    if (form->signing || sign != SIGN_REQUIRE)
+    if (form->signing || wanted != SIGN_REQUIRE)
         return STATUS_OK;
     const char *from = sender_of(m->source->job);
     *m->outcome = SUBMIT_REFUSED_POLICY;
