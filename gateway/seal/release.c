@@ -8,8 +8,8 @@
 #include "gateway/seal/copies.h"
 #include "gateway/seal/job.h"
 
-/* Its size was judged when it came in; the limit may be lower by now. The locked body is given back before its
- * copies are made: with it, all together would be more than three times a message. */
+/* Its size was judged when it came in; the limit may be lower by now. The locked body is given back before
+ * its copies are made: with it, all together would be more than three times a message. */
 static enum status unlock(const struct seal *seal, struct request *request, const char *id,
                           struct buf *message, struct error *err)
 {
