@@ -24,10 +24,9 @@ def _bytes(text, field):
     return 0
 
 
-def _own(pid):
-    """Bytes of pages that are not those of memory files: heap, stack, program and libraries."""
-    status = _read(pid, "status")
-    return _bytes(status, "RssAnon") + _bytes(status, "RssFile")
+def _private(pid):
+    """Bytes of heap, stack and data. Program and libraries are shared with all other roles."""
+    return _bytes(_read(pid, "status"), "RssAnon")
 
 
 def _memory_files(pid):
@@ -59,13 +58,13 @@ def _helpers(pid):
 
 class Footprint:
     """
-    with Footprint(pid) as f: …; then f.peak, in bytes: the most that the process held at one time, which is
+    with Footprint(pid) as f: …; then f.peak, in bytes, is the larger one of
 
-      its own pages (heap, stack, program, libraries), those of the programs that it started, and every memory file that
-      it had open, whole, whether it was mapped or not, and whoever made it.
+      the kernel's high-water mark of what the process had mapped (VmHWM): heap, program, libraries, mapped memory files;
+      its private memory, that of the programs it started, and every memory file that it had open, whole, whether it was
+      mapped or not and whoever made it: the most that was seen at one time, looking every few milliseconds.
 
-    Looked at every few milliseconds; the kernel's own high-water mark of what was mapped (VmHWM) stands beside it, so
-    that a peak between two looks counts all the same. Wants root: a role is not dumpable.
+    Wants root: a role is not dumpable.
     """
 
     def __init__(self, pid):
@@ -77,7 +76,7 @@ class Footprint:
     def __enter__(self):
         with open(f"/proc/{self.pid}/clear_refs", "w", encoding="ascii") as f:
             f.write("5")  # the high-water mark begins anew
-        self.rest = _own(self.pid) + _memory_files(self.pid)
+        self.rest = _private(self.pid) + _memory_files(self.pid)
         self._thread.start()
         return self
 
@@ -92,7 +91,7 @@ class Footprint:
         helpers = 0
         while not self._done.wait(INTERVAL):
             if self.looks % HELPERS_EVERY == 0:
-                helpers = sum(_own(helper) for helper in _helpers(self.pid))
+                helpers = sum(_private(helper) for helper in _helpers(self.pid))
                 self.helpers = max(self.helpers, helpers)
-            self.peak = max(self.peak, _own(self.pid) + _memory_files(self.pid) + helpers)
+            self.peak = max(self.peak, _private(self.pid) + _memory_files(self.pid) + helpers)
             self.looks += 1
