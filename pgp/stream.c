@@ -3,6 +3,8 @@
 #include <errno.h>
 
 #define CHUNK 4096 /* bytes that become CRLF lines at once */
+/* Bytes between GPGME and gpg at once: what a pipe holds. By itself GPGME takes 512, with a poll for each. */
+#define BUFFER "65536"
 
 static ssize_t read_pieces(void *handle, void *to, size_t size)
 {
@@ -26,10 +28,17 @@ static ssize_t read_pieces(void *handle, void *to, size_t size)
     return (ssize_t)done;
 }
 
+static gpgme_error_t open_data(gpgme_data_t *data_out, gpgme_data_cbs_t callbacks, void *handle)
+{
+    gpgme_error_t code = gpgme_data_new_from_cbs(data_out, callbacks, handle);
+
+    return code ? code : gpgme_data_set_flag(*data_out, "io-buffer-size", BUFFER);
+}
+
 gpgme_error_t pgp_input_open(struct pgp_input *input, struct spans pieces)
 {
     *input = (struct pgp_input){.pieces = pieces, .callbacks = {.read = read_pieces}};
-    return gpgme_data_new_from_cbs(&input->data, &input->callbacks, input);
+    return open_data(&input->data, &input->callbacks, input);
 }
 
 void pgp_input_close(struct pgp_input *input)
@@ -79,7 +88,7 @@ static ssize_t write_crlf(void *handle, const void *bytes, size_t size)
 gpgme_error_t pgp_output_open(struct pgp_output *output, const struct sink *sink)
 {
     *output = (struct pgp_output){.sink = sink, .status = STATUS_OK, .callbacks = {.write = write_crlf}};
-    return gpgme_data_new_from_cbs(&output->data, &output->callbacks, output);
+    return open_data(&output->data, &output->callbacks, output);
 }
 
 void pgp_output_close(struct pgp_output *output)

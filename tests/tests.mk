@@ -58,9 +58,16 @@ $(BUILD)/gpgme_rate: $(BUILD)/obj/tests/bench/gpgme_rate.o $(call libs_upto,pgp)
 $(BUILD)/hold: $(BUILD)/obj/tests/bench/hold.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(PACKAGE_LIBS)
+$(BUILD)/spent: $(BUILD)/obj/tests/bench/spent.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^)
 -include $(BUILD)/obj/tests/bench/load.d $(BUILD)/obj/tests/bench/gpgme_rate.d $(BUILD)/obj/tests/bench/hold.d
+-include $(BUILD)/obj/tests/bench/spent.d
 
-.PHONY: bench bench-idle bench-flat
+.PHONY: bench bench-idle bench-flat bench-seal
+bench-seal: deps
+	@$(MAKE) --no-print-directory -s programs $(BUILD)/spent
+	@BUILD=$(BUILD) $(PYTHON) tests/bench/seal.py $(BENCH)
 bench-idle: deps
 	@$(MAKE) --no-print-directory -s programs $(BUILD)/load $(BUILD)/hold
 	@BUILD=$(BUILD) $(PYTHON) tests/bench/idle.py $(BENCH)
