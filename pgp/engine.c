@@ -77,9 +77,9 @@ static enum status make_databases(const struct pgp_engine_settings *settings, co
 }
 
 /*
- * GnuPG makes its trust database in the home when it misses it, in several writes, and another gpg that starts
- * meanwhile finds half of it and gives up; a gpg that is killed meanwhile leaves half of it for ever. So it
- * is made aside and put there whole.
+ * GnuPG makes its trust database in the home when it misses it, in several writes, and another gpg that
+ * starts meanwhile finds half of it and gives up; a gpg that is killed meanwhile leaves half of it for ever.
+ * So it is made aside and put there whole.
  */
 static enum status ensure_databases(const struct pgp_engine_settings *settings, struct error *err)
 {

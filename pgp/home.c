@@ -145,7 +145,8 @@ static enum status adopt(const char *home, const char *aside, const char *name, 
         return error_set(err, STATUS_INVALID, "the path of the GnuPG home %s is too long", home);
     return link(from, to) == 0 || errno == EEXIST
                ? STATUS_OK
-               : error_errno(err, STATUS_TEMPORARY, errno, "cannot put %s into the GnuPG home %s", name, home);
+               : error_errno(err, STATUS_TEMPORARY, errno, "cannot put %s into the GnuPG home %s", name,
+                             home);
 }
 
 enum status pgp_home_adopt(const char *home, const char *aside, struct error *err)

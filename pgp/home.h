@@ -19,7 +19,8 @@ MUST_USE enum status pgp_home_prepare(const char *path, bool for_signing, struct
 /* Is the trust database there? Nothing is said of the keybox: where no keyring is used there is none. */
 bool pgp_home_has_databases(const char *path);
 
-/* Makes an empty folder in HOME for another GnuPG home, its path in ASIDE_OUT. Remove with pgp_home_remove. */
+/* Makes an empty folder in HOME for another GnuPG home, its path in ASIDE_OUT. Remove with pgp_home_remove.
+ */
 MUST_USE enum status pgp_home_aside(const char *home, char aside_out[PGP_HOME_PATH_SIZE], struct error *err);
 
 /*

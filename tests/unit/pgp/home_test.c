@@ -32,11 +32,11 @@ static enum status inspect(const struct fixture *f, const char *path, struct err
 
 /* GnuPG writes the database in many steps. The first gpg that makes one here stops behind the first step. */
 #define STOPS_HALF_WAY                                                                                       \
-    "args=(\"$@\"); home=; while [ $# -gt 0 ]; do [ \"$1\" = --homedir ] && home=$2; shift; done\n"           \
-    "if [ ! -e \"$home/trustdb.gpg\" ] && mkdir %1$s/first 2>/dev/null; then\n"                             \
-    "  head -c 40 %1$s/whole > \"$home/trustdb.gpg\"; mkdir %1$s/half\n"                                    \
+    "args=(\"$@\"); home=; while [ $# -gt 0 ]; do [ \"$1\" = --homedir ] && home=$2; shift; done\n"          \
+    "if [ ! -e \"$home/trustdb.gpg\" ] && mkdir %1$s/first 2>/dev/null; then\n"                              \
+    "  head -c 40 %1$s/whole > \"$home/trustdb.gpg\"; mkdir %1$s/half\n"                                     \
     "  until [ -e %1$s/go ]; do sleep 0.02; done\n"                                                          \
-    "  cp %1$s/whole \"$home/trustdb.gpg\"\n"                                                               \
+    "  cp %1$s/whole \"$home/trustdb.gpg\"\n"                                                                \
     "fi\n"                                                                                                   \
     "exec /usr/bin/gpg \"${args[@]}\"\n"
 
