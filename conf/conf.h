@@ -134,6 +134,7 @@ struct conf {
 
     int64_t seal_workers, seal_jobs, seal_deadline_ms, seal_cpu_ms, seal_memory;
     char *seal_gpg;
+    char *seal_scdaemon;      /* program through which the agent reaches smart cards, NULL: none */
     char *seal_signing_home;  /* GnuPG home with the keys to sign with, NULL: state-dir/signing */
     char *seal_gpg_agent;     /* program */
     char *seal_pkcs11_module; /* NULL: none */

@@ -99,6 +99,7 @@ static const struct conf_key schema[] = {
     {"seal", "memory", CONF_BYTES, TOP(seal_memory), MEGABYTES(256), MEGABYTES(65536), "2GB"},
     {"seal", "gpg", CONF_PATH, TOP(seal_gpg), .fallback = "/usr/bin/gpg"},
     {"seal", "gpg-agent", CONF_PATH, TOP(seal_gpg_agent), .fallback = "/usr/bin/gpg-agent"},
+    {"seal", "scdaemon", CONF_PATH, TOP(seal_scdaemon)},
     {"seal", "signing-home", CONF_PATH, TOP(seal_signing_home)},
     {"seal", "pkcs11-module", CONF_PATH, TOP(seal_pkcs11_module)},
     {"signing", "openpgp", CONF_STRING, SIGNING(openpgp)},

@@ -112,6 +112,7 @@ enum status pgp_run_encrypt(gpgme_ctx_t ctx, const struct pgp_recipient *recipie
             code = pgp_output_open(&run->output, armored);
         if (!code)
             code = start(ctx, buf_str(&names), run);
+        run->code = code;
         if (code)
             status = explain(ctx, code, err);
         else if (!run->cipher[0])

@@ -8,6 +8,7 @@
 struct pgp_run {
     bool sign; /* by the signers that the context has */
     char cipher[PGP_CIPHER_SIZE];
+    gpgme_error_t code; /* of the run; what the sink said is in output */
     struct pgp_input input;
     struct pgp_output output;
 };
