@@ -107,7 +107,7 @@ static void append_base64(struct buf *out, const char *lines)
     buf_printf(&text, "%s%*s", label, (int)missing, "");
     append_crlf(&text, lines + strlen(label));
     char *base64 = g_base64_encode(text.data, text.len);
-    for (size_t i = 0; base64[i]; i += 76)
+    for (size_t i = 0, len = strlen(base64); i < len; i += 76)
         buf_printf(out, "%.76s\r\n", base64 + i);
     out->failed = out->failed || text.failed;
     g_free(base64);
