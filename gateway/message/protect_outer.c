@@ -93,11 +93,12 @@ static void shy_date(const struct header_field *field, struct buf *out)
 
 /* ---- one field ---- */
 
-/* Appends FIELD as it stands outside; nothing: it does not. */
+/* Appends FIELD as it stands outside; nothing: it does not. What is readable inside is not hidden outside. */
 static void append_field(const struct protect_order *order, const struct header_field *field, struct buf *out)
 {
-    bool shy = order->policy == PROTECT_HCP_SHY;
-    if (order->policy != PROTECT_HCP_NONE && span_is(field->name, "Subject")) {
+    enum protect_policy policy = order->encrypted ? order->policy : PROTECT_HCP_NONE;
+    bool shy = policy == PROTECT_HCP_SHY;
+    if (policy != PROTECT_HCP_NONE && span_is(field->name, "Subject")) {
         buf_append_str(out, OUTER_SUBJECT_HIDDEN);
     } else if (shy && is_address_field(field->name)) {
         shy_addresses(field, out);
