@@ -80,7 +80,7 @@ static void shy_date(const struct header_field *field, struct buf *out)
 
 /* ---- one field ---- */
 
-/* Appends FIELD as it stands outside; nothing: it does not. */
+/* Appends FIELD as it stands outside; nothing: it does not. What is readable inside is not hidden outside. */
 static void append_field(const struct protect_order *order, const struct header_field *field, struct buf *out)
 {
     enum protect_policy policy = order->encrypted ? order->policy : PROTECT_HCP_NONE;
