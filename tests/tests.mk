@@ -75,7 +75,7 @@ bench: deps
 
 # One file or expression: make e2e E2E="tests/e2e/test_rules.py -k bounce"
 E2E ?= tests/e2e
-.PHONY: e2e test testssl kill-campaign
+.PHONY: e2e test testssl kill-campaign flips
 e2e: deps
 	@$(MAKE) --no-print-directory -s programs $(BUILD)/load $(BUILD)/hold
 	BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider -n 3 --dist loadfile $(E2E)
@@ -84,6 +84,11 @@ e2e: deps
 testssl: deps
 	@$(MAKE) --no-print-directory -s programs
 	BUILD=$(BUILD) TESTSSL_FULL=1 $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e/test_testssl.py
+
+# A11, every byte of S/MIME too.
+flips: deps
+	@$(MAKE) --no-print-directory -s programs
+	BUILD=$(BUILD) FLIPS_STRIDE=1 $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e/test_threats_flips.py
 
 # R1, longer than in make test.
 kill-campaign: deps
