@@ -356,7 +356,8 @@ static void the_reason_is_the_one_that_is_easiest_to_mend(void **state)
          "expired on 2024-05-01 (encryption subkey)"},
         {"all-revoked", "add cv25519; add nistp256" REVOKE("1") REVOKE("2"), false, PGP_REVOKED,
          "revoked (encryption subkey)"},
-        {"unsigned", "add cv25519", true, PGP_NO_ENCRYPTION_KEY, "wrong usage: no key for encryption"},
+        {"unsigned", "add cv25519", true, PGP_INVALID,
+         "a subkey has no valid signature, and no other is for encryption"},
         {"expired-and-unsigned", "add cv25519 20240501T120000; add nistp256", true, PGP_EXPIRED,
          "expired on 2024-05-01 (encryption subkey)"},
     };
