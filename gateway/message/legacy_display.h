@@ -1,5 +1,5 @@
 /*
- * Legacy display (RFC 9788 §5.2): what is hidden outside, repeated at the top of the text, for readers who
+ * Legacy display (RFC 9788 §5.2.2): what is hidden outside, repeated at the top of the text, for readers who
  * know nothing of protected headers. Put in front of the text without touching what was submitted, or not at
  * all.
  */
