@@ -1,6 +1,7 @@
 """The rules of RFC 9788 for who composes a message, and what a reader of its kind shows. It shares no code with the gateway,
 and judges what arrived from three texts: the message submitted, its outer header, and the decrypted payload."""
 
+import datetime
 import email
 import email.policy
 import email.utils
@@ -45,7 +46,7 @@ def shy(name, value):
         return ", ".join(address for _, address in email.utils.getaddresses([value]))
     if name.lower() == "date":
         when = email.utils.parsedate_to_datetime(value)
-        return email.utils.format_datetime(when.astimezone(email.utils.datetime.timezone.utc))
+        return email.utils.format_datetime(when.astimezone(datetime.timezone.utc))
     return baseline(name, value)
 
 
