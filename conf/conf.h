@@ -81,6 +81,7 @@ struct conf_signing {
     char *smime_certificate;     /* PKCS#12 or PEM file, or a "pkcs11:" URI */
     char *smime_key;             /* PEM file or "pkcs11:" URI; NULL: in the PKCS#12 or PEM file */
     char *smime_passphrase_file; /* passphrase, or PIN of the token */
+    bool smime_announce_gcm;     /* the sender's programs read AES-256-GCM */
 };
 
 struct conf_tls_policy {

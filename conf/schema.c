@@ -107,6 +107,7 @@ static const struct conf_key schema[] = {
     {"signing", "smime-certificate", CONF_STRING, SIGNING(smime_certificate)},
     {"signing", "smime-key", CONF_STRING, SIGNING(smime_key)},
     {"signing", "smime-passphrase-file", CONF_PATH, SIGNING(smime_passphrase_file)},
+    {"signing", "smime-announce-gcm", CONF_BOOL, SIGNING(smime_announce_gcm), .fallback = "no"},
 
     {"when", "sender", CONF_STRINGS, RULE(sender)},
     {"when", "recipient", CONF_STRINGS, RULE(recipient)},

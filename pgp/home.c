@@ -16,7 +16,9 @@
  * "always" on its command line: with "always" GnuPG 2.2.40 makes no trust database, and then dies when
  * it lists an expired certificate. self-sigs-only keeps the cost of signatures by others low, and
  * no-repair-keys keeps GnuPG from trying every signature on every user ID, for 40 s with 1,000 of each
- * (A14). The ciphers stand in our order, so that a certificate cannot lead to a weak one.
+ * (A14). The ciphers stand in our order, so that AES comes first wherever a certificate has it. One that
+ * has older ciphers alone gets one of these: its owner's programs may read no other, and GnuPG 2.2.40
+ * aborts when they are disabled and nothing is left.
  */
 static const char common[] = "batch\n"
                              "no-tty\n"

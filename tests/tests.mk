@@ -93,7 +93,7 @@ bench: deps
 
 # One file or expression: make e2e E2E="tests/e2e/test_rules.py -k bounce"
 E2E ?= tests/e2e
-.PHONY: e2e test testssl kill-campaign readers-full
+.PHONY: e2e test testssl kill-campaign flips readers-full
 e2e: deps
 	@$(MAKE) --no-print-directory -s programs $(BUILD)/load $(BUILD)/hold node-libraries
 	BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider -n 3 --dist loadfile $(E2E)
@@ -109,6 +109,11 @@ readers-full: deps
 	@$(MAKE) --no-print-directory -s programs node-libraries
 	BUILD=$(BUILD) READERS_FULL=1 $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e/test_mail_readers.py \
 	    tests/e2e/test_thunderbird.py
+
+# A11, every byte of S/MIME too.
+flips: deps
+	@$(MAKE) --no-print-directory -s programs
+	BUILD=$(BUILD) FLIPS_STRIDE=1 $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e/test_threats_flips.py
 
 # R1, longer than in make test.
 kill-campaign: deps

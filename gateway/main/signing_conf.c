@@ -42,7 +42,9 @@ static enum status read_smime(const struct conf *conf, const struct conf_signing
     enum status st = STATUS_OK;
     *smime = (struct smime_signer_settings){.name = from->smime_certificate,
                                             .pkcs11_module = conf->seal_pkcs11_module,
-                                            .passphrase = files->smime_passphrase};
+                                            .passphrase = files->smime_passphrase,
+                                            .capabilities =
+                                                from->smime_announce_gcm ? SMIME_CAPABILITY_AES256_GCM : 0};
     if (is_uri(from->smime_certificate))
         smime->certificate_uri = from->smime_certificate;
     else

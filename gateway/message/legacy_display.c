@@ -6,6 +6,7 @@
 #include "gateway/message/decode.h"
 #include "gateway/message/entity.h"
 #include "gateway/message/multipart.h"
+#include "gateway/message/protect_outer.h"
 
 #define DEPTH_MAX 8
 #define TEXT_MAX (1u << 20)
@@ -61,17 +62,18 @@ static bool is_ascii(const char *text)
     return true;
 }
 
-/* RFC 9788 §5.2.1: "Subject: …", an empty line. Several Subject fields are several lines. */
+/* RFC 9788 §5.2.2: a line "Subject: …" for each field that the outside does not show as it is, an empty line.
+ */
 static void collect(const struct protect_order *order, struct legacy_display *display, GString *lines)
 {
     struct span at = order->parts->header;
     struct header_field field;
     while (header_next(&at, &field)) {
-        if (!span_is(field.name, "Subject"))
+        if (!protect_outer_hides(order, &field))
             continue;
         char *text = header_decode(field.value);
         g_strdelimit(text, "\r\n", ' ');
-        g_string_append_printf(lines, "Subject: %s\n", text);
+        g_string_append_printf(lines, "%.*s: %s\n", (int)field.name.len, field.name.p, text);
         free(text);
         display->n++;
     }

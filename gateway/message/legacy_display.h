@@ -1,7 +1,7 @@
 /*
- * Legacy display (RFC 9788 §5.2): the subject that is hidden outside, repeated at the top of the text, for
- * readers who know nothing of protected headers. Put in front of the text without touching what was
- * submitted, or not at all.
+ * Legacy display (RFC 9788 §5.2.2): what is hidden outside, repeated at the top of the text, for readers who
+ * know nothing of protected headers. Put in front of the text without touching what was submitted, or not at
+ * all.
  */
 #ifndef SEALGATE_MESSAGE_LEGACY_DISPLAY_H
 #define SEALGATE_MESSAGE_LEGACY_DISPLAY_H
@@ -20,7 +20,8 @@ struct legacy_display {
 
 /*
  * Finds the first text of ORDER's message, whose root has TYPE (NULL: none), through multipart/mixed, related
- * and alternative, and makes what it is to show: the Subject. Nothing where the text is signed, is no
+ * and alternative, and makes what it is to show: the fields that the
+ * outside hides or changes. Nothing where the text is signed, is no
  * text/plain, is an attachment, where its charset or encoding does not allow for it, or nothing is hidden.
  */
 void legacy_display_find(const struct protect_order *order, const struct content_type *type,

@@ -12,7 +12,8 @@ import smtp
 from conftest import run_gateway
 from footprint import Footprint
 from gateway import USER, Gateway, mail, queue_id
-from test_signing import MAY_SEND, give_key, locked, signing_section, wait_home
+from signing import give_key, locked, signing_section, wait_home
+from test_signing import MAY_SEND
 from test_threats_secrets import CANARY, search
 from tools import AS_ROOT, BUILD, run
 

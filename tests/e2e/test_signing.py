@@ -32,7 +32,7 @@ def cast(keyring):
 def signing(pki, sink, cast):
     gateway = Gateway(pki, sink.route, RULES)
     gateway.extra = "\n".join([MAY_SEND, signing_section(gateway, USER, cast.alice, cast.alice_smime),
-                               signing_section(gateway, "@domain.example", smime=cast.dora)])
+                               signing_section(gateway, "@domain.example", smime=cast.dora, more="smime-announce-gcm = yes")])
     gateway.write_conf()
     for started in run_gateway(gateway, [cast.pat, cast.sam]):
         wait_home(started)
@@ -87,6 +87,23 @@ def test_a_domain_signs_for_its_people(signing, sink, cast, tag):
     message = mail(address, f"{tag}\r\n").replace(USER.encode(), sender.encode(), 1)
     arrived, _ = sent(signing, sink, address, message, sender)
     assert f"{tag}\r\n".encode() in verified_by_openssl(readers.with_openssl(cast.sam, arrived), cast.dora)
+
+
+def announced(entity):
+    """The ciphers that a signed entity says its sender reads, in order (RFC 8551 §2.5.2)."""
+    said = run("openssl", "cms", "-cmsout", "-print", "-noout", "-inform", "SMIME", input=entity).stdout.decode()
+    said = said.partition("S/MIME Capabilities")[2]
+    return re.findall(r":(aes-\d+-\w+)", said)
+
+
+def test_gcm_is_announced_where_the_administrator_says_so(signing, sink, cast, tag):
+    """Else what every program reads: partners seal in that way from then on."""
+    cbc = ["aes-256-cbc", "aes-192-cbc", "aes-128-cbc"]
+    for number, (sender, ciphers) in enumerate(((USER, cbc), ("somebody@domain.example", ["aes-256-gcm", *cbc]))):
+        address = at(cast.sam, "must", f"{tag}{number}")
+        message = mail(address).replace(USER.encode(), sender.encode(), 1)
+        arrived, _ = sent(signing, sink, address, message, sender)
+        assert announced(readers.with_openssl(cast.sam, arrived)) == ciphers
 
 
 def test_without_a_key_for_the_sender(signing, sink, cast, tag):

@@ -46,9 +46,9 @@ def secret_file(path, text):
     return path
 
 
-def signing_section(gateway, sender, openpgp=None, smime=None, passphrase=PASSPHRASE):
-    """For the configuration: keys of SENDER, and the files it names."""
-    lines = []
+def signing_section(gateway, sender, openpgp=None, smime=None, passphrase=PASSPHRASE, more=""):
+    """For the configuration: keys of SENDER, and the files it names; MORE keys as text."""
+    lines = [more]
     if openpgp:
         path = secret_file(gateway.folder / "passphrase", passphrase + "\n")
         lines += [f"openpgp = {openpgp.fingerprint}", f'openpgp-passphrase-file = "{path}"']
