@@ -30,7 +30,7 @@ static void text_is_shown_in_front(void **state)
         {"Subject: x\r\n\r\nbody", SHOWN, "", true},
         {"Subject: x\r\n", SHOWN, "", true},
         {"Subject: x\r\n" PLAIN "\r\nbody", SHOWN, "", true},
-        {"Subject: x\r\nSUBJECT : y\r\n\r\nbody", "Subject: x\r\nSubject: y\r\n\r\n", "", true},
+        {"Subject: x\r\nSUBJECT : y\r\n\r\nbody", "Subject: x\r\nSUBJECT: y\r\n\r\n", "", true},
         {"Subject: a\r\n b\r\n\r\n", "Subject: a b\r\n\r\n", "", true},
         {"Subject:\r\n\r\n", "Subject: \r\n\r\n", "", true},
         {"Subject: =?utf-8?q?x=0D=0A=0D=0AHi?=\r\n\r\n", "Subject: x    Hi\r\n\r\n", "", true},
