@@ -36,7 +36,8 @@ static enum status open_copy(struct sql_backup *b, struct sql *sql, struct error
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     int code = sqlite3_open_v2(b->copy.path, &b->copy.db, flags, NULL);
     if (code == SQLITE_OK)
-        code = sqlite3_exec(b->copy.db, "PRAGMA journal_mode = OFF; PRAGMA synchronous = FULL", NULL, NULL, NULL);
+        code = sqlite3_exec(b->copy.db, "PRAGMA journal_mode = OFF; PRAGMA synchronous = FULL", NULL, NULL,
+                            NULL);
     if (code != SQLITE_OK)
         return sql_status(&b->copy, code, "begin a backup", err);
     b->backup = sqlite3_backup_init(b->copy.db, "main", sql->db, "main");
@@ -93,8 +94,9 @@ static enum status check(struct sql_backup *b, struct error *err)
     if (code != SQLITE_OK)
         return sql_status(&b->copy, code, "read a backup", err);
     return good ? STATUS_OK
-                : error_set(err, STATUS_INTERNAL, "the backup is damaged, and so may be the database: look "
-                                                  "at the disk");
+                : error_set(err, STATUS_INTERNAL,
+                            "the backup is damaged, and so may be the database: look "
+                            "at the disk");
 }
 
 static enum status sync_path(const char *path, int flags, struct error *err)

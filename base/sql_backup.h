@@ -13,10 +13,11 @@ struct sql_backup;
 MUST_USE enum status sql_backup_start(struct sql *sql, const char *path, struct sql_backup **backup_out,
                                       struct error *err);
 
-/* Copies at most so many pages; between transactions only. *DONE_OUT: all is copied; PAGES_OUT: all there are.
+/* Copies at most so many pages; between transactions only. *DONE_OUT: all is copied; PAGES_OUT: all there
+ * are.
  */
-MUST_USE enum status sql_backup_step(struct sql_backup *backup, int pages, bool *done_out,
-                                     int64_t *pages_out, struct error *err);
+MUST_USE enum status sql_backup_step(struct sql_backup *backup, int pages, bool *done_out, int64_t *pages_out,
+                                     struct error *err);
 
 /* Once it is done: looks through the copy, puts it on disk and gives it the name PATH. */
 MUST_USE enum status sql_backup_finish(struct sql_backup *backup, struct error *err);

@@ -57,8 +57,8 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
         st = sql_backup_finish(b->copy, &err);
     if (st == STATUS_OK) {
         log_backup(b, pages);
-        control_reply_json(b->request, json_pack("{s:s, s:I}", "file", b->queue->settings->backup_path, "pages",
-                                                 (json_int_t)pages));
+        control_reply_json(b->request, json_pack("{s:s, s:I}", "file", b->queue->settings->backup_path,
+                                                 "pages", (json_int_t)pages));
     } else {
         log_error(b->queue->settings->log, LOG_LEVEL_ERROR, "backup-failed", NULL, &err);
         control_reply_error(b->request, &err);

@@ -65,10 +65,11 @@ static enum status read_lanes(struct claim *c, struct sql_stmt *stmt, struct err
 static enum status load_lanes(struct claim *c, struct lease_cursor *cursor, struct error *err)
 {
     struct sql_stmt *stmt;
-    enum status st = sql_prepare(c->sql,
-                                 "SELECT id, due_ms, expires_ms, domain, sender FROM lane "
-                                 "WHERE due_ms <= ?1 AND (due_ms, id) > (?2, ?3) ORDER BY due_ms, id LIMIT ?4",
-                                 &stmt, err);
+    enum status st =
+        sql_prepare(c->sql,
+                    "SELECT id, due_ms, expires_ms, domain, sender FROM lane "
+                    "WHERE due_ms <= ?1 AND (due_ms, id) > (?2, ?3) ORDER BY due_ms, id LIMIT ?4",
+                    &stmt, err);
     if (st != STATUS_OK)
         return st;
     sql_bind_int(stmt, 1, c->now_ms);

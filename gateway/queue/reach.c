@@ -63,8 +63,8 @@ enum status reach_probe(struct sql *sql, const struct queue_settings *settings, 
 enum status reach_probe_ended(struct sql *sql, int64_t copy_id, int64_t retry_ms, struct error *err)
 {
     const int64_t values[] = {copy_id, retry_ms};
-    return rows_run(sql, "UPDATE destination SET probe_copy = NULL, retry_ms = ?2 WHERE probe_copy = ?1", values,
-                    2, err);
+    return rows_run(sql, "UPDATE destination SET probe_copy = NULL, retry_ms = ?2 WHERE probe_copy = ?1",
+                    values, 2, err);
 }
 
 /* What waits for it is looked at again. */
@@ -105,8 +105,8 @@ static enum status failures_of(struct sql *sql, const char *name, int64_t copy_i
     bool row = false;
     *failures_out = 0;
     *counts_out = true;
-    enum status st =
-        sql_prepare(sql, "SELECT failures, retry_ms, probe_copy FROM destination WHERE name = ?1", &stmt, err);
+    enum status st = sql_prepare(
+        sql, "SELECT failures, retry_ms, probe_copy FROM destination WHERE name = ?1", &stmt, err);
     if (st != STATUS_OK)
         return st;
     sql_bind_str(stmt, 1, name);
@@ -163,9 +163,8 @@ enum status reach_learn(struct sql *sql, const struct queue_settings *settings, 
             st = reached(sql, settings->route, NULL, now_ms, err);
         return st == STATUS_OK ? failed(sql, policy, domain, copy_id, reply, now_ms, err) : st;
     case REACH_NO_HOST:
-        return settings->route
-                   ? failed(sql, &settings->retry, settings->route, copy_id, reply, now_ms, err)
-                   : failed(sql, policy, domain, copy_id, reply, now_ms, err);
+        return settings->route ? failed(sql, &settings->retry, settings->route, copy_id, reply, now_ms, err)
+                               : failed(sql, policy, domain, copy_id, reply, now_ms, err);
     }
     return STATUS_OK;
 }

@@ -22,9 +22,9 @@ MUST_USE enum status shares_load(struct sql *sql, const char *instance, int64_t 
 void shares_free(struct shares *shares);
 
 /*
- * May one more copy of SENDER's for DOMAIN be leased? Neither a destination, nor a sender, nor the two together
- * may take more than a multiple of what is left for the others: so however many of them are slow, something is
- * left. DOMAIN "" (to be returned) is no destination.
+ * May one more copy of SENDER's for DOMAIN be leased? Neither a destination, nor a sender, nor the two
+ * together may take more than a multiple of what is left for the others: so however many of them are slow,
+ * something is left. DOMAIN "" (to be returned) is no destination.
  */
 bool shares_allow(const struct shares *shares, const char *domain, const char *sender);
 

@@ -34,7 +34,8 @@ static int64_t leased_of(const struct database *d, const char *domain)
 {
     struct error err;
     struct row_ids ids;
-    OK(rows_list_for(d->sql, "SELECT id FROM recipient WHERE state = 'leased' AND domain = ?1", domain, &ids, &err));
+    OK(rows_list_for(d->sql, "SELECT id FROM recipient WHERE state = 'leased' AND domain = ?1", domain, &ids,
+                     &err));
     free(ids.ids);
     return (int64_t)ids.n;
 }
@@ -94,8 +95,8 @@ static void test_a_list_to_one_domain_lets_others_send_there(void **state)
     assert_in_range(leased_of(&d, "example.com"), 10, 60);
     store_one(&d, "alice", "bob@example.com", T0 + 1);
     claim(&d, T0 + 1);
-    assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM recipient WHERE state = 'leased' AND sender = 'alice'"),
-                     1);
+    assert_int_equal(
+        database_ask(&d, "SELECT COUNT(*) FROM recipient WHERE state = 'leased' AND sender = 'alice'"), 1);
     database_remove(&d);
 }
 
@@ -173,8 +174,8 @@ static void test_a_lane_goes_with_its_last_recipient_and_comes_again(void **stat
     int64_t next;
     database_make(&d);
     store_one(&d, "alice", "Bob@Example.COM", T0);
-    assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM lane WHERE domain = 'example.com' AND sender = 'alice'"),
-                     1);
+    assert_int_equal(
+        database_ask(&d, "SELECT COUNT(*) FROM lane WHERE domain = 'example.com' AND sender = 'alice'"), 1);
     claim(&d, T0);
     assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM lane"), 0);
     OK(lease_next_due(d.sql, T0, &next, &err));

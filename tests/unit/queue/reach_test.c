@@ -22,8 +22,8 @@ static size_t claim(const struct database *d, int64_t now, int64_t *first)
 }
 
 /* The outcome of the copy's only recipient. */
-static void tell(const struct database *d, int64_t copy_id, enum delivery_outcome what, enum delivery_reach reach,
-                 int64_t now)
+static void tell(const struct database *d, int64_t copy_id, enum delivery_outcome what,
+                 enum delivery_reach reach, int64_t now)
 {
     struct error err;
     struct outcome_counts counts;
@@ -210,7 +210,8 @@ static void test_a_copy_for_two_domains_goes_to_the_one_that_is_there(void **sta
     assert_int_equal(claim(&d, T0 + 2, NULL), 1);
     assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM recipient WHERE state = 'leased'"), 1);
     assert_int_equal(
-        database_ask(&d, "SELECT COUNT(*) FROM recipient WHERE state = 'leased' AND domain = 'example.net'"), 1);
+        database_ask(&d, "SELECT COUNT(*) FROM recipient WHERE state = 'leased' AND domain = 'example.net'"),
+        1);
     database_remove(&d);
 }
 
@@ -250,7 +251,8 @@ static void test_tls_that_a_domain_demands_is_its_own_trouble(void **state)
     store_one(&d, "c@example.org", T0 + 1);
     assert_int_equal(claim(&d, T0 + 1, NULL), 1);
     assert_int_equal(
-        database_ask(&d, "SELECT COUNT(*) FROM recipient WHERE state = 'leased' AND domain = 'example.org'"), 1);
+        database_ask(&d, "SELECT COUNT(*) FROM recipient WHERE state = 'leased' AND domain = 'example.org'"),
+        1);
     database_remove(&d);
 }
 
