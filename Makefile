@@ -161,6 +161,7 @@ help:
 	@echo 'make bench      the load of doc/bench.md beside Postfix'
 	@echo 'make bench-idle 10,000 idle and 1,000 slow connections beside normal mail'
 	@echo 'make bench-flat memory over 100,000 messages'
+	@echo 'make bench-queue  a queue of RECIPIENTS=1000000'
 	@echo 'make fuzz       each fuzzer for TIME=60 seconds'
 	@echo 'make format     clang-format; check-format, layers and lint keep the house rules'
 	@echo 'make install    DESTDIR= PREFIX='

@@ -58,9 +58,20 @@ $(BUILD)/gpgme_rate: $(BUILD)/obj/tests/bench/gpgme_rate.o $(call libs_upto,pgp)
 $(BUILD)/hold: $(BUILD)/obj/tests/bench/hold.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(PACKAGE_LIBS)
+$(BUILD)/queue_million: $(BUILD)/obj/tests/bench/queue_million.o $(call libs_upto,gateway/queue)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PACKAGE_LIBS)
+-include $(BUILD)/obj/tests/bench/queue_million.d
 -include $(BUILD)/obj/tests/bench/load.d $(BUILD)/obj/tests/bench/gpgme_rate.d $(BUILD)/obj/tests/bench/hold.d
 
-.PHONY: bench bench-idle bench-flat
+.PHONY: bench bench-idle bench-flat bench-queue
+# A queue of many recipients, in three shapes: spread, one list to one domain, as many domains as recipients.
+RECIPIENTS ?= 1000000
+bench-queue: deps
+	@$(MAKE) --no-print-directory -s programs $(BUILD)/queue_million
+	@for shape in "10000 100" "1 1" "$(RECIPIENTS) 10"; do \
+	    folder=$$(mktemp -d) && $(BUILD)/queue_million $$folder $(RECIPIENTS) $$shape; code=$$?; rm -rf $$folder; \
+	    [ $$code = 0 ] || exit $$code; done
 bench-idle: deps
 	@$(MAKE) --no-print-directory -s programs $(BUILD)/load $(BUILD)/hold
 	@BUILD=$(BUILD) $(PYTHON) tests/bench/idle.py $(BENCH)

@@ -247,7 +247,6 @@ struct link *link_new(struct queue *queue, struct error *err)
     struct link *link = calloc(1, sizeof *link);
     if (link) {
         *link = (struct link){.claim = {.apply = apply_claim, .done = claimed}, .queue = queue};
-        link->cursor = LEASE_CURSOR_START;
         link->retry = event_new(queue->base, -1, 0, link_retry_outcomes, link);
     }
     if (!link || !link->retry) {
@@ -272,5 +271,6 @@ void link_free(struct link *link)
     link_forget_outcomes(link);
     link_stop(link);
     event_free(link->retry);
+    free(link->cursor.sender);
     free(link);
 }

@@ -148,9 +148,10 @@ static enum status list_unreachable(struct queue *queue, json_t *destinations, s
     bool row = false;
     enum status st = sql_prepare(
         queue->sql,
-        "SELECT d.name, d.since_ms, d.retry_ms, d.failures, d.reply, (SELECT COUNT(*) FROM "
-        "recipient r WHERE r.next_ms IS NOT NULL AND r.domain <> '' AND (d.name = ?2 OR r.domain = "
-        "d.name)) FROM destination d ORDER BY d.retry_ms LIMIT ?1",
+        "SELECT d.name, d.since_ms, d.retry_ms, d.failures, d.reply, CASE d.name WHEN ?2 THEN "
+        "(SELECT COUNT(*) FROM recipient r WHERE r.next_ms IS NOT NULL AND r.domain > '') ELSE "
+        "(SELECT COUNT(*) FROM recipient r WHERE r.next_ms IS NOT NULL AND r.domain = d.name) END "
+        "FROM destination d ORDER BY d.retry_ms LIMIT ?1",
         &stmt, err);
     if (st != STATUS_OK)
         return st;

@@ -10,13 +10,11 @@
 /* Bodies out on lease at a time; a larger one goes alone. */
 #define LEASE_BYTES_MAX ((int64_t)256 << 20)
 
-/* Where the next lease_claim begins: when more is due than it looks at, it goes on there. */
+/* Where the next lease_claim begins. Free SENDER at the end. */
 struct lease_cursor {
-    int64_t due_ms;
-    int64_t id;
-    bool more; /* it did not look at all that is due: call it again soon */
+    char *sender; /* who was served last; NULL: nobody */
+    bool more;    /* it did not look at all that is due: call it again soon */
 };
-#define LEASE_CURSOR_START ((struct lease_cursor){.due_ms = INT64_MIN})
 
 /*
  * Leases due copies to INSTANCE until WINDOW copies or LEASE_BYTES_MAX are out, fairly between destinations

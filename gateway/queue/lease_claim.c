@@ -1,22 +1,34 @@
 /* Which due copies are leased next: fairly between lanes, none for a destination that cannot be reached. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "gateway/queue/lease.h"
 #include "gateway/queue/reach.h"
 #include "gateway/queue/schema.h"
 #include "gateway/queue/share.h"
 
-/* Lanes looked at in one transaction. */
-#define LANES_MAX 500
+/* Senders looked at in one transaction, so many at a time, and lanes of one sender. */
+#define SENDERS_MAX 256
+#define SENDERS_AT_ONCE 64
+#define LANES_MAX 32
 /* While a large body waits for room only such small ones go. */
 #define SMALL_BODY ((int64_t)256 << 10)
 
 struct lane {
     int64_t id;
-    int64_t due_ms;
     int64_t expires_ms;
-    char *domain, *sender; /* owned */
-    bool over;             /* nothing more to be had of it now */
+    char *domain; /* owned */
+    bool over;    /* nothing more to be had of it now */
+};
+
+/* A sender whose turn it is. */
+struct turn {
+    char *sender; /* owned */
+    struct lane lanes[LANES_MAX];
+    size_t n_lanes;
+    size_t next; /* lane */
+    size_t n_aside;
+    bool over;
 };
 
 struct claim {
@@ -25,9 +37,10 @@ struct claim {
     const char *instance;
     int64_t now_ms;
     struct shares shares;
-    struct lane lanes[LANES_MAX];
-    size_t n_lanes;
+    struct turn turns[SENDERS_AT_ONCE];
+    size_t n_turns;
     bool large_waits;
+    bool set_aside_all; /* as many lanes of a sender as were looked at: behind them there may be others */
     struct row_ids *ids;
 };
 
@@ -38,59 +51,83 @@ struct due {
     int64_t body_len;
 };
 
-/* ---- lanes ---- */
+/* ---- senders and their lanes ---- */
 
-static enum status read_lanes(struct claim *c, struct sql_stmt *stmt, struct error *err)
+static void forget_turns(struct claim *c)
 {
-    bool row = false;
-    enum status st;
+    for (size_t i = 0; i < c->n_turns; i++) {
+        for (size_t k = 0; k < c->turns[i].n_lanes; k++)
+            free(c->turns[i].lanes[k].domain);
+        free(c->turns[i].sender);
+    }
+    c->n_turns = 0;
+}
 
+/* The sender behind AFTER that has lanes, owned; NULL: there is none. */
+static enum status next_sender(const struct claim *c, const char *after, char **sender_out, struct error *err)
+{
+    struct sql_stmt *stmt;
+    bool row = false;
+    *sender_out = NULL;
+    enum status st = sql_prepare(c->sql,
+                                 after ? "SELECT sender FROM lane WHERE sender > ?1 ORDER BY sender LIMIT 1"
+                                       : "SELECT sender FROM lane ORDER BY sender LIMIT 1",
+                                 &stmt, err);
+    if (st != STATUS_OK)
+        return st;
+    if (after)
+        sql_bind_str(stmt, 1, after);
+    st = sql_step(stmt, &row, err);
+    if (st != STATUS_OK || !row)
+        return st;
+    *sender_out = span_dup(span_str(sql_col_str(stmt, 0)));
+    sql_reset(stmt);
+    return *sender_out ? STATUS_OK : error_set(err, STATUS_TEMPORARY, "out of memory for what is due");
+}
+
+/* Its due lanes, the longest due first. */
+static enum status load_lanes(const struct claim *c, struct turn *turn, struct error *err)
+{
+    struct sql_stmt *stmt;
+    bool row = false;
+    enum status st = sql_prepare(c->sql,
+                                 "SELECT id, expires_ms, domain FROM lane WHERE sender = ?1 AND due_ms <= ?2 "
+                                 "ORDER BY due_ms LIMIT ?3",
+                                 &stmt, err);
+    if (st != STATUS_OK)
+        return st;
+    sql_bind_str(stmt, 1, turn->sender);
+    sql_bind_int(stmt, 2, c->now_ms);
+    sql_bind_int(stmt, 3, LANES_MAX);
     for (st = sql_step(stmt, &row, err); st == STATUS_OK && row; st = sql_step(stmt, &row, err)) {
-        struct lane *lane = &c->lanes[c->n_lanes++];
+        struct lane *lane = &turn->lanes[turn->n_lanes];
         *lane = (struct lane){.id = sql_col_int(stmt, 0),
-                              .due_ms = sql_col_int(stmt, 1),
-                              .expires_ms = sql_col_int(stmt, 2),
-                              .domain = span_dup(span_str(sql_col_str(stmt, 3))),
-                              .sender = span_dup(span_str(sql_col_str(stmt, 4)))};
-        if (!lane->domain || !lane->sender) {
+                              .expires_ms = sql_col_int(stmt, 1),
+                              .domain = span_dup(span_str(sql_col_str(stmt, 2)))};
+        if (!lane->domain) {
             st = error_set(err, STATUS_TEMPORARY, "out of memory for what is due");
             break;
         }
+        turn->n_lanes++;
     }
     sql_reset(stmt);
     return st;
 }
 
-/* The lanes behind CURSOR, which is moved behind them, or to the start when they were the last. */
-static enum status load_lanes(struct claim *c, struct lease_cursor *cursor, struct error *err)
+/* SENDER is owned from here on. */
+static enum status add_turn(struct claim *c, char *sender, struct error *err)
 {
-    struct sql_stmt *stmt;
-    enum status st =
-        sql_prepare(c->sql,
-                    "SELECT id, due_ms, expires_ms, domain, sender FROM lane "
-                    "WHERE due_ms <= ?1 AND (due_ms, id) > (?2, ?3) ORDER BY due_ms, id LIMIT ?4",
-                    &stmt, err);
-    if (st != STATUS_OK)
-        return st;
-    sql_bind_int(stmt, 1, c->now_ms);
-    sql_bind_int(stmt, 2, cursor->due_ms);
-    sql_bind_int(stmt, 3, cursor->id);
-    sql_bind_int(stmt, 4, LANES_MAX);
-    st = read_lanes(c, stmt, err);
-    if (st != STATUS_OK)
-        return st;
-    cursor->more = c->n_lanes == LANES_MAX;
-    if (cursor->more) {
-        cursor->due_ms = c->lanes[LANES_MAX - 1].due_ms;
-        cursor->id = c->lanes[LANES_MAX - 1].id;
-    } else {
-        *cursor = LEASE_CURSOR_START;
-    }
+    struct turn *turn = &c->turns[c->n_turns++];
+    *turn = (struct turn){.sender = sender};
+    /* Those of a sender over its share, however many they are, are not even looked at. */
+    if (shares_allow(&c->shares, "", sender))
+        return load_lanes(c, turn, err);
+    turn->over = true;
     return STATUS_OK;
 }
 
-static enum status ask_lane(const struct claim *c, const struct lane *lane, const char *text,
-                            int64_t *answer_out, struct error *err)
+static enum status ask_lane(const struct claim *c, const char *sender, const struct lane *lane,
+                            const char *text, int64_t *answer_out, struct error *err)
 {
     struct sql_stmt *stmt;
     bool row = false;
@@ -99,7 +136,7 @@ static enum status ask_lane(const struct claim *c, const struct lane *lane, cons
     if (st != STATUS_OK)
         return st;
     sql_bind_str(stmt, 1, lane->domain);
-    sql_bind_str(stmt, 2, lane->sender);
+    sql_bind_str(stmt, 2, sender);
     st = sql_step(stmt, &row, err);
     if (st == STATUS_OK && row) {
         *answer_out = sql_col_int(stmt, 0);
@@ -110,20 +147,20 @@ static enum status ask_lane(const struct claim *c, const struct lane *lane, cons
 
 /* Nothing in the lane can be leased now: when it is worth looking again. UNTIL_MS: its destination can be
  * tried. */
-static enum status set_aside(const struct claim *c, const struct lane *lane, int64_t until_ms,
-                             struct error *err)
+static enum status set_aside(const struct claim *c, const char *sender, const struct lane *lane,
+                             int64_t until_ms, struct error *err)
 {
     int64_t due = 0;
     int64_t expires = lane->expires_ms;
     /* next_ms may be 0: asked for by the administrator. */
-    enum status st = ask_lane(c, lane,
+    enum status st = ask_lane(c, sender, lane,
                               "SELECT COALESCE(MIN(next_ms), -1) FROM recipient "
                               "WHERE domain = ?1 AND sender = ?2 AND next_ms IS NOT NULL",
                               &due, err);
     if (st == STATUS_OK && due < 0)
         return rows_run(c->sql, "DELETE FROM lane WHERE id = ?1", &lane->id, 1, err);
     if (st == STATUS_OK && expires <= c->now_ms)
-        st = ask_lane(c, lane,
+        st = ask_lane(c, sender, lane,
                       "SELECT MIN(expires_ms) FROM recipient "
                       "WHERE domain = ?1 AND sender = ?2 AND next_ms IS NOT NULL",
                       &expires, err);
@@ -139,8 +176,8 @@ static enum status set_aside(const struct claim *c, const struct lane *lane, int
 /* ---- copies ---- */
 
 /* The longest due copy of the lane that is not on lease; with EXPIRED only one that is too old. */
-static enum status find_due(const struct claim *c, const struct lane *lane, bool expired, struct due *due_out,
-                            struct error *err)
+static enum status find_due(const struct claim *c, const char *sender, const struct lane *lane, bool expired,
+                            struct due *due_out, struct error *err)
 {
     struct sql_stmt *stmt;
     *due_out = (struct due){0};
@@ -155,7 +192,7 @@ static enum status find_due(const struct claim *c, const struct lane *lane, bool
     if (st != STATUS_OK)
         return st;
     sql_bind_str(stmt, 1, lane->domain);
-    sql_bind_str(stmt, 2, lane->sender);
+    sql_bind_str(stmt, 2, sender);
     sql_bind_int(stmt, 3, c->now_ms);
     sql_bind_int(stmt, 4, expired ? c->now_ms : INT64_MAX);
     st = sql_step(stmt, &due_out->found, err);
@@ -187,7 +224,8 @@ static enum status take_recipients(const struct claim *c, const struct due *due,
     return sql_run(stmt, err);
 }
 
-static enum status take(struct claim *c, const struct lane *lane, const struct due *due, struct error *err)
+static enum status take(struct claim *c, const char *sender, const struct lane *lane, const struct due *due,
+                        struct error *err)
 {
     struct sql_stmt *stmt;
     enum status st = sql_prepare(
@@ -198,14 +236,14 @@ static enum status take(struct claim *c, const struct lane *lane, const struct d
     sql_bind_int(stmt, 1, due->copy_id);
     sql_bind_str(stmt, 2, c->instance);
     sql_bind_str(stmt, 3, lane->domain);
-    sql_bind_str(stmt, 4, lane->sender);
+    sql_bind_str(stmt, 4, sender);
     st = sql_run(stmt, err);
     if (st == STATUS_OK)
         st = take_recipients(c, due, err);
     if (st == STATUS_OK && !due->to_return)
         st = reach_probe(c->sql, c->settings, due->copy_id, c->now_ms, err);
     if (st == STATUS_OK)
-        st = shares_add(&c->shares, lane->domain, lane->sender, due->body_len, err);
+        st = shares_add(&c->shares, lane->domain, sender, due->body_len, err);
     return st == STATUS_OK ? rows_add(c->ids, due->copy_id, err) : st;
 }
 
@@ -221,46 +259,151 @@ static bool has_room(struct claim *c, const struct due *due)
 }
 
 /* Leases one copy of the lane, or finds that there is none to be had. */
-static enum status serve(struct claim *c, struct lane *lane, struct error *err)
+static enum status serve_lane(struct claim *c, struct turn *turn, struct lane *lane, bool *served,
+                              struct error *err)
 {
+    const char *sender = turn->sender;
     struct due due = {0};
     int64_t until_ms;
 
-    if (!shares_allow(&c->shares, lane->domain, lane->sender)) {
+    if (!shares_allow(&c->shares, lane->domain, sender)) {
         lane->over = true;
         return STATUS_OK;
     }
     enum status st = reach_wait(c->sql, c->settings, lane->domain, c->now_ms, &until_ms, err);
     bool unreachable = until_ms > c->now_ms;
     if (st == STATUS_OK && (!unreachable || lane->expires_ms <= c->now_ms))
-        st = find_due(c, lane, unreachable, &due, err);
+        st = find_due(c, sender, lane, unreachable, &due, err);
     if (st != STATUS_OK)
         return st;
     if (!due.found) {
         lane->over = true;
-        return set_aside(c, lane, until_ms, err);
+        if (++turn->n_aside == LANES_MAX)
+            c->set_aside_all = true;
+        return set_aside(c, sender, lane, until_ms, err);
     }
-    if (has_room(c, &due))
-        return take(c, lane, &due, err);
-    lane->over = true;
-    return STATUS_OK;
+    *served = has_room(c, &due);
+    lane->over = !*served;
+    return *served ? take(c, sender, lane, &due, err) : STATUS_OK;
 }
 
-/* One of each lane, then the next of each, so that no lane waits for the end of another. */
-static enum status serve_all(struct claim *c, struct error *err)
+/* One copy of the sender, from the lane behind the one that was served last. */
+static enum status serve_turn(struct claim *c, struct turn *turn, struct error *err)
 {
     enum status st = STATUS_OK;
-    bool served = true;
+    bool served = false;
 
-    while (st == STATUS_OK && served) {
-        served = false;
-        for (size_t i = 0; st == STATUS_OK && i < c->n_lanes && c->shares.copies < c->shares.window; i++) {
-            if (c->lanes[i].over)
+    for (size_t i = 0; st == STATUS_OK && !served && i < turn->n_lanes; i++) {
+        struct lane *lane = &turn->lanes[turn->next++ % turn->n_lanes];
+        if (!lane->over)
+            st = serve_lane(c, turn, lane, &served, err);
+    }
+    turn->over = !served;
+    return st;
+}
+
+static bool is_open(const struct claim *c)
+{
+    return c->shares.copies < c->shares.window;
+}
+
+/* A copy of each sender, then the next of each. *LAST_OUT: who was served last, of TURNS; else as it was. */
+static enum status serve_turns(struct claim *c, const char **last_out, struct error *err)
+{
+    enum status st = STATUS_OK;
+
+    for (bool going = true; st == STATUS_OK && going && is_open(c);) {
+        going = false;
+        for (size_t i = 0; st == STATUS_OK && i < c->n_turns && is_open(c); i++) {
+            struct turn *turn = &c->turns[i];
+            if (turn->over)
                 continue;
-            st = serve(c, &c->lanes[i], err);
-            served = true;
+            st = serve_turn(c, turn, err);
+            going = true;
+            if (!turn->over)
+                *last_out = turn->sender;
         }
     }
+    return st;
+}
+
+/* ---- the circle of senders ---- */
+
+/* From the one behind START (NULL: the first) to START itself. */
+struct circle {
+    const char *start;
+    char *at; /* owned; NULL: before the first */
+    bool wrapped;
+    bool done;
+    int n; /* looked at */
+};
+
+static enum status step(const struct claim *c, struct circle *circle, char **sender_out, struct error *err)
+{
+    enum status st = next_sender(c, circle->at, sender_out, err);
+
+    if (st == STATUS_OK && !*sender_out && !circle->wrapped && circle->start) {
+        circle->wrapped = true;
+        st = next_sender(c, NULL, sender_out, err);
+    }
+    if (st == STATUS_OK && *sender_out && circle->wrapped && strcmp(*sender_out, circle->start) > 0) {
+        free(*sender_out);
+        *sender_out = NULL;
+    }
+    circle->done = st == STATUS_OK && !*sender_out;
+    return st;
+}
+
+/* As many of the next senders as there is room for. */
+static enum status gather(struct claim *c, struct circle *circle, struct error *err)
+{
+    int64_t room = c->shares.window - c->shares.copies;
+    enum status st = STATUS_OK;
+
+    while (st == STATUS_OK && c->n_turns < SENDERS_AT_ONCE && (int64_t)c->n_turns < room) {
+        char *sender;
+        st = step(c, circle, &sender, err);
+        if (st != STATUS_OK || circle->done)
+            break;
+        free(circle->at);
+        circle->at = strdup(sender);
+        circle->n++;
+        if (circle->at)
+            st = add_turn(c, sender, err);
+        else
+            st = error_set(err, STATUS_TEMPORARY, "out of memory for what is due");
+    }
+    return st;
+}
+
+static void set_cursor(struct lease_cursor *cursor, const char *sender)
+{
+    char *copy = sender ? strdup(sender) : NULL;
+
+    free(cursor->sender);
+    cursor->sender = copy; /* NULL also for want of memory: from the first again */
+}
+
+static enum status serve_all(struct claim *c, struct lease_cursor *cursor, struct error *err)
+{
+    struct circle circle = {.start = cursor->sender, .at = cursor->sender ? strdup(cursor->sender) : NULL};
+    struct lease_cursor next = {0};
+    enum status st = STATUS_OK;
+
+    while (st == STATUS_OK && is_open(c) && !circle.done && circle.n < SENDERS_MAX) {
+        const char *last = NULL;
+        st = gather(c, &circle, err);
+        if (st == STATUS_OK)
+            st = serve_turns(c, &last, err);
+        if (last)
+            set_cursor(&next, last);
+        forget_turns(c);
+    }
+    cursor->more = is_open(c) && (!circle.done || c->set_aside_all);
+    if (next.sender || !circle.done)
+        set_cursor(cursor, next.sender ? next.sender : circle.at);
+    free(next.sender);
+    free(circle.at);
     return st;
 }
 
@@ -278,14 +421,9 @@ enum status lease_claim(struct sql *sql, const struct queue_settings *settings, 
     c->ids = ids;
     cursor->more = false;
     enum status st = shares_load(sql, instance, window, &c->shares, err);
-    if (st == STATUS_OK && c->shares.copies < window)
-        st = load_lanes(c, cursor, err);
     if (st == STATUS_OK)
-        st = serve_all(c, err);
-    for (size_t i = 0; i < c->n_lanes; i++) {
-        free(c->lanes[i].domain);
-        free(c->lanes[i].sender);
-    }
+        st = serve_all(c, cursor, err);
+    forget_turns(c);
     shares_free(&c->shares);
     free(c);
     return st;

@@ -147,7 +147,8 @@ static const char third[] =
     " due_ms BIGINT NOT NULL,"
     " expires_ms BIGINT NOT NULL,"
     " UNIQUE (domain, sender));"
-    "CREATE INDEX lane_due ON lane (due_ms, id);"
+    "CREATE INDEX lane_due ON lane (due_ms);"
+    "CREATE INDEX lane_sender ON lane (sender, due_ms);"
     "CREATE TRIGGER recipient_comes AFTER INSERT ON recipient WHEN NEW.next_ms IS NOT NULL " LOWER_LANE
     "CREATE TRIGGER recipient_waits_again AFTER UPDATE OF next_ms, domain, sender, expires_ms ON recipient "
     "WHEN NEW.next_ms IS NOT NULL " LOWER_LANE "INSERT INTO lane (domain, sender, due_ms, expires_ms)"

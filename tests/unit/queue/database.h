@@ -209,8 +209,9 @@ static inline struct row_ids database_claim(const struct database *d, const char
     struct error err;
     struct row_ids ids = {0};
     OK(sql_begin(d->sql, &err));
-    struct lease_cursor cursor = LEASE_CURSOR_START;
+    struct lease_cursor cursor = {0};
     OK(lease_claim(d->sql, &d->settings, instance, window, now_ms, &cursor, &ids, &err));
+    free(cursor.sender);
     OK(sql_commit(d->sql, &err));
     return ids;
 }

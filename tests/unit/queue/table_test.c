@@ -1,7 +1,7 @@
 /*
- * doc/queue.md row by row: each row of its tables of states and of transitions has a test here, under the text
- * of the row's first cell, and a row without a test fails. A crash is a database that is opened anew; that the
- * role dies at any moment is in crash_test.c and tests/fault.
+ * doc/queue.md row by row: each row of its tables of states and of transitions has a test here, under the
+ * text of the row's first cell, and a row without a test fails. A crash is a database that is opened anew;
+ * that the role dies at any moment is in crash_test.c and tests/fault.
  */
 #include "tests/unit/queue/database.h"
 
@@ -105,14 +105,17 @@ static void outcome(struct bench *b, enum delivery_outcome what, bool with_dsn, 
 {
     struct error err;
     struct outcome_counts counts;
-    struct outcome_recipient r = {
-        .id = 1, .outcome = what, .reach = REACH_OK, .reply = text("the next hop's words"), .host = text("mx")};
+    struct outcome_recipient r = {.id = 1,
+                                  .outcome = what,
+                                  .reach = REACH_OK,
+                                  .reply = text("the next hop's words"),
+                                  .host = text("mx")};
     struct queue_outcome o = {.copy_id = 1, .recipients = &r, .n_recipients = 1, .has_dsn = with_dsn};
     id_make(o.dsn_id);
     o.dsn_recipient = text("alice@example.org");
     OK(sql_begin(b->d.sql, &err));
-    OK(outcome_apply(b->d.sql, &b->d.settings, DELIVERY_1, &o, span_str(with_dsn ? "a locked DSN" : ""), now, &counts,
-                     &err));
+    OK(outcome_apply(b->d.sql, &b->d.settings, DELIVERY_1, &o, span_str(with_dsn ? "a locked DSN" : ""), now,
+                     &counts, &err));
     OK(sql_commit(b->d.sql, &err));
 }
 
@@ -120,8 +123,9 @@ static void outcome(struct bench *b, enum delivery_outcome what, bool with_dsn, 
 
 #define SEE(b, where)                                                                                        \
     do {                                                                                                     \
-        if (database_ask(&(b)->d, "SELECT COUNT(*) FROM recipient r JOIN copy c ON c.id = r.copy_id WHERE "  \
-                                  where) != 1)                                                               \
+        if (database_ask(&(b)->d,                                                                            \
+                         "SELECT COUNT(*) FROM recipient r JOIN copy c ON c.id = r.copy_id WHERE " where) != \
+            1)                                                                                               \
             fail_msg("no recipient with %s", where);                                                         \
     } while (0)
 
@@ -142,8 +146,9 @@ static void see_trail(struct bench *b, const char *wanted)
 static void see_nothing_left(struct bench *b)
 {
     assert_int_equal(database_ask(&b->d, "SELECT COUNT(*) FROM message WHERE reverse_path <> ''"), 0);
-    assert_int_equal(database_ask(&b->d, "SELECT COUNT(*) FROM copy c JOIN message m ON m.id = c.message_id WHERE "
-                                         "m.reverse_path <> ''"),
+    assert_int_equal(database_ask(&b->d,
+                                  "SELECT COUNT(*) FROM copy c JOIN message m ON m.id = c.message_id WHERE "
+                                  "m.reverse_path <> ''"),
                      0);
 }
 
@@ -208,8 +213,9 @@ static void test_state_held_for_a_key(void **state)
     struct bench b;
     with_held(&b);
     crash(&b);
-    SEE(&b, "r.state = 'held' AND r.hold = 'key' AND r.reason IS NOT NULL AND c.locked = 1 AND c.format = 1 AND "
-            "c.recheck_ms = 1800000900000 AND c.hold_until_ms = 1800604800000");
+    SEE(&b,
+        "r.state = 'held' AND r.hold = 'key' AND r.reason IS NOT NULL AND c.locked = 1 AND c.format = 1 AND "
+        "c.recheck_ms = 1800000900000 AND c.hold_until_ms = 1800604800000");
     assert_int_equal(lease(&b, T0 + 365 * DAY), 0);
     end(&b);
 }
@@ -223,7 +229,8 @@ static void test_state_held_by_the_administrator(void **state)
     with_queued(&b);
     assert_int_equal(verb(&b, verb_queue_hold, T0), STATUS_OK);
     crash(&b);
-    SEE(&b, "r.state = 'held' AND r.hold = 'administrator' AND r.next_ms IS NULL AND c.hold_until_ms IS NULL");
+    SEE(&b,
+        "r.state = 'held' AND r.hold = 'administrator' AND r.next_ms IS NULL AND c.hold_until_ms IS NULL");
     OK(hold_expire(b.d.sql, T0 + 365 * DAY, &moved, &err));
     assert_int_equal(moved, 0);
     assert_int_equal(lease(&b, T0 + 365 * DAY), 0);
@@ -236,7 +243,8 @@ static void test_state_held_damaged(void **state)
     struct bench b;
     with_damaged(&b);
     crash(&b);
-    SEE(&b, "r.state = 'held' AND r.hold = 'damaged' AND r.reason = 'its hash is wrong' AND c.hold_until_ms IS NOT "
+    SEE(&b, "r.state = 'held' AND r.hold = 'damaged' AND r.reason = 'its hash is wrong' AND c.hold_until_ms "
+            "IS NOT "
             "NULL AND c.lease_instance IS NULL");
     /* Everybody else's goes on. */
     sample_simple(&b.s, "carol@example.com");
@@ -496,7 +504,8 @@ static void test_waiting_becomes_held_by_the_administrator(void **state)
 {
     (void)state;
     void (*const with[])(struct bench *) = {with_queued, with_deferred, with_returning};
-    static const char *const trails[] = {"accepted sealed held", "accepted sealed deferred held", "accepted held"};
+    static const char *const trails[] = {"accepted sealed held", "accepted sealed deferred held",
+                                         "accepted held"};
     for (size_t i = 0; i < 3; i++) {
         struct bench b;
         with[i](&b);
@@ -528,8 +537,8 @@ static void test_held_by_the_administrator_is_released(void **state)
 static void test_waiting_or_held_is_removed(void **state)
 {
     (void)state;
-    void (*const with[])(struct bench *) = {with_queued,    with_deferred, with_returning,
-                                            with_held,      with_damaged,  with_held_by_administrator};
+    void (*const with[])(struct bench *) = {with_queued, with_deferred, with_returning,
+                                            with_held,   with_damaged,  with_held_by_administrator};
     for (size_t i = 0; i < sizeof with / sizeof with[0]; i++) {
         struct bench b;
         with[i](&b);
@@ -550,10 +559,10 @@ static void test_what_is_not_in_the_table_is_refused(void **state)
         verb_change_fn *verb;
         enum status status;
     } rows[] = {
-        {with_leased, verb_queue_hold, STATUS_BUSY},        {with_leased, verb_queue_remove, STATUS_BUSY},
-        {with_leased, verb_held_return, STATUS_BUSY},       {with_held, verb_queue_hold, STATUS_INVALID},
-        {with_held, verb_queue_release, STATUS_INVALID},    {with_damaged, verb_queue_release, STATUS_INVALID},
-        {with_queued, verb_queue_release, STATUS_INVALID},  {with_queued, verb_held_return, STATUS_INVALID},
+        {with_leased, verb_queue_hold, STATUS_BUSY},       {with_leased, verb_queue_remove, STATUS_BUSY},
+        {with_leased, verb_held_return, STATUS_BUSY},      {with_held, verb_queue_hold, STATUS_INVALID},
+        {with_held, verb_queue_release, STATUS_INVALID},   {with_damaged, verb_queue_release, STATUS_INVALID},
+        {with_queued, verb_queue_release, STATUS_INVALID}, {with_queued, verb_held_return, STATUS_INVALID},
         {with_deferred, verb_held_return, STATUS_INVALID},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -595,7 +604,8 @@ static const struct {
     {"`held` (`key`) → `queued`", test_held_for_a_key_becomes_queued},
     {"`held` (`key`, `damaged`) → `returning`", test_held_becomes_returning_by_time},
     {"`held` (any) → `returning`", test_held_becomes_returning_by_the_administrator},
-    {"`queued`, `deferred`, `returning` → `held` (`administrator`)", test_waiting_becomes_held_by_the_administrator},
+    {"`queued`, `deferred`, `returning` → `held` (`administrator`)",
+     test_waiting_becomes_held_by_the_administrator},
     {"`held` (`administrator`) → `queued` or `returning`", test_held_by_the_administrator_is_released},
     {"any but `leased` and final → `removed`", test_waiting_or_held_is_removed},
 };
