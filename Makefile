@@ -158,6 +158,7 @@ help:
 	@echo 'make e2e        end to end; one file: E2E=tests/e2e/test_rules.py'
 	@echo 'make testssl    everything testssl.sh has, against both ports'
 	@echo 'make kill-campaign   1,000 times a role is killed at a system call'
+	@echo 'make soak       mixed load with random kills for TIME=3600 seconds, every message accounted for'
 	@echo 'make bench      the load of doc/bench.md beside Postfix'
 	@echo 'make bench-idle 10,000 idle and 1,000 slow connections beside normal mail'
 	@echo 'make bench-flat memory over 100,000 messages'

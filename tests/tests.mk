@@ -86,7 +86,7 @@ bench: deps
 
 # One file or expression: make e2e E2E="tests/e2e/test_rules.py -k bounce"
 E2E ?= tests/e2e
-.PHONY: e2e test testssl kill-campaign
+.PHONY: e2e test testssl kill-campaign soak
 e2e: deps
 	@$(MAKE) --no-print-directory -s programs $(BUILD)/load $(BUILD)/hold
 	BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider -n 3 --dist loadfile $(E2E)
@@ -99,7 +99,12 @@ testssl: deps
 # R1, longer than in make test.
 kill-campaign: deps
 	@$(MAKE) --no-print-directory -s programs $(BUILD)/killat.so
-	BUILD=$(BUILD) KILLS=1000 $(PYTHON) -m pytest -q -p no:cacheprovider tests/fault
+	BUILD=$(BUILD) KILLS=1000 $(PYTHON) -m pytest -q -p no:cacheprovider tests/fault/test_kill.py
+
+# Mixed mail, random kills of roles and next hop for TIME seconds, then an account of every message; 20 s of it in make test.
+soak: deps
+	@$(MAKE) --no-print-directory -s programs $(BUILD)/killat.so
+	BUILD=$(BUILD) SOAK=$(or $(TIME),3600) $(PYTHON) -m pytest -q -s -p no:cacheprovider tests/fault/test_soak.py
 
 test: deps
 	@$(MAKE) --no-print-directory -s programs unit-programs $(BUILD)/killat.so $(BUILD)/load $(BUILD)/hold

@@ -3,6 +3,7 @@
 import shutil
 import socket
 import sqlite3
+import time
 
 import pytest
 
@@ -61,15 +62,20 @@ def test_a_silent_destination_holds_nobody_up(make_gateway, make_sink, nsd, sile
 
 def test_a_large_list_lets_a_small_mail_pass(make_gateway, make_sink, tag):
     arrived = []
-    sink = make_sink(tls=None, on_message=lambda _, message: arrived.extend(message.recipients))
+
+    def slowly(verb, *_):
+        if verb == "END":
+            time.sleep(0.1)
+
+    sink = make_sink(tls=None, script=slowly, on_message=lambda _, message: arrived.extend(message.recipients))
     gateway = make_gateway(sink.route, rules=CLEAR, extra='account "*" { send-as = {"*"} }')
     gateway.ctl("user", "add", "lists@example.org", input="another password\n")
-    for n in range(5):
+    for n in range(5):  # at most 100 a second leave
         with gateway.connect() as client:
             client.ehlo()
             assert client.login("lists@example.org", "another password").code == 235
             client.command("MAIL FROM:<lists@example.org>")
-            for m in range(1000):
+            for m in range(200):
                 client.command(f"RCPT TO:<{tag}-{n}-{m}@list.example>")
             client.command("DATA")
             client.send(mail("all@list.example").replace(b"alice@", b"lists@"))
@@ -80,9 +86,9 @@ def test_a_large_list_lets_a_small_mail_pass(make_gateway, make_sink, tag):
     queue_id(gateway.submit([small], mail(small)))
     sink.wait(small)
     passed = arrived.index(small) - before
-    if waiting < 1000:
+    if waiting < 300:
         pytest.skip(f"the list was nearly done already: {waiting} left")
-    assert passed < 500, f"{passed} of the list went first, {waiting} had waited"
+    assert passed < 150, f"{passed} of the list went first, {waiting} had waited"
 
 
 # ---- destinations that cannot be reached ----
@@ -210,6 +216,6 @@ def test_backup_that_cannot_be_written_leaves_the_old_one(make_gateway, make_sin
     # A folder in its place: the new file cannot be made.
     (gateway.state_dir / "queue" / "backup.db.new").mkdir()
     failed = gateway.ctl("queue", "backup", check=False)
-    assert failed.returncode == 75 and "backup" in failed.stderr
+    assert failed.returncode == 75 and b"backup" in failed.stderr
     assert backup.read_bytes() == first
     queue_id(gateway.submit([f"{tag}@example.com"], mail(f"{tag}@example.com")))
