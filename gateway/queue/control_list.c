@@ -77,9 +77,17 @@ static enum status gather(struct sql_stmt *stmt, int64_t limit, json_t *messages
 
 #define LIST_COLUMNS                                                                                         \
     "SELECT m.id, m.received_ms, m.reverse_path, " SQL_USER ", r.address, " SQL_STATE ", r.hold, " SQL_NEXT  \
-    ", r.attempts, r.rule, r.reason, COALESCE(r.reply, " SQL_UNREACHABLE(                                    \
-        "reply") ") FROM message m "                                                                         \
-                 "JOIN copy c ON c.message_id = m.id JOIN recipient r ON r.copy_id = c.id WHERE m.id > ?1 "
+    ", r.attempts, r.rule, r.reason, COALESCE(r.reply, " SQL_UNREACHABLE("reply") ") "
+
+/* CROSS JOIN: in this order, message by message, or SQLite would sort the whole queue for its first page. */
+#define LIST_ALL                                                                                             \
+    LIST_COLUMNS "FROM message m CROSS JOIN copy c ON c.message_id = m.id "                                  \
+                 "CROSS JOIN recipient r ON r.copy_id = c.id WHERE m.id > ?1 "
+
+/* Few are held: from them to their messages. */
+#define LIST_HELD                                                                                            \
+    LIST_COLUMNS "FROM recipient r JOIN copy c ON c.id = r.copy_id "                                         \
+                 "JOIN message m ON m.id = c.message_id WHERE m.id > ?1 AND r.hold IS NOT NULL "
 
 static enum status list(struct queue *queue, const json_t *args, const char *text, const char *state,
                         json_t **reply_out, struct error *err)
@@ -109,19 +117,18 @@ enum status verb_queue_list(struct queue *queue, const json_t *args, json_t **re
     const char *state = json_string_value(json_object_get(args, "state"));
 
     if (!state)
-        return list(queue, args, LIST_COLUMNS "ORDER BY m.id, r.id LIMIT ?2", NULL, reply_out, err);
+        return list(queue, args, LIST_ALL "ORDER BY m.id, r.id LIMIT ?2", NULL, reply_out, err);
     if (!is_state(state))
         return error_set(err, STATUS_INVALID,
                          "\"state\" must be queued, leased, deferred, held, returning, delivered, bounced, "
                          "returned or removed");
-    return list(queue, args, LIST_COLUMNS "AND (" SQL_STATE ") = ?4 ORDER BY m.id, r.id LIMIT ?2", state,
+    return list(queue, args, LIST_ALL "AND (" SQL_STATE ") = ?4 ORDER BY m.id, r.id LIMIT ?2", state,
                 reply_out, err);
 }
 
 enum status verb_held_list(struct queue *queue, const json_t *args, json_t **reply_out, struct error *err)
 {
-    return list(queue, args, LIST_COLUMNS "AND r.hold IS NOT NULL ORDER BY m.id, r.id LIMIT ?2", NULL,
-                reply_out, err);
+    return list(queue, args, LIST_HELD "ORDER BY m.id, r.id LIMIT ?2", NULL, reply_out, err);
 }
 
 /* ---- status ---- */

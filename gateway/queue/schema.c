@@ -137,6 +137,10 @@ static const char third[] =
     " expires_ms = (SELECT c.expires_ms FROM copy c WHERE c.id = recipient.copy_id);"
     "ALTER TABLE copy DROP COLUMN expires_ms;"
     "DROP INDEX recipient_next;"
+    "CREATE INDEX recipient_state ON recipient (state, to_return);"
+    "DROP INDEX copy_lease;"
+    "CREATE INDEX copy_lease ON copy (lease_instance, lease_domain, lease_sender, body_len)"
+    " WHERE lease_instance IS NOT NULL;"
     "CREATE INDEX recipient_waits ON recipient (domain, sender, next_ms, expires_ms)"
     " WHERE next_ms IS NOT NULL;"
 

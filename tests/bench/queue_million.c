@@ -1,7 +1,8 @@
 /*
- * A queue with very many recipients: how long the role takes to open it, what memory it needs, and how long it
- * takes to lease, to finish and to answer. The queue's own code on a database of its own, without the other
- * roles; times are of the processor, so that other programs beside it count little. Run by `make bench-queue`:
+ * A queue with very many recipients: how long the role takes to open it, what memory it needs, and how long
+ * it takes to lease, to finish and to answer. The queue's own code on a database of its own, without the
+ * other roles; times are of the processor, so that other programs beside it count little. Run by `make
+ * bench-queue`:
  *
  *     queue_million FOLDER RECIPIENTS DOMAINS SENDERS
  */
@@ -22,7 +23,7 @@
 #define WINDOW 200
 #define ROUNDS 200
 #define PER_TRANSACTION 10000 /* quick to fill; not measured */
-#define BODY_LEN 1024       /* bodies cost pages of the file, not time of these queries */
+#define BODY_LEN 1024         /* bodies cost pages of the file, not time of these queries */
 #define INSTANCE "00000000000000000001"
 
 struct bench {
@@ -95,10 +96,13 @@ static void insert(struct bench *b, long n)
                               .body_len = sizeof b->body,
                               .recipients = &r,
                               .n_recipients = 1};
-    struct queue_store store = {
-        .envelope = {.received_ms = b->now_ms, .reverse_path = user, .user = user, .recipients = &to, .n_recipients = 1},
-        .copies = &copy,
-        .n_copies = 1};
+    struct queue_store store = {.envelope = {.received_ms = b->now_ms,
+                                             .reverse_path = user,
+                                             .user = user,
+                                             .recipients = &to,
+                                             .n_recipients = 1},
+                                .copies = &copy,
+                                .n_copies = 1};
     id_make(store.envelope.id);
     MUST(store_insert(b->sql, &b->settings, &store, span_of(b->body, sizeof b->body), b->now_ms, &err));
 }
@@ -150,7 +154,8 @@ static void finish(struct bench *b, int64_t copy_id, enum delivery_outcome what,
     queue_lease_free(&lease);
 }
 
-/* In each round one copy ends and what is due takes its place, as in a busy queue; commits are not counted. */
+/* In each round one copy ends and what is due takes its place, as in a busy queue; commits are not counted.
+ */
 static void cycle(struct bench *b, const char *what, enum delivery_outcome outcome, enum delivery_reach reach)
 {
     static double ended[ROUNDS], claimed[ROUNDS];
@@ -207,8 +212,8 @@ static void measure(struct bench *b)
     ask(b, "held list", verb_held_list);
     ask(b, "queue status", verb_queue_status);
     if (stat(b->settings.path, &st) == 0)
-        printf("  database %.0f MB; memory %ld MB, at most %ld MB\n", (double)st.st_size / 1e6, memory_kb("VmRSS:") / 1024,
-               memory_kb("VmHWM:") / 1024);
+        printf("  database %.0f MB; memory %ld MB, at most %ld MB\n", (double)st.st_size / 1e6,
+               memory_kb("VmRSS:") / 1024, memory_kb("VmHWM:") / 1024);
 }
 
 int main(int argc, char **argv)

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+import smtp
 from dns import Nsd
 from gateway import Gateway, mail, queue_id
 from tools import AS_ROOT, free_port, wait_until
@@ -78,7 +79,7 @@ def test_a_large_list_lets_a_small_mail_pass(make_gateway, make_sink, tag):
             for m in range(200):
                 client.command(f"RCPT TO:<{tag}-{n}-{m}@list.example>")
             client.command("DATA")
-            client.send(mail("all@list.example").replace(b"alice@", b"lists@"))
+            client.send(smtp.dot_stuff(mail("all@list.example").replace(b"alice@", b"lists@")))
             queue_id(client.reply())
     small = f"{tag}@list.example"
     waiting = gateway.json("queue", "status")["recipients"].get("queued", 0)
