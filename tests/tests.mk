@@ -72,13 +72,24 @@ $(BUILD)/hold: $(BUILD)/obj/tests/bench/hold.o
 $(BUILD)/spent: $(BUILD)/obj/tests/bench/spent.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^)
+$(BUILD)/queue_million: $(BUILD)/obj/tests/bench/queue_million.o $(call libs_upto,gateway/queue)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PACKAGE_LIBS)
+-include $(BUILD)/obj/tests/bench/queue_million.d
 -include $(BUILD)/obj/tests/bench/load.d $(BUILD)/obj/tests/bench/gpgme_rate.d $(BUILD)/obj/tests/bench/hold.d
 -include $(BUILD)/obj/tests/bench/spent.d
 
-.PHONY: bench bench-idle bench-flat bench-seal
+.PHONY: bench bench-idle bench-flat bench-seal bench-queue
 bench-seal: deps
 	@$(MAKE) --no-print-directory -s programs $(BUILD)/spent
 	@BUILD=$(BUILD) $(PYTHON) tests/bench/seal.py $(BENCH)
+# A queue of many recipients, in three shapes: spread, one list to one domain, as many domains as recipients.
+RECIPIENTS ?= 1000000
+bench-queue: deps
+	@$(MAKE) --no-print-directory -s programs $(BUILD)/queue_million
+	@for shape in "10000 100" "1 1" "$(RECIPIENTS) 10"; do \
+	    folder=$$(mktemp -d) && $(BUILD)/queue_million $$folder $(RECIPIENTS) $$shape; code=$$?; rm -rf $$folder; \
+	    [ $$code = 0 ] || exit $$code; done
 bench-idle: deps
 	@$(MAKE) --no-print-directory -s programs $(BUILD)/load $(BUILD)/hold
 	@BUILD=$(BUILD) $(PYTHON) tests/bench/idle.py $(BENCH)
@@ -93,7 +104,7 @@ bench: deps
 
 # One file or expression: make e2e E2E="tests/e2e/test_rules.py -k bounce"
 E2E ?= tests/e2e
-.PHONY: e2e test testssl kill-campaign flips readers-full
+.PHONY: e2e test testssl kill-campaign soak flips readers-full
 e2e: deps
 	@$(MAKE) --no-print-directory -s programs $(BUILD)/load $(BUILD)/hold node-libraries
 	BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider -n 3 --dist loadfile $(E2E)
@@ -118,7 +129,12 @@ flips: deps
 # R1, longer than in make test.
 kill-campaign: deps
 	@$(MAKE) --no-print-directory -s programs $(BUILD)/killat.so
-	BUILD=$(BUILD) KILLS=1000 $(PYTHON) -m pytest -q -p no:cacheprovider tests/fault
+	BUILD=$(BUILD) KILLS=1000 $(PYTHON) -m pytest -q -p no:cacheprovider tests/fault/test_kill.py
+
+# Mixed mail, random kills of roles and next hop for TIME seconds, then an account of every message; 20 s of it in make test.
+soak: deps
+	@$(MAKE) --no-print-directory -s programs $(BUILD)/killat.so
+	BUILD=$(BUILD) SOAK=$(or $(TIME),3600) $(PYTHON) -m pytest -q -s -p no:cacheprovider tests/fault/test_soak.py
 
 test: deps
 	@$(MAKE) --no-print-directory -s programs unit-programs $(BUILD)/killat.so $(BUILD)/load $(BUILD)/hold node-libraries

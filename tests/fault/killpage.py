@@ -1,10 +1,12 @@
-"""The page that tests/fault/killat.c reads: which role dies at which system call."""
+"""The page that tests/fault/killat.c reads: which role dies at which system call, or which call fails."""
 
 import itertools
 import mmap
 import struct
 
-LAYOUT = struct.Struct("=IiII16s16s")  # armed, countdown, fired, after, role, call
+LAYOUT = struct.Struct("=IiII16s16si")  # armed, countdown, fired, after, role, call, fault
+
+SHORT = -1  # a fault: the first half is written
 
 
 class KillPage:
@@ -17,8 +19,15 @@ class KillPage:
 
     def arm(self, role, call, n, after):
         """The Nth CALL of ROLE from now on kills it, before or AFTER the call is made."""
+        self._set(n, after, role, call, 0)
+
+    def fail(self, role, call, fault):
+        """Every CALL of ROLE fails with the errno FAULT, or writes SHORT, until disarmed."""
+        self._set(0, 0, role, call, fault)
+
+    def _set(self, n, after, role, call, fault):
         self._step = next(self._numbers)
-        self._page[: LAYOUT.size] = LAYOUT.pack(0, n, 0, after, role.encode(), call.encode())
+        self._page[: LAYOUT.size] = LAYOUT.pack(0, n, 0, after, role.encode(), call.encode(), fault)
         self._page[0:4] = struct.pack("=I", self._step)
 
     def disarm(self):

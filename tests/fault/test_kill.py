@@ -48,6 +48,8 @@ LATER = (421, 451, 452, 454)
 class House:
     """A gateway under the kill library, a next hop, and the account of what was promised."""
 
+    rules = 'rule "clear" { when { recipient = {"clear@example.com"} } protect = never }\n'
+
     def __init__(self):
         self.folder = short_folder()
         self.page = KillPage(self.folder / "page")
@@ -64,8 +66,7 @@ class House:
     def make_gateway(self):
         pki = Pki(self.folder)
         pki.gateway = pki.issue("localhost", "IP:127.0.0.1")
-        rules = 'rule "clear" { when { recipient = {"clear@example.com"} } protect = never }\n' + gw.REFUSE
-        gateway = gw.Gateway(pki, self.sink.route, rules=rules, settings={"queue": {"last-retry": "400ms"}})
+        gateway = gw.Gateway(pki, self.sink.route, rules=self.rules + gw.REFUSE, settings={"queue": {"last-retry": "400ms"}})
         gateway.environment.update(LD_PRELOAD=str(BUILD / "killat.so"), KILLAT_PAGE=str(self.folder / "page"))
         gateway.start()
         gateway.add_keys(self.ring.smime("smime@example.com"), self.ring.openpgp("pgp@example.com"))
@@ -96,7 +97,7 @@ class House:
         """One message; its Message-ID and whether the client was told 250."""
         number = next(self.numbers)
         name = f"<run{number}@example.org>"
-        recipient = RECIPIENTS[number % len(RECIPIENTS)]
+        recipient = self.recipient_for(name)
         try:
             reply = self.converse(recipient, gw.mail(recipient, body=f"Run {number}.\r\n", Message_ID=name))
             accepted = reply.code == 250
@@ -108,6 +109,9 @@ class House:
         else:
             self.unpromised.add(name)
         return name, accepted
+
+    def recipient_for(self, name):
+        return RECIPIENTS[int(name[len("<run"):].partition("@")[0]) % len(RECIPIENTS)]
 
     def settle(self):
         """What arrived and is not in the queue any more has its outcome on disk; of one without an id that is known only

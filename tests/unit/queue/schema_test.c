@@ -68,6 +68,98 @@ static void test_version_1_goes_on(void **state)
     database_remove(&d);
 }
 
+/* Every state there was, as version 1 wrote it, and a local part with an "@" of its own. */
+static const char *const every_state[] = {
+    "INSERT INTO message (id, received_ms, reverse_path, user_name, body_8bit, smtputf8) "
+    "VALUES ('1123456789abcdefghij', 1800000000000, 'alice@example.org', 'alice', 0, 0)",
+    "INSERT INTO message (id, received_ms, reverse_path, body_8bit, smtputf8) "
+    "VALUES ('2123456789abcdefghij', 1800000000000, '', 0, 0)",
+    "INSERT INTO copy (message_id, format, locked, body_len, body_hash, expires_ms, lease_instance) "
+    "VALUES ('1123456789abcdefghij', 3, 0, 1, '', 1800000900000, '00000000000000000001')",
+    "INSERT INTO copy (message_id, format, locked, body_len, body_hash, expires_ms, recheck_ms, "
+    "hold_until_ms) "
+    "VALUES ('1123456789abcdefghij', 1, 1, 1, '', 1800000900000, 5, 6)",
+    "INSERT INTO copy (message_id, format, locked, body_len, body_hash, expires_ms) "
+    "VALUES ('2123456789abcdefghij', 2, 1, 1, '', 1800000800000)",
+    "INSERT INTO recipient (copy_id, address, state) VALUES (2, 'leased@example.com', 'leased')",
+    "INSERT INTO recipient (copy_id, address, state, hold) VALUES (3, 'held@example.com', 'held', 'key')",
+    "INSERT INTO recipient (copy_id, address, state, next_ms, attempts) "
+    "VALUES (4, '\"a@b\"@Example.NET', 'deferred', 1800000500000, 3)",
+    "INSERT INTO recipient (copy_id, address, state, next_ms, to_return) "
+    "VALUES (4, 'returned@example.net', 'queued', 1800000000000, 1)",
+    "INSERT INTO recipient (copy_id, address, state) VALUES (4, 'done@example.net', 'delivered')",
+};
+
+static void test_every_state_of_version_1_goes_on(void **state)
+{
+    (void)state;
+    const char *const version_1[] = {queue_schema[0], NULL};
+    struct database d;
+    struct error err;
+    make_version_1(&d);
+    OK(sql_open(d.path, version_1, &d.sql, &err));
+    for (size_t i = 0; i < sizeof every_state / sizeof every_state[0]; i++)
+        database_run(&d, every_state[i]);
+    sql_close(d.sql);
+    database_open(&d);
+    assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM recipient"), 6);
+    assert_int_equal(database_ask(&d,
+                                  "SELECT COUNT(*) FROM recipient WHERE domain = 'example.com' AND sender = "
+                                  "'alice' AND expires_ms = 1800000900000"),
+                     3);
+    assert_int_equal(
+        database_ask(&d, "SELECT COUNT(*) FROM recipient WHERE domain = 'example.net' AND sender = '' "
+                         "AND expires_ms = 1800000800000 AND attempts = 3"),
+        1);
+    assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM recipient WHERE to_return = 1 AND domain = ''"),
+                     1);
+    /* What waits is leased, each at its time; the lease of the old delivery is kept for it. */
+    assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM lane"), 3);
+    struct row_ids ids = database_claim(&d, DELIVERY_2, 10, T0);
+    assert_int_equal(ids.n, 2);
+    free(ids.ids);
+    OK(lease_end_of(d.sql, DELIVERY_2, true, T0, &err));
+    OK(lease_end(d.sql, 4, T0, &err));
+    ids = database_claim(&d, DELIVERY_2, 10, T0 + 500000);
+    assert_int_equal(ids.n, 2);
+    free(ids.ids);
+    assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM recipient WHERE state = 'held' AND hold = 'key'"),
+                     1);
+    database_remove(&d);
+}
+
+/* Stopped between two steps: each is a transaction. */
+static void test_an_upgrade_that_was_interrupted_goes_on(void **state)
+{
+    (void)state;
+    const char *const version_2[] = {queue_schema[0], queue_schema[1], NULL};
+    struct database d;
+    struct error err;
+    make_version_1(&d);
+    OK(sql_open(d.path, version_2, &d.sql, &err));
+    assert_int_equal(database_ask(&d, "PRAGMA user_version"), 2);
+    sql_close(d.sql);
+    database_open(&d);
+    assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM recipient WHERE domain = 'example.com'"), 1);
+    database_verify(&d);
+    database_remove(&d);
+}
+
+static void test_a_newer_one_is_not_touched(void **state)
+{
+    (void)state;
+    struct database d;
+    struct error err;
+    make_version_1(&d);
+    database_open(&d);
+    database_run(&d, "PRAGMA user_version = 99");
+    sql_close(d.sql);
+    assert_int_equal(sql_open(d.path, queue_schema, &d.sql, &err), STATUS_INVALID);
+    assert_non_null(strstr(err.text, "version 99"));
+    assert_null(d.sql);
+    database_remove(&d);
+}
+
 /* A second start, and one of an older program, which must not touch what it does not understand. */
 static void test_it_is_done_once_and_not_undone(void **state)
 {
@@ -88,6 +180,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_version_1_goes_on),
+        cmocka_unit_test(test_every_state_of_version_1_goes_on),
+        cmocka_unit_test(test_an_upgrade_that_was_interrupted_goes_on),
+        cmocka_unit_test(test_a_newer_one_is_not_touched),
         cmocka_unit_test(test_it_is_done_once_and_not_undone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
