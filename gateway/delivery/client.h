@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "gateway/delivery/delivery.h"
+#include "gateway/delivery/login.h"
 #include "gateway/delivery/transaction.h"
 
 struct event_base;
@@ -20,6 +21,8 @@ struct client_settings {
     const char *hostname; /* for EHLO */
     SSL_CTX *tls_context;
     struct delivery_timeouts timeouts;
+    struct credentials credentials; /* for the host of a fixed route, nobody else */
+    struct delivery_sources sources;
 };
 
 enum client_trouble {

@@ -16,6 +16,7 @@ enum client_state {
     CLIENT_HELO,
     CLIENT_STARTTLS,
     CLIENT_HANDSHAKE,
+    CLIENT_LOGIN,
     CLIENT_READY,
     CLIENT_MAIL,
     CLIENT_RCPT, /* of recipient number rcpt_at */
@@ -42,6 +43,11 @@ struct client {
     char host[256];
     char where[400];     /* "mx.example.org [192.0.2.1]:25" */
     char tls_words[300]; /* what is known of the peer's certificate */
+
+    struct login *login; /* NULL: none under way */
+    bool logged_in;
+    bool login_waits;       /* AUTH was sent without the initial response, */
+    struct buf login_first; /* which is this */
 
     bool ready_told; /* on_ready was called */
 
@@ -83,6 +89,14 @@ void client_write_rcpt(struct client *c, struct recipient *r);
 void client_after_ehlo(struct client *c);
 void client_on_starttls(struct client *c);
 void client_on_tls(struct client *c);
+
+/* client_login.c */
+/* Is it a host that wants to know who we are, and does not know it yet? */
+bool client_must_log_in(const struct client *c);
+/* Then ready, or the end. */
+void client_log_in(struct client *c);
+void client_on_login(struct client *c);
+void client_forget_login(struct client *c);
 
 /* client_body.c */
 void client_start_body(struct client *c);

@@ -70,6 +70,8 @@ static void enter_ready(struct client *c)
     c->t = NULL;
     if (c->ready_told) {
         c->handler->on_sent(c->arg);
+    } else if (client_must_log_in(c)) {
+        client_log_in(c);
     } else {
         c->ready_told = true;
         c->handler->on_ready(c->arg);
@@ -262,6 +264,7 @@ static const struct {
     [CLIENT_HELO] = {"the reply to HELO", enter_helo, on_helo},
     [CLIENT_STARTTLS] = {"the reply to STARTTLS", enter_starttls, client_on_starttls},
     [CLIENT_HANDSHAKE] = {"the TLS handshake", NULL, on_unasked},
+    [CLIENT_LOGIN] = {"the reply to AUTH", NULL, client_on_login},
     [CLIENT_READY] = {"the next message", enter_ready, on_unasked},
     [CLIENT_MAIL] = {"the reply to MAIL", enter_mail, on_mail},
     [CLIENT_RCPT] = {"the reply to RCPT", enter_rcpt, on_rcpt},

@@ -40,11 +40,13 @@ def answers(port):
 
 
 class Postfix:
-    """port offers STARTTLS, clear_port does not. Needs root, as Postfix does. more: lines for main.cf."""
+    """port offers STARTTLS, clear_port does not. Needs root, as Postfix does. more: lines for main.cf. services: {name:
+    options}, each a further port with STARTTLS, ports[name]."""
 
-    def __init__(self, pki, more=""):
+    def __init__(self, pki, more="", services=None):
         self.folder = short_folder()
-        self.more = more
+        self.more, self.services = more, services or {}
+        self.ports = {name: free_port() for name in self.services}
         self.folder.chmod(0o755)
         self.port, self.clear_port = free_port(), free_port()
         self.maildir = Maildir(self.folder / "mail")
@@ -89,7 +91,9 @@ alias_maps =
 local_recipient_maps =
 {self.more}
 """)
-        (conf / "master.cf").write_text(f"""
+        further = "".join(f"127.0.0.1:{self.ports[name]} inet n - n - - smtpd -o smtpd_tls_security_level=may {options}\n"
+                          for name, options in self.services.items())
+        (conf / "master.cf").write_text(f"""{further}
 127.0.0.1:{self.port} inet n - n - - smtpd -o smtpd_tls_security_level=may
 127.0.0.1:{self.clear_port} inet n - n - - smtpd
 pickup unix n - n 60 1 pickup

@@ -57,6 +57,7 @@ struct smtpd {
     const char *refuse;   /* a recipient that starts so is refused with 550 5.1.1 */
     const char *put_off;  /* … with 450 4.2.1 */
     const char *hang_for; /* … hangs the session */
+    const char *auth;     /* the reply to AUTH; "334…": what comes then is right (235) */
     /* what came */
     unsigned connections, open, messages, quits, resets;
     bool clear_mail;       /* MAIL came before TLS */
@@ -69,7 +70,7 @@ struct smtpd {
 struct smtpd_session {
     struct smtpd *d;
     struct conn *conn;
-    bool in_data;
+    bool in_data, in_auth;
     bool hangs;
     unsigned accepted;
     struct buf line;
@@ -218,6 +219,13 @@ static inline bool smtpd_command(struct smtpd_session *s, const char *line)
             s->in_data = s->accepted > 0;
             smtpd_say(s, s->in_data ? "354 go\r\n" : "503 5.5.1 no recipients\r\n");
         }
+    } else if (d->auth && strncmp(line, "AUTH ", 5) == 0) {
+        gone = false;
+        s->in_auth = strncmp(d->auth, "334", 3) == 0;
+        smtpd_say(s, d->auth);
+    } else if (s->in_auth) {
+        gone = s->in_auth = false;
+        smtpd_say(s, "235 2.7.0 welcome\r\n");
     } else if (strcmp(line, "RSET") == 0) {
         gone = false;
         d->resets++;
