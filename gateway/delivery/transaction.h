@@ -50,6 +50,7 @@ struct transaction {
     const struct mail *mail;
     struct recipient **recipients;
     size_t n;
+    unsigned put_back; /* so many times it went back to wait for another connection */
     void (*on_done)(void *arg, struct transaction *t); /* no recipient is open any more; frees it */
     void *arg;
 };

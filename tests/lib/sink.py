@@ -116,6 +116,20 @@ class Session(socketserver.StreamRequestHandler):
             self.sink.keep(message)
         return reply is not False and self.say(reply or "250 2.0.0 kept")
 
+    def do_bdat(self, argument):
+        size, _, last = argument.partition(" ")
+        data = self.rfile.read(int(size))
+        if last.upper() != "LAST":
+            return self.say("502 5.5.1 one chunk only")
+        if not self.recipients:
+            return self.say("503 5.5.1 RCPT first")
+        message = Message(self.sender, self.recipients, data, self.tls, self.number, self.mail_line)
+        self.forget()
+        reply = self.replaced("END", message)
+        if reply is None:
+            self.sink.keep(message)
+        return reply is not False and self.say(reply or "250 2.0.0 kept")
+
     def forget(self):
         self.sender, self.recipients = None, []
 
