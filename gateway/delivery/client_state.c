@@ -333,10 +333,37 @@ static int64_t deadline_ms(const struct client *c)
     }
 }
 
+/*
+ * Does the host say something before it is told what this state tells it? Then its replies are out of step:
+ * one of them would be taken for the answer to another command, and a message for delivered that is not.
+ */
+static bool is_out_of_turn(const struct client *c, enum client_state state)
+{
+    switch (state) {
+    case CLIENT_EHLO:
+    case CLIENT_HELO:
+    case CLIENT_STARTTLS:
+    case CLIENT_LOGIN:
+    case CLIENT_MAIL:
+    case CLIENT_BODY:
+    case CLIENT_RSET:
+        return conn_input(c->conn).len > 0;
+    case CLIENT_RCPT:
+    case CLIENT_DATA:
+        return !c->pipelined && conn_input(c->conn).len > 0;
+    default:
+        return false;
+    }
+}
+
 void client_enter(struct client *c, enum client_state state)
 {
     if (c->freed)
         return;
+    if (is_out_of_turn(c, state)) {
+        client_fail_text(c, "4.5.0", "%s said more than it was asked", c->where);
+        return;
+    }
     c->state = state;
     conn_deadline(c->conn, deadline_ms(c));
     if (states[state].enter)

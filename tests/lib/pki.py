@@ -49,6 +49,14 @@ class Pki:
         key.chmod(0o600)
         return certificate, key
 
+    def self_signed(self, name, *alternatives):
+        """(certificate, key) that nobody vouches for."""
+        certificate, key = self.folder / f"self-{name}.pem", self.folder / f"self-{name}.key"
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+            "-subj", f"/CN={name}", "-addext", f"subjectAltName={','.join((f'DNS:{name}',) + alternatives)}", "-keyout", key,
+            "-out", certificate)
+        return certificate, key
+
     def ocsp(self, certificate, days=1):
         """A file with the authority's word (DER) that CERTIFICATE is good."""
         said = run("openssl", "x509", "-in", certificate, "-noout", "-serial", "-enddate", "-dateopt", "iso_8601").stdout
