@@ -27,7 +27,7 @@ static const char *const sign[] = {"never", "prefer", "require", NULL};
 static const char *const openpgp_form[] = {"mime", "inline", NULL};
 static const char *const smime_cipher[] = {"auto", "aes-256-cbc", "aes-256-gcm", NULL};
 static const char *const smime_key_transport[] = {"auto", "pkcs1", "oaep", NULL};
-static const char *const levels[] = {"none", "may", "encrypt", "verify", "secure", NULL};
+static const char *const levels[] = {"none", "may", "encrypt", "dane", "dane-only", "verify", "secure", NULL};
 static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
 
 static const struct conf_key schema[] = {

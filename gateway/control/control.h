@@ -18,6 +18,7 @@ struct control_settings {
     int queue_service;
     int supervisor_service;
     int auth_service;
+    int delivery_service;
 };
 
 int control_run(const struct control_settings *settings);

@@ -78,7 +78,8 @@ static void on_first(void *arg, enum status status, struct ipc_msg *reply, const
     task_free(task);
 }
 
-/* ---- status: the supervisor's processes, then the queue's counts, then who is blocked or in clear ---- */
+/* ---- status: the supervisor's processes, then the queue's counts, then who is blocked or in clear, then how
+ * mail was delivered ---- */
 
 /* What a second role says, as member KEY of the answer: a role that does not answer is part of the status. */
 static void add_to_status(struct task *task, const char *key, enum status status, struct ipc_msg *reply,
@@ -91,12 +92,20 @@ static void add_to_status(struct task *task, const char *key, enum status status
     json_object_set_new(task->first, key, object);
 }
 
+static void on_delivery_status(void *arg, enum status status, struct ipc_msg *reply, const struct error *why)
+{
+    struct task *task = arg;
+    add_to_status(task, "delivery", status, reply, why);
+    control_session_answer(task->session, json_incref(task->first));
+    task_free(task);
+}
+
 static void on_guard_status(void *arg, enum status status, struct ipc_msg *reply, const struct error *why)
 {
     struct task *task = arg;
     add_to_status(task, "guard", status, reply, why);
-    control_session_answer(task->session, json_incref(task->first));
-    task_free(task);
+    then_ask(task, control_session_settings(task->session)->delivery_service, "delivery.status",
+             on_delivery_status);
 }
 
 static void on_queue_status(void *arg, enum status status, struct ipc_msg *reply, const struct error *why)
@@ -161,6 +170,8 @@ void verbs_do(struct session *session, json_t *request)
         service = settings->queue_service;
     } else if (starts(verb, "guard.")) {
         service = settings->auth_service;
+    } else if (starts(verb, "delivery.")) {
+        service = settings->delivery_service;
     } else {
         error_set(&err, STATUS_INVALID, "there is no verb %s", verb);
         control_session_answer_error(session, &err);

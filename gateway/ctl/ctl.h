@@ -32,6 +32,7 @@ extern const struct ctl_verb ctl_audit_verbs[];
 extern const struct ctl_verb ctl_user_verbs[];
 extern const struct ctl_verb ctl_status_verbs[];
 extern const struct ctl_verb ctl_guard_verbs[];
+extern const struct ctl_verb ctl_tls_verbs[];
 extern const struct ctl_verb ctl_autoconfig_verbs[];
 
 /*

@@ -13,6 +13,20 @@ static void put_member(const char *before, json_t *object, const char *key, cons
     fputs(behind, stdout);
 }
 
+/* How many recipients were delivered to in which way. */
+static void print_ways(json_t *delivery)
+{
+    const char *way, *between = ": ";
+    json_t *n;
+    put_member("delivered since ", delivery, "since", "");
+    json_object_foreach(json_object_get(delivery, "delivered"), way, n)
+    {
+        printf("%s%lld %s", between, (long long)json_integer_value(n), way);
+        between = ", ";
+    }
+    putchar('\n');
+}
+
 static void print_status(json_t *answer)
 {
     static const struct ctl_column columns[] = {{"ROLE", "role"},
@@ -23,6 +37,7 @@ static void print_status(json_t *answer)
     put_member("configuration: ", answer, "configuration", "\n");
     put_member("started: ", answer, "started", "\n");
     ctl_fields(json_object_get(answer, "queue"));
+    print_ways(json_object_get(answer, "delivery"));
     ctl_table(json_object_get(answer, "processes"), columns, sizeof columns / sizeof columns[0],
               "no process");
     ctl_guard_status(json_object_get(answer, "guard"));

@@ -30,13 +30,24 @@ static void release(struct client *c)
 
 struct peer client_peer(const struct client *c)
 {
-    struct peer peer = {.host = c->where};
+    struct peer peer = {.host = c->where, .tls_peer = c->told[0] ? c->told : NULL, .way = c->way};
     if (c->conn && conn_is_tls(c->conn)) {
         peer.tls_version = conn_tls_version(c->conn);
         peer.tls_cipher = conn_tls_cipher(c->conn);
-        peer.tls_peer = c->tls_words;
     }
     return peer;
+}
+
+void client_settle_tls(struct client *c, enum tls_way way)
+{
+    c->way = way;
+    snprintf(c->told, sizeof c->told, "%s; %s", c->tls_words, c->policy);
+}
+
+void client_settle_clear(struct client *c, enum tls_way way, const char *why)
+{
+    snprintf(c->tls_words, sizeof c->tls_words, "in clear: %s", why);
+    client_settle_tls(c, way);
 }
 
 void client_write(struct client *c, const char *format, ...)
@@ -208,6 +219,8 @@ struct client *client_open(struct event_base *base, const struct client_settings
     c->handler = handler;
     c->arg = arg;
     c->demand = target->demand;
+    c->dane = target->dane;
+    tls_demand_words(&c->demand, c->policy, sizeof c->policy);
     c->clear = target->clear;
     c->fixed = target->fixed;
     buf_init(&c->login_first, COMMAND_MAX);

@@ -12,6 +12,7 @@
 
 #include "gateway/delivery/delivery.h"
 #include "gateway/delivery/login.h"
+#include "gateway/delivery/tls.h"
 #include "gateway/delivery/transaction.h"
 
 struct event_base;
@@ -46,7 +47,8 @@ struct client_target {
     const char *host; /* name of the host, copied */
     uint16_t port;
     bool fixed;               /* the administrator chose the host: it cannot refuse us for good */
-    struct tls_demand demand; /* its strings must outlive the client */
+    struct tls_demand demand; /* its strings must outlive the client, and so must: */
+    struct tls_dane dane;     /* records NULL: none */
     bool clear;               /* do not use TLS though it may be offered (it failed before) */
 };
 

@@ -38,11 +38,15 @@ struct client {
     struct reply_parser reply;
     struct ehlo ehlo;
     struct tls_demand demand;
+    struct tls_dane dane;
     bool clear;
     bool fixed;
     char host[256];
     char where[400];     /* "mx.example.org [192.0.2.1]:25" */
-    char tls_words[300]; /* what is known of the peer's certificate */
+    char tls_words[400]; /* what is known of the peer's certificate, or why there is no TLS */
+    char policy[500];    /* what was demanded and why */
+    char told[920];      /* both, for the audit trail */
+    enum tls_way way;
 
     struct login *login; /* NULL: none under way */
     bool logged_in;
@@ -71,6 +75,10 @@ void client_fail_text(struct client *c, const char *status, const char *format, 
 void client_fail_demand(struct client *c, const char *status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 struct peer client_peer(const struct client *c);
+/* The connection is as it is to be used: tls_words and WAY are what is told of it. */
+void client_settle_tls(struct client *c, enum tls_way way);
+/* The same for one without TLS. */
+void client_settle_clear(struct client *c, enum tls_way way, const char *why);
 
 /* client_state.c */
 void client_enter(struct client *c, enum client_state state);

@@ -1,31 +1,34 @@
 /* The way from EHLO to a connection that is as private as was demanded. */
 #include "gateway/delivery/client_private.h"
-#include "gateway/delivery/tls.h"
 
 static void set_up(void *arg, SSL *ssl)
 {
     struct client *c = arg;
-    delivery_tls_prepare(ssl, &c->demand);
+    delivery_tls_prepare(ssl, &c->demand, c->dane.records ? &c->dane : NULL);
 }
 
-static void go_on_in_clear(struct client *c, const char *why)
+/* WAY: counted, when it is allowed. */
+static void go_on_in_clear(struct client *c, enum tls_way way, const char *why)
 {
-    if (tls_level_allows_clear(c->demand.level))
+    if (tls_level_allows_clear(c->demand.level)) {
+        client_settle_clear(c, way, why);
         client_enter(c, CLIENT_READY);
-    else
-        client_fail_demand(c, "4.7.4", "%s: TLS is required (%s), but %s", c->where, c->demand.why, why);
+    } else
+        client_fail_demand(c, "4.7.4", "%s: TLS is required (%s), but %s", c->where, c->policy, why);
 }
 
 void client_after_ehlo(struct client *c)
 {
     if (conn_is_tls(c->conn))
         client_enter(c, CLIENT_READY);
-    else if (c->clear || c->demand.level == TLS_LEVEL_NONE)
-        go_on_in_clear(c, "it failed before");
+    else if (c->demand.level == TLS_LEVEL_NONE)
+        go_on_in_clear(c, TLS_WAY_CLEAR, "no TLS is wanted");
+    else if (c->clear)
+        go_on_in_clear(c, TLS_WAY_CLEAR_FAILED, "TLS failed");
     else if (c->ehlo.starttls)
         client_enter(c, CLIENT_STARTTLS);
     else
-        go_on_in_clear(c, "the host does not offer STARTTLS");
+        go_on_in_clear(c, TLS_WAY_CLEAR, "the host does not offer STARTTLS");
 }
 
 void client_on_starttls(struct client *c)
@@ -37,15 +40,16 @@ void client_on_starttls(struct client *c)
     }
     if (c->reply.code / 100 == 4 && !tls_level_allows_clear(c->demand.level)) {
         client_fail_text(c, "4.7.4", "%s: TLS is required (%s), but the host cannot start it now", c->where,
-                         c->demand.why);
+                         c->policy);
         return;
     }
     if (c->reply.code != 220) {
-        go_on_in_clear(c, "the host refused STARTTLS");
+        go_on_in_clear(c, TLS_WAY_CLEAR_FAILED, "the host refused STARTTLS");
         return;
     }
     /* Nothing after this is sent or taken in clear (RFC 3207 §4.2, A3). */
-    if (conn_start_tls(c->conn, c->settings->tls_context, c->host, set_up, &err) != STATUS_OK)
+    const char *sni = c->dane.records ? c->dane.base : c->host; /* RFC 7672 §8.1 */
+    if (conn_start_tls(c->conn, c->settings->tls_context, sni, set_up, &err) != STATUS_OK)
         client_fail_text(c, "4.7.5", "%s: %s", c->where, err.text);
     else
         client_enter(c, CLIENT_HANDSHAKE);
@@ -53,10 +57,14 @@ void client_on_starttls(struct client *c)
 
 void client_on_tls(struct client *c)
 {
+    enum tls_way way;
     c->ehlo = (struct ehlo){0};
-    if (delivery_tls_accept(conn_ssl(c->conn), &c->demand, c->tls_words, sizeof c->tls_words))
+    if (delivery_tls_accept(conn_ssl(c->conn), &c->demand, c->dane.records ? &c->dane : NULL, &way,
+                            c->tls_words, sizeof c->tls_words)) {
+        client_settle_tls(c, way);
         client_enter(c, CLIENT_EHLO);
-    else
-        client_fail_demand(c, "4.7.5", "%s: the certificate is %s (%s demands it)", c->where, c->tls_words,
-                           c->demand.why);
+    } else {
+        client_fail_demand(c, "4.7.5", "%s: the certificate is %s; demanded: %s", c->where, c->tls_words,
+                           c->policy);
+    }
 }

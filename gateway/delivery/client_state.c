@@ -58,10 +58,11 @@ static void on_ehlo(struct client *c)
     } else if (c->reply.code / 100 != 5 || conn_is_tls(c->conn)) {
         fail_session(c);
     } else if (tls_level_allows_clear(c->demand.level)) {
+        client_settle_clear(c, TLS_WAY_CLEAR, "the host does not know EHLO");
         client_enter(c, CLIENT_HELO); /* RFC 5321 §3.2 */
     } else {
         client_fail_demand(c, "4.7.4", "%s: TLS is required (%s), but the host refused EHLO", c->where,
-                           c->demand.why);
+                           c->policy);
     }
 }
 

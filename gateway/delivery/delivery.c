@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "gateway/delivery/control.h"
 #include "gateway/delivery/role.h"
 #include "gateway/delivery/task.h"
 
@@ -15,12 +16,14 @@
 struct delivery_role {
     struct event_base *base;
     struct resolver *resolver;
+    struct resolver_query *root_query; /* at the start, where DANE is asked for */
     struct destination_settings destination_settings;
     struct destinations *destinations;
     struct task_settings task_settings;
     struct tasks *tasks;
     struct attach_settings attach_settings;
     struct attach *attach;
+    struct delivery_control *control;
 };
 
 static void on_lease(void *arg, struct queue_lease *lease, int body_fd)
@@ -55,12 +58,38 @@ static enum status check_route(const char *route, struct error *err)
     return route_is_fixed(route) ? route_fixed_hop(route, &hop, err) : STATUS_OK;
 }
 
+/* Told at once; and each delivery that wants DANE looks again (host.c). */
+static void on_root_keys(void *arg, const struct resolver_answer *answer)
+{
+    struct delivery_role *role = arg;
+    struct error err;
+    role->root_query = NULL;
+    if (answer->state == RESOLVER_FOUND && answer->secure)
+        return;
+    error_set(
+        &err, STATUS_TEMPORARY,
+        "DANE is asked for, but the root's keys do not come back secure by DNSSEC (%s); mail that needs "
+        "DANE waits; see trust-anchor and resolvers of delivery",
+        answer->state == RESOLVER_FAILED ? answer->why : "the trust anchor is not the root's");
+    log_error(role->destination_settings.log, LOG_LEVEL_ERROR, "dane-waits", NULL, &err);
+}
+
+static enum status check_anchor(struct delivery_role *role, struct error *err)
+{
+    if (!tls_level_uses_dane(&role->destination_settings.tls))
+        return STATUS_OK;
+    role->root_query = resolver_root_keys(role->resolver, on_root_keys, role, err);
+    return role->root_query ? STATUS_OK : err->status;
+}
+
 static enum status put_together(struct delivery_role *role, const struct delivery_settings *settings,
                                 struct error *err)
 {
     enum status st = check_route(settings->route, err);
     if (st == STATUS_OK)
         st = resolver_open(role->base, &settings->resolver, &role->resolver, err);
+    if (st == STATUS_OK)
+        st = check_anchor(role, err);
     if (st != STATUS_OK)
         return st;
     role->destinations = destinations_new(role->base, role->resolver, &role->destination_settings, err);
@@ -73,7 +102,10 @@ static enum status put_together(struct delivery_role *role, const struct deliver
     if (!role->attach)
         return err->status;
     tasks_set_attach(role->tasks, role->attach);
-    return STATUS_OK;
+    const struct survey_settings surveys = {
+        .base = role->base, .resolver = role->resolver, .destinations = &role->destination_settings};
+    role->control = delivery_control_start(&surveys, role->tasks, settings->control_service, err);
+    return role->control ? STATUS_OK : err->status;
 }
 
 struct delivery_role *delivery_start(struct event_base *base, const struct delivery_settings *settings,
@@ -94,6 +126,7 @@ struct delivery_role *delivery_start(struct event_base *base, const struct deliv
 
 void delivery_drain(struct delivery_role *role)
 {
+    delivery_control_drain(role->control);
     tasks_drain(role->tasks);
     destinations_drain(role->destinations);
 }
@@ -105,12 +138,16 @@ bool delivery_is_settled(const struct delivery_role *role)
 
 void delivery_stop(struct delivery_role *role)
 {
+    if (role->control)
+        delivery_control_stop(role->control);
     if (role->destinations)
         destinations_free(role->destinations);
     if (role->tasks)
         tasks_free(role->tasks);
     if (role->attach)
         attach_stop(role->attach);
+    if (role->root_query)
+        resolver_cancel(role->root_query);
     if (role->resolver)
         resolver_close(role->resolver);
     OPENSSL_cleanse(&role->task_settings.spool_key, sizeof role->task_settings.spool_key);

@@ -17,30 +17,36 @@ static bool same_string(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-static struct tls_demand demand_of(const struct destinations *d, const char *domain)
+/* Before anything is known of the host. */
+static struct tls_demand demand_of(const struct destinations *d, const struct mail *mail, const char *domain)
 {
-    const struct tls_hop hop = {.domain = domain, .mx_host = d->settings->route.route, .fixed_route = true};
+    const struct tls_hop hop = {.domain = domain,
+                                .mx_host = d->settings->route.route,
+                                .fixed_route = true,
+                                .requiretls = mail->requiretls,
+                                .tls_optional = mail->tls_optional};
     return tls_level_decide(&d->settings->tls, &hop);
 }
 
-bool destinations_same(const struct destinations *d, const char *a, const char *b)
+bool destinations_same(const struct destinations *d, const struct mail *mail, const char *a, const char *b)
 {
     if (strcmp(a, b) == 0)
         return true;
     if (!route_is_fixed(d->settings->route.route))
         return false;
     /* One route for all; what TLS is demanded may still differ. */
-    struct tls_demand x = demand_of(d, a);
-    struct tls_demand y = demand_of(d, b);
+    struct tls_demand x = demand_of(d, mail, a);
+    struct tls_demand y = demand_of(d, mail, b);
     return x.level == y.level && same_string(x.match_name, y.match_name);
 }
 
-/* Mail that requires TLS never shares a connection with mail that does not: the demands differ. */
-static struct destination *find(struct destinations *d, const char *domain, bool requiretls)
+/* Mail whose sender wishes something of TLS never shares a connection with other mail: the demands differ. */
+static struct destination *find(struct destinations *d, const char *domain, const struct mail *mail)
 {
     struct destination *destination;
     LIST_FOREACH(destination, &d->list, link)
-    if (destination->requiretls == requiretls && destinations_same(d, destination->domain, domain))
+    if (destination->requiretls == mail->requiretls && destination->tls_optional == mail->tls_optional &&
+        destinations_same(d, mail, destination->domain, domain))
         return destination;
     destination = calloc(1, sizeof *destination);
     char *copy = strdup(domain);
@@ -51,7 +57,8 @@ static struct destination *find(struct destinations *d, const char *domain, bool
     }
     destination->all = d;
     destination->domain = copy;
-    destination->requiretls = requiretls;
+    destination->requiretls = mail->requiretls;
+    destination->tls_optional = mail->tls_optional;
     concurrency_init(&destination->concurrency, d->settings->per_destination);
     TAILQ_INIT(&destination->waiting);
     LIST_INIT(&destination->sessions);
@@ -127,7 +134,7 @@ static void pump_soon(struct destinations *d)
 enum status destinations_submit(struct destinations *d, const char *domain, struct transaction *t,
                                 struct error *err)
 {
-    struct destination *destination = find(d, domain, t->mail->requiretls);
+    struct destination *destination = find(d, domain, t->mail);
     if (!destination)
         return error_set(err, STATUS_TEMPORARY, "out of memory for a destination");
     TAILQ_INSERT_TAIL(&destination->waiting, t, link);

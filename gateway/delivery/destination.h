@@ -29,10 +29,11 @@ struct destinations *destinations_new(struct event_base *base, struct resolver *
 void destinations_free(struct destinations *destinations);
 
 /*
- * Do the recipients of one message in the two domains (as route_domain gives them) go to the same place over
+ * Do the recipients of MAIL in the two domains (as route_domain gives them) go to the same place over
  * the same kind of connection, so that they may share a transaction?
  */
-bool destinations_same(const struct destinations *destinations, const char *a, const char *b);
+bool destinations_same(const struct destinations *destinations, const struct mail *mail, const char *a,
+                       const char *b);
 
 /* Queues T for DOMAIN; t->on_done follows, never from inside. STATUS_TEMPORARY: out of memory, T stays the
  * caller's. */

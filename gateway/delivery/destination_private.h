@@ -4,14 +4,15 @@
 
 #include "gateway/delivery/concurrency.h"
 #include "gateway/delivery/destination.h"
+#include "gateway/delivery/host.h"
 
 struct session;
 
 struct destination {
     LIST_ENTRY(destination) link;
     struct destinations *all;
-    char *domain; /* of the first transaction: where the route is asked for */
-    bool requiretls;
+    char *domain;                  /* of the first transaction: where the route is asked for */
+    bool requiretls, tls_optional; /* of all its mail */
     struct transaction_list waiting;
     LIST_HEAD(, session) sessions;
     unsigned n_sessions;
@@ -40,11 +41,12 @@ struct session {
     unsigned deliveries;   /* over this connection */
 
     struct route_query *route_query;
-    struct resolver_query *address_query;
+    struct host_query *host_query;
     struct route route;
     size_t hop_at;
-    struct sockaddr_storage addresses[RESOLVER_ADDRESSES_MAX];
-    size_t n_addresses, address_at;
+    struct host known;        /* of the host at hand */
+    struct tls_demand demand; /* on it */
+    size_t address_at;
     unsigned tried;     /* connections begun for t */
     struct result host; /* of the addresses of the host at hand that failed for t */
     struct result sum;  /* of the hosts that failed for t */

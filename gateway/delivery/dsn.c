@@ -45,6 +45,8 @@ static void put_header(const struct dsn *dsn, struct buf *out)
     buf_printf(out, "Subject: %s\r\n",
                has_failed(dsn) ? "Your message could not be delivered" : "Your message was passed on");
     buf_printf(out, "Message-ID: <%s@%s>\r\n", dsn->id, dsn->hostname);
+    if (dsn->tls_optional)
+        buf_append_str(out, "TLS-Required: No\r\n");
     buf_append_str(out, "Auto-Submitted: auto-replied\r\n" /* RFC 3834 §5 */
                         "MIME-Version: 1.0\r\n"
                         "Content-Type: multipart/report; report-type=delivery-status;\r\n");

@@ -16,6 +16,8 @@ struct dsn {
     int64_t now_ms;
     struct recipient *const *recipients; /* FAILURE_NONE in the result: relayed; else failed */
     size_t n;
+    bool
+        tls_optional; /* the original had TLS-Required: No, which counts for the way back too (RFC 8689 §5) */
     struct span header; /* of the original: all of it that is shown; never more, never a body */
 };
 

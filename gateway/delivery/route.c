@@ -126,7 +126,7 @@ static void on_mx_found(struct route_query *query, const struct resolver_answer 
 static void on_mx(void *arg, const struct resolver_answer *answer)
 {
     struct route_query *query = arg;
-    struct route route = {.implicit = true};
+    struct route route = {.implicit = true, .secure = answer->secure};
     query->dns = NULL;
     switch (answer->state) {
     case RESOLVER_FOUND:

@@ -21,7 +21,7 @@ struct hop {
 struct route {
     bool fixed;
     bool implicit; /* no MX record: the domain itself is the host */
-    bool secure;   /* DNSSEC vouches for the MX records */
+    bool secure;   /* DNSSEC vouches for the MX records, or for their absence */
     struct hop hops[RESOLVER_MX_MAX];
     size_t n;
 };

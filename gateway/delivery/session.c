@@ -4,6 +4,7 @@
  */
 #include <event2/event.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,8 +25,9 @@ static void release(struct session *s)
 {
     if (s->route_query)
         route_cancel(s->route_query);
-    if (s->address_query)
-        resolver_cancel(s->address_query);
+    if (s->host_query)
+        host_cancel(s->host_query);
+    host_free(&s->known);
     if (s->t)
         transaction_free(s->t);
     destination_session_ended(s);
@@ -103,14 +105,26 @@ static void add_failure(struct session *s, enum failure_class failure, const cha
     add_address(s, &result);
 }
 
-static struct tls_demand demand_of(const struct session *s)
+/* The host at hand, with what is known of it. */
+static struct tls_hop tls_hop_of(const struct session *s)
 {
-    const struct tls_hop hop = {.domain = s->destination->domain,
-                                .mx_host = s->route.hops[s->hop_at].host,
-                                .fixed_route = s->route.fixed,
-                                .mx_secure = s->route.secure,
-                                .requiretls = s->destination->requiretls};
-    return tls_level_decide(&settings_of(s)->tls, &hop);
+    return (struct tls_hop){
+        .domain = s->destination->domain,
+        .mx_host = s->route.hops[s->hop_at].host,
+        .fixed_route = s->route.fixed,
+        .requiretls = s->destination->requiretls,
+        .tls_optional = s->destination->tls_optional,
+        .known = {.mx_secure = s->route.secure, .dane = s->known.dane, .dane_why = s->known.dane_why}};
+}
+
+/* RFC 7672 §3.2.3: a certificate may also be for the domain that DNSSEC vouches for as the host's. */
+static struct tls_dane dane_of(const struct session *s)
+{
+    if (s->known.dane != DANE_USABLE)
+        return (struct tls_dane){0};
+    return (struct tls_dane){.base = s->known.base,
+                             .also = s->route.fixed ? NULL : s->destination->domain,
+                             .records = s->known.tlsa};
 }
 
 static void on_ready(void *arg)
@@ -152,7 +166,7 @@ static void try_again(struct session *s, const struct result *why, enum client_t
         /* A kept connection may end at any time; that says nothing about the host. */
         find_route(s);
     } else if (trouble == CLIENT_TROUBLE_TLS && !s->clear && s->tried < TRIES_MAX &&
-               tls_level_allows_clear(demand_of(s).level)) {
+               tls_level_allows_clear(s->demand.level)) {
         s->clear = true;
         next_address(s);
     } else {
@@ -196,16 +210,17 @@ static void set_port(struct sockaddr_storage *ss, uint16_t port)
 static void next_address(struct session *s)
 {
     const struct hop *hop = &s->route.hops[s->hop_at];
-    for (; s->address_at < s->n_addresses && s->tried < TRIES_MAX; s->address_at++) {
+    for (; s->address_at < s->known.n_addresses && s->tried < TRIES_MAX; s->address_at++) {
         struct error err;
-        struct sockaddr_storage *ss = &s->addresses[s->address_at];
+        struct sockaddr_storage *ss = &s->known.addresses[s->address_at];
         set_port(ss, hop->port);
         struct client_target target = {.address = (struct sockaddr *)ss,
                                        .address_len = address_length(ss),
                                        .host = hop->host,
                                        .port = hop->port,
                                        .fixed = s->route.fixed,
-                                       .demand = demand_of(s),
+                                       .demand = s->demand,
+                                       .dane = dane_of(s),
                                        .clear = s->clear};
         s->tried++;
         s->client = client_open(s->destination->all->base, &settings_of(s)->client, &target, &client_handler,
@@ -219,25 +234,44 @@ static void next_address(struct session *s)
     next_hop(s);
 }
 
-static void on_addresses(void *arg, const struct resolver_answer *answer)
+/* What the demand makes of a host to which nothing may be sent. */
+static void add_unmet(struct session *s)
 {
-    struct session *s = arg;
-    s->address_query = NULL;
-    if (answer->state == RESOLVER_FOUND && answer->n_addresses > 0) {
-        memcpy(s->addresses, answer->addresses, sizeof s->addresses);
-        s->n_addresses = answer->n_addresses;
+    char policy[500], text[600];
+    const struct tls_demand *demand = &s->demand;
+    tls_demand_words(demand, policy, sizeof policy);
+    snprintf(text, sizeof text, "the TLS that is demanded cannot be had: %s", policy);
+    /* RFC 8689 §4.2.1: the sender hears at once what waiting would not change. */
+    if (demand->requiretls && demand->verdict == TLS_LACKING)
+        add_failure(s, FAILURE_REFUSED, "5.7.30", text);
+    else
+        add_failure(s, FAILURE_CONNECTION, "4.7.5", text);
+}
+
+/* Everything DNS says of the host at hand is known. */
+static void try_host(struct session *s)
+{
+    const struct tls_hop hop = tls_hop_of(s);
+    s->demand = tls_level_decide(&settings_of(s)->tls, &hop);
+    if (s->demand.verdict == TLS_TRY) {
         next_address(s);
         return;
     }
-    /* A smarthost without an address is the administrator's mistake, not the recipient's. */
-    if (answer->state == RESOLVER_FOUND)
-        add_failure(s, FAILURE_CONNECTION, "4.4.3", "the resolver found the host, but no address");
-    else if (answer->state == RESOLVER_FAILED)
-        add_failure(s, FAILURE_CONNECTION, "4.4.3", answer->why);
-    else if (s->route.fixed)
-        add_failure(s, FAILURE_CONNECTION, "4.4.4", "the host of the delivery route has no address");
-    else
-        add_failure(s, FAILURE_REFUSED, "5.4.4", "the host has no address");
+    add_unmet(s);
+    s->hop_at++;
+    next_hop(s);
+}
+
+static void on_host(void *arg, const struct host *host, const struct result *failure)
+{
+    struct session *s = arg;
+    s->host_query = NULL;
+    if (host) {
+        s->known = *host;
+        try_host(s);
+        return;
+    }
+    add_address(s, failure);
     s->hop_at++;
     next_hop(s);
 }
@@ -245,7 +279,8 @@ static void on_addresses(void *arg, const struct resolver_answer *answer)
 static void next_hop(struct session *s)
 {
     end_host(s);
-    s->n_addresses = s->address_at = 0;
+    host_free(&s->known);
+    s->address_at = 0;
     s->clear = false;
     if (s->hop_at >= s->route.n || s->tried >= TRIES_MAX) {
         give_up(s, &s->sum);
@@ -253,14 +288,19 @@ static void next_hop(struct session *s)
     }
     const struct hop *hop = &s->route.hops[s->hop_at];
     if (hop->literal) {
-        s->addresses[0] = hop->address;
-        s->n_addresses = 1;
-        next_address(s);
+        host_literal(hop, &s->known);
+        try_host(s);
         return;
     }
     struct error err;
-    s->address_query = resolver_addresses(s->destination->all->resolver, hop->host, on_addresses, s, &err);
-    if (!s->address_query) {
+    const struct tls_hop tls_hop = tls_hop_of(s);
+    const struct host_wish wish = {.hop = hop,
+                                   .fixed = s->route.fixed,
+                                   .mx_secure = s->route.secure,
+                                   .dane = tls_level_asks_dane(&settings_of(s)->tls, &tls_hop)};
+    s->host_query =
+        host_find(s->destination->all->resolver, settings_of(s)->client.tls_context, &wish, on_host, s, &err);
+    if (!s->host_query) {
         add_failure(s, FAILURE_CONNECTION, "4.3.0", err.text);
         end_host(s);
         give_up(s, &s->sum);

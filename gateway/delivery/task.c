@@ -105,7 +105,7 @@ static size_t take_group(struct task *task, bool *taken, struct recipient **grou
     for (size_t i = 0; i < task->lease.n_recipients && n < TRANSACTION_RECIPIENTS_MAX; i++) {
         struct recipient *r = &task->recipients[i];
         if (taken[i] || r->done ||
-            (n > 0 && !destinations_same(task->all->destinations, group[0]->domain, r->domain)))
+            (n > 0 && !destinations_same(task->all->destinations, &task->mail, group[0]->domain, r->domain)))
             continue;
         taken[i] = true;
         group[n++] = r;
@@ -264,6 +264,11 @@ void tasks_free(struct tasks *tasks)
 void tasks_drain(struct tasks *tasks)
 {
     tasks->draining = true;
+}
+
+const uint64_t *tasks_ways(const struct tasks *tasks)
+{
+    return tasks->ways;
 }
 
 bool tasks_is_idle(const struct tasks *tasks)

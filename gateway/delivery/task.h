@@ -35,4 +35,7 @@ void tasks_lease(struct tasks *tasks, struct queue_lease *lease, int body_fd);
 void tasks_drain(struct tasks *tasks);
 bool tasks_is_idle(const struct tasks *tasks);
 
+/* Recipients delivered to since the start, by enum tls_way. */
+const uint64_t *tasks_ways(const struct tasks *tasks);
+
 #endif

@@ -5,6 +5,7 @@
 #include "base/memfile.h"
 #include "gateway/delivery/task_private.h"
 #include "gateway/message/header.h"
+#include "gateway/message/tls_required.h"
 #include "gateway/wire/dot_stuff.h"
 
 static bool is_eight_bit(struct span s)
@@ -74,6 +75,7 @@ bool task_open_body(struct task *task, int body_fd, struct result *result)
                                .message = task->lease.locked ? buf_span(&task->clear) : task->mapped};
     task->mail.eight_bit = is_eight_bit(task->mail.message);
     task->mail.smtputf8 = needs_smtputf8(task);
+    task->mail.tls_optional = !task->lease.requiretls && tls_required_no(task_shown_header(task));
     return true;
 }
 

@@ -22,6 +22,7 @@ struct tasks {
     bool draining;
     struct event *retry; /* tells again what could not be told */
     LIST_HEAD(, task) list;
+    uint64_t ways[TLS_WAYS]; /* recipients delivered to */
 };
 
 /* task_body.c: fills mapped, clear and mail. The RESULT says why not. */

@@ -8,6 +8,7 @@
 #include "base/memfile.h"
 #include "gateway/delivery/dsn.h"
 #include "gateway/delivery/task_private.h"
+#include "gateway/message/tls_required.h"
 
 #define DSN_MAX ((size_t)16 << 20)
 
@@ -82,7 +83,8 @@ static enum status write_dsn(struct task *task, struct recipient *const *told_of
                       .envid = task->lease.envid,
                       .recipients = told_of,
                       .n = n,
-                      .header = task_shown_header(task)};
+                      .header = task_shown_header(task),
+                      .tls_optional = !task->lease.requiretls && tls_required_no(task_shown_header(task))};
     dsn_write(&dsn, &text);
     enum status st = buf_check(&text, "DSN", err);
     if (st == STATUS_OK)
@@ -156,6 +158,8 @@ static bool send_report(struct task *task, struct report *report)
     }
     for (size_t i = 0; i < report->n; i++) {
         report->recipients[i]->reported = true;
+        if (report->outcomes[i] == OUTCOME_DELIVERED)
+            task->all->ways[report->recipients[i]->way]++;
         log_recipient(task, report->recipients[i], report->outcomes[i]);
     }
     return true;

@@ -1,20 +1,70 @@
 #include "gateway/delivery/tls.h"
 
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 
-static bool must_verify(const struct tls_demand *demand)
+enum { USAGE_DANE_TA = 2, USAGE_DANE_EE = 3 }; /* RFC 7218 §2.1 */
+
+const char *tls_way_word(enum tls_way way)
 {
-    return demand->level == TLS_LEVEL_VERIFY || demand->level == TLS_LEVEL_SECURE;
+    static const char *const words[TLS_WAYS] = {
+        "unknown", "dane-ee", "dane-ta", "pkix", "unverified", "clear", "clear-after-failure"};
+    return words[way];
 }
 
-void delivery_tls_prepare(SSL *ssl, const struct tls_demand *demand)
+static bool is_dane(const struct tls_demand *demand)
+{
+    return demand->level == TLS_LEVEL_DANE || demand->level == TLS_LEVEL_DANE_ONLY;
+}
+
+/* The number of records that SSL, for which DANE is enabled, took. */
+static size_t add_records(SSL *ssl, const struct tlsa_records *records)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < records->n; i++) {
+        const struct tlsa_record *r = &records->items[i];
+        struct span data = tlsa_data(records, i);
+        if (r->usage != USAGE_DANE_TA && r->usage != USAGE_DANE_EE)
+            continue;
+        if (SSL_dane_tlsa_add(ssl, r->usage, r->selector, r->matching, (const unsigned char *)data.p,
+                              data.len) == 1)
+            n++;
+    }
+    ERR_clear_error();
+    return n;
+}
+
+size_t delivery_tls_usable(SSL_CTX *tls, const struct tlsa_records *records)
+{
+    SSL *ssl = SSL_new(tls);
+    size_t n = ssl && SSL_dane_enable(ssl, "localhost") == 1 ? add_records(ssl, records) : 0;
+    SSL_free(ssl);
+    ERR_clear_error();
+    return n;
+}
+
+static void prepare_dane(SSL *ssl, const struct tls_dane *dane)
+{
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    if (SSL_dane_enable(ssl, dane->base) != 1 || (dane->also && SSL_add1_host(ssl, dane->also) != 1)) {
+        ERR_clear_error();
+        return;
+    }
+    /* RFC 7672 §3.1.1. */
+    SSL_dane_set_flags(ssl, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
+    add_records(ssl, dane->records);
+}
+
+void delivery_tls_prepare(SSL *ssl, const struct tls_demand *demand, const struct tls_dane *dane)
 {
     SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
     /* Where the certificate is not looked at, an old key is better than no encryption at all. */
-    if (!must_verify(demand))
+    if (!tls_level_authenticates(demand->level))
         SSL_set_security_level(ssl, 1);
+    else if (is_dane(demand) && dane)
+        prepare_dane(ssl, dane);
 }
 
 static bool names_host(X509 *cert, const char *name)
@@ -23,12 +73,27 @@ static bool names_host(X509 *cert, const char *name)
            X509_check_ip_asc(cert, name, 0) == 1;
 }
 
-bool delivery_tls_accept(SSL *ssl, const struct tls_demand *demand, char *words, size_t size)
+static bool accept_dane(SSL *ssl, const struct tls_dane *dane, enum tls_way *way_out, char *words,
+                        size_t size)
 {
-    if (!must_verify(demand)) {
-        snprintf(words, size, "not verified");
-        return true;
+    uint8_t usage, selector, matching;
+    long verified = SSL_get_verify_result(ssl);
+    /* Also when nothing verified for want of DANE: a chain to a trust anchor is no match. */
+    int depth = SSL_get0_dane_tlsa(ssl, &usage, &selector, &matching, NULL, NULL);
+    if (verified != X509_V_OK || depth < 0 || !dane) {
+        snprintf(words, size, "not verified by DANE: %s",
+                 verified != X509_V_OK ? X509_verify_cert_error_string(verified) : "no TLSA record matches");
+        return false;
     }
+    *way_out = usage == USAGE_DANE_EE ? TLS_WAY_DANE_EE : TLS_WAY_DANE_TA;
+    snprintf(words, size, "verified for %s (%s, TLSA %u %u %u)", dane->base, tls_way_word(*way_out), usage,
+             selector, matching);
+    return true;
+}
+
+static bool accept_pkix(SSL *ssl, const struct tls_demand *demand, enum tls_way *way_out, char *words,
+                        size_t size)
+{
     X509 *cert = SSL_get0_peer_certificate(ssl);
     long verified = SSL_get_verify_result(ssl);
     if (!cert || !demand->match_name) {
@@ -43,6 +108,19 @@ bool delivery_tls_accept(SSL *ssl, const struct tls_demand *demand, char *words,
         snprintf(words, size, "trusted, but not for %s", demand->match_name);
         return false;
     }
-    snprintf(words, size, "verified for %s", demand->match_name);
+    *way_out = TLS_WAY_PKIX;
+    snprintf(words, size, "verified for %s (%s)", demand->match_name, tls_way_word(*way_out));
+    return true;
+}
+
+bool delivery_tls_accept(SSL *ssl, const struct tls_demand *demand, const struct tls_dane *dane,
+                         enum tls_way *way_out, char *words, size_t size)
+{
+    *way_out = TLS_WAY_UNVERIFIED;
+    if (is_dane(demand))
+        return accept_dane(ssl, dane, way_out, words, size);
+    if (tls_level_authenticates(demand->level))
+        return accept_pkix(ssl, demand, way_out, words, size);
+    snprintf(words, size, "not verified");
     return true;
 }

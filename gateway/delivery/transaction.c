@@ -56,6 +56,7 @@ void transaction_result(struct recipient *r, const struct result *result, const 
     r->tls_version = copy(peer->tls_version);
     r->tls_cipher = copy(peer->tls_cipher);
     r->tls_peer = copy(peer->tls_peer);
+    r->way = peer->way;
 }
 
 void transaction_fail(struct transaction *t, const struct result *result, const struct peer *peer)

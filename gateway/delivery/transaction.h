@@ -7,6 +7,7 @@
 
 #include "base/span.h"
 #include "gateway/delivery/outcome.h"
+#include "gateway/delivery/tls.h"
 
 /* RFC 5321 §4.5.3.1.8: every server takes so many. */
 #define TRANSACTION_RECIPIENTS_MAX 100
@@ -16,7 +17,8 @@ struct peer {
     const char *host; /* "mx.example.org [192.0.2.1]:25" */
     const char *tls_version;
     const char *tls_cipher;
-    const char *tls_peer; /* "verified for mx.example.org", "not verified" */
+    const char *tls_peer; /* "verified for mx.example.org (pkix); level verify by delivery tls" */
+    enum tls_way way;
 };
 
 struct recipient {
@@ -31,6 +33,7 @@ struct recipient {
     bool reported;  /* told to queue */
     struct result result;
     char *host, *tls_version, *tls_cipher, *tls_peer; /* owned */
+    enum tls_way way;
 };
 
 /* What all transactions of one copy share. */
@@ -41,6 +44,7 @@ struct mail {
     bool eight_bit;    /* bytes over 127 anywhere in the message */
     bool smtputf8;     /* the reverse-path or the header needs SMTPUTF8 (RFC 6531), whoever it goes to */
     bool requiretls;   /* RFC 8689 */
+    bool tls_optional; /* TLS-Required: No (RFC 8689 §3), and not REQUIRETLS */
     const char *envid; /* DSN parameters of MAIL, NULL: none (RFC 3461) */
     const char *ret;
 };

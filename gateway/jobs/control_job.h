@@ -1,6 +1,6 @@
 /*
- * control → keys, queue, supervisor: one JSON object {"verb": "queue.list", …} as the body; the reply is one
- * JSON object,
+ * control → keys, queue, delivery, auth, supervisor: one JSON object {"verb": "queue.list", …} as the body;
+ * the reply is one JSON object,
  * {"ok": true, …} or {"ok": false, "class": "not-found", "error": "what, why, what to do"}.
  */
 #ifndef SEALGATE_JOBS_CONTROL_JOB_H

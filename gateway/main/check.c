@@ -119,6 +119,26 @@ static void check_route(const struct conf *conf, const char *path, struct buf *p
         buf_printf(problems, "%s: delivery route: \"%s\" is neither mx nor \"[host]:port\"\n", path, route);
 }
 
+/* Without an anchor nothing is secure, and DANE would be off without a word. */
+static void check_dane(const struct conf *conf, const char *path, struct buf *problems)
+{
+    struct tls_level_settings levels;
+    struct error err;
+    const char *anchor = conf->delivery_trust_anchor;
+    if (anchor && access(anchor, R_OK) < 0)
+        buf_printf(problems,
+                   "%s: delivery trust-anchor: cannot read %s: %s; it is in the package dns-root-data\n",
+                   path, anchor, strerror(errno));
+    if (anchor || tls_level_from_conf(conf, &levels, &err) != STATUS_OK)
+        return;
+    if (tls_level_uses_dane(&levels))
+        buf_printf(problems,
+                   "%s: delivery trust-anchor: the TLS levels dane and dane-only need one; write "
+                   "trust-anchor = \"/usr/share/dns/root.key\" (package dns-root-data)\n",
+                   path);
+    tls_level_conf_free(&levels);
+}
+
 /* What sealctl autoconfig would tell mail programs. */
 static void check_autoconfig(const struct conf *conf, const char *path, struct buf *problems)
 {
@@ -161,6 +181,7 @@ enum status check_configuration(struct span text, const char *path, struct conf 
     check_networks(conf_out, path, problems);
     check_route(conf_out, path, problems);
     delivery_conf_check(conf_out, path, problems);
+    check_dane(conf_out, path, problems);
     check_autoconfig(conf_out, path, problems);
     check_gpg(conf_out, path, problems);
     if (problems->len == 0 && !problems->failed)

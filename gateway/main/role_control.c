@@ -18,6 +18,7 @@ int role_control(const struct role_start *start)
         .queue_service = start->ports[2],
         .supervisor_service = start->ports[3],
         .auth_service = start->ports[4],
+        .delivery_service = start->ports[5],
     };
     struct error err;
     if (policy_from_conf(conf, &policy, &err) != STATUS_OK ||

@@ -26,6 +26,7 @@ int role_delivery(const struct role_start *start)
         .deliveries_per_connection = 100,
         .drain_ms = conf->limit_drain_ms,
         .queue_service = start->ports[0],
+        .control_service = start->ports[1],
     };
     struct tls_client_settings tls = {.ca_path = conf->delivery_ca};
     char key_path[PATH_SIZE];

@@ -2,8 +2,13 @@
 
 #include <arpa/nameser.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+/* A chain that is longer, or a loop, ends there. */
+#define CNAMES_MAX 16
 
 bool dns_is_host_name(const char *name)
 {
@@ -94,6 +99,89 @@ enum status dns_answer_addresses(struct span packet, int family, struct resolver
             answer->n_addresses++;
     }
     return STATUS_OK;
+}
+
+static enum status add_tlsa(struct tlsa_records *records, const ns_rr *rr, struct error *err)
+{
+    size_t len = ns_rr_rdlen(*rr);
+    const unsigned char *data = ns_rr_rdata(*rr);
+    if (len < 3)
+        return error_set(err, STATUS_INVALID, "damaged TLSA record");
+    if (records->n == TLSA_RECORDS_MAX)
+        return error_set(err, STATUS_LIMIT, "more than %d TLSA records", TLSA_RECORDS_MAX);
+    records->items[records->n++] = (struct tlsa_record){
+        .usage = data[0], .selector = data[1], .matching = data[2], .at = records->data_len, .len = len - 3};
+    memcpy(records->data + records->data_len, data + 3, len - 3);
+    records->data_len += len - 3;
+    return STATUS_OK;
+}
+
+enum status dns_answer_tlsa(struct span packet, struct tlsa_records **records_out, struct error *err)
+{
+    ns_msg msg;
+    *records_out = NULL;
+    if (ns_initparse((const unsigned char *)packet.p, (int)packet.len, &msg) < 0)
+        return error_set(err, STATUS_INVALID, "damaged DNS answer");
+    /* The records' data cannot be more than the packet that holds them. */
+    struct tlsa_records *records = calloc(1, sizeof *records + packet.len);
+    enum status st = records ? STATUS_OK : error_set(err, STATUS_TEMPORARY, "out of memory for TLSA records");
+    for (int i = 0; st == STATUS_OK && i < ns_msg_count(msg, ns_s_an); i++) {
+        ns_rr rr;
+        if (ns_parserr(&msg, ns_s_an, i, &rr) < 0)
+            st = error_set(err, STATUS_INVALID, "damaged DNS answer");
+        else if (ns_rr_type(rr) == ns_t_tlsa)
+            st = add_tlsa(records, &rr, err);
+    }
+    if (st == STATUS_OK && records->n > 0)
+        *records_out = records;
+    else
+        free(records);
+    return st;
+}
+
+enum status dns_answer_count(struct span packet, int type, size_t *n_out, struct error *err)
+{
+    ns_msg msg;
+    *n_out = 0;
+    if (ns_initparse((const unsigned char *)packet.p, (int)packet.len, &msg) < 0)
+        return error_set(err, STATUS_INVALID, "damaged DNS answer");
+    for (int i = 0; i < ns_msg_count(msg, ns_s_an); i++) {
+        ns_rr rr;
+        if (ns_parserr(&msg, ns_s_an, i, &rr) < 0)
+            return error_set(err, STATUS_INVALID, "damaged DNS answer");
+        *n_out += (int)ns_rr_type(rr) == type;
+    }
+    return STATUS_OK;
+}
+
+/* The target of the CNAME at NAME, in NAME; false: there is none. */
+static bool follow(ns_msg *msg, char name[NS_MAXDNAME])
+{
+    for (int i = 0; i < ns_msg_count(*msg, ns_s_an); i++) {
+        ns_rr rr;
+        if (ns_parserr(msg, ns_s_an, i, &rr) < 0)
+            return false;
+        if (ns_rr_type(rr) == ns_t_cname && strcasecmp(ns_rr_name(rr), name) == 0)
+            return ns_name_uncompress(ns_msg_base(*msg), ns_msg_end(*msg), ns_rr_rdata(rr), name,
+                                      NS_MAXDNAME) >= 0;
+    }
+    return false;
+}
+
+void dns_answer_canonical(struct span packet, char name_out[DNS_NAME_SIZE])
+{
+    ns_msg msg;
+    ns_rr question;
+    char name[NS_MAXDNAME];
+    name_out[0] = '\0';
+    if (ns_initparse((const unsigned char *)packet.p, (int)packet.len, &msg) < 0 ||
+        ns_parserr(&msg, ns_s_qd, 0, &question) < 0)
+        return;
+    snprintf(name, sizeof name, "%s", ns_rr_name(question));
+    for (int i = 0; i < CNAMES_MAX && follow(&msg, name); i++)
+        ;
+    if (dns_is_host_name(name))
+        memcpy(name_out, name, strlen(name) + 1);
 }
 
 static int by_preference(const void *a, const void *b)

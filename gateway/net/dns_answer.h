@@ -14,6 +14,16 @@ MUST_USE enum status dns_answer_mx(struct span packet, struct resolver_answer *a
 MUST_USE enum status dns_answer_addresses(struct span packet, int family, struct resolver_answer *answer,
                                           struct error *err);
 
+/* NULL when there are none. STATUS_LIMIT: more than TLSA_RECORDS_MAX. To be freed by free(). */
+MUST_USE enum status dns_answer_tlsa(struct span packet, struct tlsa_records **records_out,
+                                     struct error *err);
+
+/* How many records of TYPE the answer section has. */
+MUST_USE enum status dns_answer_count(struct span packet, int type, size_t *n_out, struct error *err);
+
+/* The name at the end of the CNAMEs that begin at the name asked for; "" when it is no host name. */
+void dns_answer_canonical(struct span packet, char name_out[DNS_NAME_SIZE]);
+
 /* Letters, digits, "-", "_" and "." only: fit for logs, TLS names and configuration (A9). */
 bool dns_is_host_name(const char *name);
 

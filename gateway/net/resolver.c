@@ -45,6 +45,7 @@ struct resolver_query {
     struct event *event; /* the timeout; made active when all lookups are back */
     int types[LOOKUPS_MAX];
     size_t n_lookups;
+    bool starting;                       /* not all lookups have begun */
     struct lookup *lookups[LOOKUPS_MAX]; /* NULL once back */
     struct resolver_answer parts[LOOKUPS_MAX];
     struct resolver_answer answer;
@@ -60,14 +61,24 @@ static void read_packet(int type, struct span packet, struct resolver_answer *pa
 {
     struct error err = {0};
     enum status st;
+    struct tlsa_records *tlsa = NULL;
+    size_t n = 0;
     if (type == ns_t_mx)
         st = dns_answer_mx(packet, part, &err);
+    else if (type == ns_t_tlsa)
+        st = dns_answer_tlsa(packet, &tlsa, &err);
+    else if (type == ns_t_dnskey)
+        st = dns_answer_count(packet, type, &n, &err);
     else
         st = dns_answer_addresses(packet, type == ns_t_a ? AF_INET : AF_INET6, part, &err);
-    if (st != STATUS_OK)
+    if (st != STATUS_OK) {
         answer_failed(part, err.text);
-    else
-        part->state = part->n_mx + part->n_addresses > 0 ? RESOLVER_FOUND : RESOLVER_NONE;
+        return;
+    }
+    part->tlsa = tlsa;
+    part->state = part->n_mx + part->n_addresses + n > 0 || tlsa ? RESOLVER_FOUND : RESOLVER_NONE;
+    if (part->n_addresses > 0)
+        dns_answer_canonical(packet, part->canonical);
 }
 
 /* libunbound says 0 for every answer that came as a packet, NXDOMAIN included: the packet knows. */
@@ -115,7 +126,8 @@ static void on_answer(void *arg, int rcode, void *packet, int packet_len, int se
         bool waits = false;
         for (size_t i = 0; i < query->n_lookups; i++)
             waits = waits || query->lookups[i];
-        if (!waits)
+        /* From inside start(): the lookups behind this one are still to begin. */
+        if (!waits && !query->starting)
             event_active(query->event, EV_TIMEOUT, 0);
     }
     LIST_REMOVE(lookup, link);
@@ -127,6 +139,8 @@ static void query_free(struct resolver_query *query)
     for (size_t i = 0; i < query->n_lookups; i++)
         if (query->lookups[i])
             query->lookups[i]->query = NULL;
+    for (size_t i = 0; i < query->n_lookups; i++)
+        free((void *)(uintptr_t)query->parts[i].tlsa);
     LIST_REMOVE(query, link);
     if (query->event)
         event_free(query->event);
@@ -153,7 +167,12 @@ static void merge(struct resolver_query *query)
     out->secure = v6->secure && v4->secure;
     out->nxdomain = v6->nxdomain || v4->nxdomain;
     if (v6->state == RESOLVER_FOUND || v4->state == RESOLVER_FOUND) {
+        /* A family that failed, or has nothing, says nothing against the one that was found. */
+        const struct resolver_answer *best =
+            v4->state == RESOLVER_FOUND && (v4->secure || v6->state != RESOLVER_FOUND) ? v4 : v6;
         out->state = RESOLVER_FOUND;
+        out->secure = best->secure;
+        memcpy(out->canonical, best->canonical, sizeof out->canonical);
         interleave(v6, v4, out);
     } else if (v6->state == RESOLVER_FAILED || v4->state == RESOLVER_FAILED) {
         answer_failed(out, v4->state == RESOLVER_FAILED ? v4->why : v6->why);
@@ -219,10 +238,12 @@ static struct resolver_query *start(struct resolver *resolver, const char *name,
     LIST_INSERT_HEAD(&resolver->queries, query, link);
     event_add(query->event, &(struct timeval){.tv_sec = QUERY_MS / 1000});
     bool waits = false;
-    for (size_t i = 0; i < n; i++) {
+    query->starting = true;
+    for (size_t i = 0; i < n; i++)
         start_lookup(query, i, name);
+    query->starting = false;
+    for (size_t i = 0; i < n; i++)
         waits = waits || query->lookups[i];
-    }
     if (!waits)
         event_active(query->event, EV_TIMEOUT, 0);
     return query;
@@ -238,6 +259,20 @@ struct resolver_query *resolver_addresses(struct resolver *resolver, const char 
                                           void *arg, struct error *err)
 {
     return start(resolver, host, (int[]){ns_t_aaaa, ns_t_a}, 2, done, arg, err);
+}
+
+struct resolver_query *resolver_tlsa(struct resolver *resolver, const char *host, uint16_t port,
+                                     resolver_done_fn *done, void *arg, struct error *err)
+{
+    char name[DNS_NAME_SIZE + 16];
+    snprintf(name, sizeof name, "_%u._tcp.%s", port, host);
+    return start(resolver, name, (int[]){ns_t_tlsa}, 1, done, arg, err);
+}
+
+struct resolver_query *resolver_root_keys(struct resolver *resolver, resolver_done_fn *done, void *arg,
+                                          struct error *err)
+{
+    return start(resolver, ".", (int[]){ns_t_dnskey}, 1, done, arg, err);
 }
 
 void resolver_cancel(struct resolver_query *query)

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "base/error.h"
+#include "gateway/net/tlsa.h"
 
 struct event_base;
 struct resolver;
@@ -26,6 +27,7 @@ void resolver_close(struct resolver *resolver);
 
 #define RESOLVER_ADDRESSES_MAX 16
 #define RESOLVER_MX_MAX 32
+#define DNS_NAME_SIZE 256
 
 enum resolver_state {
     RESOLVER_FOUND,
@@ -41,12 +43,15 @@ struct resolver_mx {
 struct resolver_answer {
     enum resolver_state state;
     bool nxdomain;
-    bool secure;                            /* DNSSEC-validated */
+    bool secure;                            /* DNSSEC-validated; of addresses, those of one family at least */
     char why[160];                          /* for FAILED */
     struct resolver_mx mx[RESOLVER_MX_MAX]; /* sorted by preference, shuffled within */
     size_t n_mx;
     struct sockaddr_storage addresses[RESOLVER_ADDRESSES_MAX]; /* port 0; IPv6 and IPv4 in turn */
     size_t n_addresses;
+    char canonical[DNS_NAME_SIZE]; /* of addresses: the name at the end of the CNAMEs (the one asked for when
+                                      there are none); "": not known */
+    const struct tlsa_records *tlsa; /* for TLSA that was found; gone when DONE returns */
 };
 
 typedef void resolver_done_fn(void *arg, const struct resolver_answer *answer);
@@ -56,6 +61,13 @@ struct resolver_query *resolver_mx(struct resolver *resolver, const char *domain
                                    void *arg, struct error *err);
 struct resolver_query *resolver_addresses(struct resolver *resolver, const char *host, resolver_done_fn *done,
                                           void *arg, struct error *err);
+/* "_PORT._tcp.HOST" (RFC 7672 §2.2.3). */
+struct resolver_query *resolver_tlsa(struct resolver *resolver, const char *host, uint16_t port,
+                                     resolver_done_fn *done, void *arg, struct error *err);
+/* The keys of the root: unless the answer is found and secure, the trust anchor does not work, and nothing
+ * that looks unsigned is known to be so. Costs nothing once it is in the cache. */
+struct resolver_query *resolver_root_keys(struct resolver *resolver, resolver_done_fn *done, void *arg,
+                                          struct error *err);
 void resolver_cancel(struct resolver_query *query);
 
 #endif

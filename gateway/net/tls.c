@@ -108,6 +108,8 @@ enum status tls_client_context(const struct tls_client_settings *settings, SSL_C
      */
     bool wanted = settings->ca_path || access(path, R_OK) == 0;
     enum status st = set_common(ctx, err);
+    if (st == STATUS_OK && SSL_CTX_dane_enable(ctx) != 1)
+        st = tls_failed(err, STATUS_TEMPORARY, "cannot set up DANE", NULL);
     if (st == STATUS_OK && wanted && SSL_CTX_load_verify_file(ctx, path) != 1)
         st = tls_failed(err, STATUS_INVALID, "cannot read trust anchors from", path);
     if (st != STATUS_OK) {

@@ -32,7 +32,7 @@ struct tls_client_settings {
     const char *ca_path; /* PEM bundle of trust anchors; NULL: the system's, as far as there are any */
 };
 
-/* Verification is chosen per connection (delivery/tls_level). Free with SSL_CTX_free. */
+/* Verification is chosen per connection (delivery/tls), SSL_dane_enable among it. Free with SSL_CTX_free. */
 MUST_USE enum status tls_client_context(const struct tls_client_settings *settings, SSL_CTX **ctx_out,
                                         struct error *err);
 

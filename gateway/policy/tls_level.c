@@ -1,11 +1,13 @@
 #include "gateway/policy/tls_level.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 const char *tls_level_word(enum tls_level level)
 {
-    static const char *const words[] = {"none", "may", "encrypt", "verify", "secure", NULL};
+    static const char *const words[] = {"none",      "may",    "encrypt", "dane",
+                                        "dane-only", "verify", "secure",  NULL};
     size_t i = (size_t)level;
     return i < sizeof words / sizeof words[0] ? words[i] : NULL;
 }
@@ -36,20 +38,80 @@ static const struct tls_policy *best_fit(const struct tls_level_settings *settin
     return best;
 }
 
-struct tls_demand tls_level_decide(const struct tls_level_settings *settings, const struct tls_hop *hop)
+static bool is_dane(enum tls_level level)
+{
+    return level == TLS_LEVEL_DANE || level == TLS_LEVEL_DANE_ONLY;
+}
+
+bool tls_level_uses_dane(const struct tls_level_settings *settings)
+{
+    bool uses = is_dane(settings->level);
+    for (size_t i = 0; i < settings->n_policies; i++)
+        uses = uses || is_dane(settings->policies[i].level);
+    return uses;
+}
+
+/* What the administrator asks for, before anything is known. */
+static struct tls_demand asked_for(const struct tls_level_settings *settings, const struct tls_hop *hop)
 {
     const struct tls_policy *policy = best_fit(settings, hop->domain);
-    struct tls_demand demand = {
-        .level = settings->level, .why = "delivery tls", .requiretls = hop->requiretls};
-    bool mx_name_will_do = hop->fixed_route;
-    if (policy) {
-        demand.level = policy->level;
-        demand.why = policy->domain;
+    enum tls_level level = policy ? policy->level : settings->level;
+    struct tls_demand demand = {.level = level,
+                                .asked = level,
+                                .why = policy ? policy->domain : "delivery tls",
+                                .by_policy = policy != NULL,
+                                .requiretls = hop->requiretls};
+    if (level == TLS_LEVEL_DANE && !policy && hop->tls_optional && !hop->requiretls) {
+        demand.level = TLS_LEVEL_MAY;
+        demand.reason = "TLS-Required: No";
     }
-    if (hop->requiretls && demand.level != TLS_LEVEL_SECURE) {
-        demand.level = TLS_LEVEL_SECURE;
+    return demand;
+}
+
+bool tls_level_asks_dane(const struct tls_level_settings *settings, const struct tls_hop *hop)
+{
+    return is_dane(asked_for(settings, hop).level);
+}
+
+static void apply_dane(struct tls_demand *demand, const struct tls_known *known)
+{
+    bool only = demand->level == TLS_LEVEL_DANE_ONLY;
+    demand->reason = known->dane_why;
+    switch (known->dane) {
+    case DANE_USABLE:
+        demand->reason = NULL;
+        return;
+    case DANE_UNUSABLE:
+        if (!only)
+            demand->level = TLS_LEVEL_ENCRYPT;
+        break;
+    case DANE_NONE:
+        if (!only)
+            demand->level = TLS_LEVEL_MAY;
+        break;
+    case DANE_UNKNOWN:
+    case DANE_FAILED:
+    default:
+        demand->verdict = TLS_WAIT;
+        return;
+    }
+    if (only)
+        demand->verdict = TLS_LACKING;
+}
+
+struct tls_demand tls_level_decide(const struct tls_level_settings *settings, const struct tls_hop *hop)
+{
+    struct tls_demand demand = asked_for(settings, hop);
+    bool mx_name_will_do = hop->fixed_route;
+    if (is_dane(demand.level))
+        apply_dane(&demand, &hop->known);
+    if (hop->requiretls && demand.verdict == TLS_TRY && !is_dane(demand.level) &&
+        demand.level != TLS_LEVEL_SECURE) {
+        demand.level = demand.asked = TLS_LEVEL_SECURE;
         demand.why = "REQUIRETLS";
-        mx_name_will_do = mx_name_will_do || hop->mx_secure;
+        demand.by_policy = false;
+        demand.reason = NULL;
+        mx_name_will_do = mx_name_will_do || hop->known.mx_secure;
     }
     if (demand.level == TLS_LEVEL_VERIFY)
         demand.match_name = hop->mx_host;
@@ -61,4 +123,19 @@ struct tls_demand tls_level_decide(const struct tls_level_settings *settings, co
 bool tls_level_allows_clear(enum tls_level level)
 {
     return level == TLS_LEVEL_NONE || level == TLS_LEVEL_MAY;
+}
+
+bool tls_level_authenticates(enum tls_level level)
+{
+    return level != TLS_LEVEL_NONE && level != TLS_LEVEL_MAY && level != TLS_LEVEL_ENCRYPT;
+}
+
+void tls_demand_words(const struct tls_demand *demand, char *words, size_t size)
+{
+    const char *asked = demand->asked != demand->level ? tls_level_word(demand->asked) : NULL;
+    const char *reason = demand->reason;
+    snprintf(words, size, "level %s by %s%s%s%s%s%s%s", tls_level_word(demand->level),
+             demand->by_policy ? "tls-policy " : "", demand->why, asked || reason ? " (" : "",
+             asked ? asked : "", asked && reason ? ": " : "", reason ? reason : "",
+             asked || reason ? ")" : "");
 }

@@ -9,8 +9,10 @@ enum tls_level {
     TLS_LEVEL_NONE, /* never STARTTLS */
     TLS_LEVEL_MAY,  /* STARTTLS when offered, certificate not looked at; clear when it is not offered or fails
                      */
-    TLS_LEVEL_ENCRYPT, /* STARTTLS or defer; certificate not looked at */
-    TLS_LEVEL_VERIFY,  /* and a trusted certificate for the MX host name */
+    TLS_LEVEL_ENCRYPT,   /* STARTTLS or defer; certificate not looked at */
+    TLS_LEVEL_DANE,      /* as the host's TLSA records say (RFC 7672); may when there are none */
+    TLS_LEVEL_DANE_ONLY, /* and nothing without usable ones */
+    TLS_LEVEL_VERIFY,    /* and a trusted certificate for the MX host name */
     TLS_LEVEL_SECURE, /* and a trusted certificate for the recipient's domain (or the fixed route's host name)
                        */
 };
@@ -29,32 +31,78 @@ struct tls_level_settings {
     size_t n_policies;
 };
 
+/* Is DANE asked for anywhere? */
+bool tls_level_uses_dane(const struct tls_level_settings *settings);
+
+/* What DNS says of a host's TLSA records (RFC 7672 §2.1). */
+enum dane_state {
+    DANE_UNKNOWN, /* nobody asked */
+    DANE_FAILED,  /* bogus, an error, or no answer: nothing is known, and nothing may be concluded */
+    DANE_NONE,    /* none; or the answers (MX, address, TLSA) are not all secure, so that they do not count */
+    DANE_UNUSABLE, /* secure ones, but none that can be used (§3.1: usages 0 and 1, unknown digests …) */
+    DANE_USABLE,
+};
+
+/* What was found out about the destination. All zero: nothing. */
+struct tls_known {
+    bool mx_secure; /* DNSSEC vouches for the MX record that named the host */
+    enum dane_state dane;
+    const char *dane_why; /* for people, where DANE is not USABLE; or NULL */
+};
+
 /* Where a message is about to go. */
 struct tls_hop {
     const char *domain;  /* the recipient's, as A-label */
     const char *mx_host; /* the host connected to */
     bool fixed_route;    /* the administrator named that host */
-    bool mx_secure;      /* DNSSEC vouches for the MX record that named it */
-    bool requiretls;     /* the sender demands TLS all the way (RFC 8689) */
+    bool requiretls;     /* the sender demands TLS all the way (RFC 8689 §2) */
+    bool tls_optional;   /* the sender would rather have it delivered (TLS-Required: No, RFC 8689 §3) */
+    struct tls_known known;
+};
+
+enum tls_verdict {
+    TLS_TRY,    /* connect, and demand what LEVEL says */
+    TLS_WAIT,   /* what decides could not be found out: no connection now, later perhaps */
+    TLS_LACKING /* as things stand the host cannot meet the demand: no connection */
 };
 
 struct tls_demand {
-    enum tls_level level;
+    enum tls_level
+        level; /* what the connection must meet; with another verdict than TLS_TRY, what was asked for */
+    enum tls_verdict verdict;
     const char *match_name; /* the name the certificate must carry (verify, secure); else NULL */
     const char *why;        /* the domain of the tls-policy that decided, "delivery tls" or "REQUIRETLS"; from
                                SETTINGS, or static */
-    bool requiretls;        /* a host that cannot meet it may never get the message: the next one, or none */
+    bool by_policy;         /* WHY is a tls-policy's domain */
+    enum tls_level asked;   /* the level that WHY names; LEVEL may be another for what is known */
+    const char *reason; /* why LEVEL or VERDICT is not simply that; one of HOP's strings, static, or NULL */
+    bool requiretls;    /* a host that cannot meet it may never get the message: the next one, or none */
 };
 
 /*
- * The policy for the domain itself decides, else the one for its nearest parent, else the default. REQUIRETLS
- * raises whatever they say to secure; then a host named by a secure MX record is to show a certificate for
- * its own name (RFC 8689 §4.2.1). match_name is one of HOP's strings.
+ * The policy for the domain itself decides, else the one for its nearest parent, else the default.
+ *
+ * dane (RFC 7672 §2.2): usable TLSA records demand what they say; only unusable ones demand encrypt; none,
+ * may. What could not be found out is never taken for "none": TLS_WAIT. dane-only takes nothing but usable
+ * ones. A message with TLS-Required: No ignores the recipient's DANE where only the default asks for it; what
+ * the administrator demands stands (RFC 8689 §3).
+ *
+ * REQUIRETLS raises whatever they say to secure, but for DANE that holds; then a host named by a secure MX
+ * record is to show a certificate for its own name (RFC 8689 §4.2.1). match_name is one of HOP's strings.
  */
 struct tls_demand tls_level_decide(const struct tls_level_settings *settings, const struct tls_hop *hop);
+
+/* Must HOP's TLSA records be known before it can be decided? known is not looked at. */
+bool tls_level_asks_dane(const struct tls_level_settings *settings, const struct tls_hop *hop);
 
 /* May a message whose copy is not sealed, or any message, leave in clear at this level after STARTTLS was not
  * offered or failed? Only may and none. */
 bool tls_level_allows_clear(enum tls_level level);
+
+/* Must the peer's certificate be looked at? */
+bool tls_level_authenticates(enum tls_level level);
+
+/* The decision for people: "level may by delivery tls (dane: the MX record is not signed)". */
+void tls_demand_words(const struct tls_demand *demand, char *words, size_t size);
 
 #endif

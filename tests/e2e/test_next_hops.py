@@ -1,5 +1,7 @@
 """Real servers as next hops, with TLS and without; and the TLS levels, which never let a message out below them."""
 
+import ssl
+
 import protection
 import readers
 from gateway import mail, queue_id
@@ -140,3 +142,22 @@ def test_clear_by_rule_still_wants_the_tls_of_its_level(make_gateway, make_sink,
     gateway.submit([f"{tag}@example.com"], mail(f"{tag}@example.com"))
     assert gateway.wait_state(f"{tag}@example.com", "deferred")
     assert not sink.messages and not [c for c in sink.commands if c[1] == "MAIL"]
+
+
+def test_clear_after_a_failed_handshake_is_counted_and_on_record(make_gateway, make_sink, pki, tag):
+    """Level may alone; a handshake of a server that knows only what is too old."""
+    old = server_context(*pki.next_hop)
+    old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+    sink = make_sink(tls=old)
+    gateway = make_gateway(sink.route, rules="rule default { protect = never }",
+                           extra='tls-policy "strict.example" { level = encrypt }')
+    lax, strict = f"{tag}@lax.example", f"{tag}@strict.example"
+    message_id = queue_id(gateway.submit([lax], mail(lax)))
+    assert not sink.wait(lax).tls
+    gateway.wait_state(lax, None)
+    assert gateway.audit(message_id)[-1]["out_tls_peer"] == "in clear: TLS failed; level may by delivery tls"
+    gateway.submit([strict], mail(strict))
+    gateway.wait_state(strict, "deferred")
+    assert not sink.find(strict)
+    counts = gateway.json("status")["delivery"]["delivered"]
+    assert {way: n for way, n in counts.items() if n} == {"clear-after-failure": 1}

@@ -10,7 +10,7 @@ build='gcc make pkg-config libgpgme-dev libgmime-3.0-dev libevent-dev libconfuse
 demo='swaks libnet-ssleay-perl libio-socket-ssl-perl gnupg openssl python3 procps'
 test="$demo libcmocka-dev python3-pytest python3-pytest-xdist python3-cryptography msmtp s-nail curl mutt gsasl nodejs node-nodemailer sq rnp
       softhsm2 opensc gpgsm
-      postfix libnss-wrapper libgnutls-dane0 nsd dovecot-core slapd ldap-utils haproxy testssl.sh systemd
+      postfix libnss-wrapper libgnutls-dane0 nsd ldnsutils dovecot-core slapd ldap-utils haproxy testssl.sh systemd
       clang libclang-rt-14-dev clang-format universal-ctags mandoc sqlite3 libxml2-utils iproute2 procps"
 
 missing=

@@ -1,11 +1,16 @@
 """X.509 for TLS: a certificate authority of our own, made by openssl."""
 
 import dataclasses
+import datetime
 import hashlib
 import pathlib
 import ssl
 
 from tools import run
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 
 @dataclasses.dataclass
@@ -57,6 +62,12 @@ class Pki:
             "-out", certificate)
         return certificate, key
 
+    def chain(self, name, *alternatives):
+        """As issue, with the authority's certificate behind the server's in the file (for TLSA of usage 2)."""
+        certificate, key = self.issue(name, *alternatives, file=f"{name}-chain")
+        certificate.write_bytes(certificate.read_bytes() + self.ca.read_bytes())
+        return certificate, key
+
     def ocsp(self, certificate, days=1):
         """A file with the authority's word (DER) that CERTIFICATE is good."""
         said = run("openssl", "x509", "-in", certificate, "-noout", "-serial", "-enddate", "-dateopt", "iso_8601").stdout
@@ -79,6 +90,32 @@ class Pki:
         if identity:
             context.load_cert_chain(identity.certificate, identity.key)
         return context
+
+
+def self_signed(folder, name, expired=False):
+    """(certificate, key): PEM files of a certificate for NAME that nobody vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    start = datetime.datetime.utcnow() - datetime.timedelta(days=30)
+    made = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+    made = made.serial_number(x509.random_serial_number()).not_valid_before(start)
+    made = made.not_valid_after(start + datetime.timedelta(days=20 if expired else 60)).sign(key, hashes.SHA256())
+    certificate_path, key_path = folder / f"{name}-self.pem", folder / f"{name}-self.key"
+    certificate_path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    key_path.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                           serialization.NoEncryption()))
+    return certificate_path, key_path
+
+
+def tlsa(usage, selector, matching, certificate):
+    """The data of a TLSA record for the first certificate of a PEM file."""
+    read = x509.load_pem_x509_certificate(certificate.read_bytes())
+    data = read.public_bytes(serialization.Encoding.DER)
+    if selector == 1:
+        data = read.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    if matching:
+        data = hashlib.new({1: "sha256", 2: "sha512"}[matching], data).digest()
+    return f"{usage} {selector} {matching} {data.hex()}"
 
 
 def server_context(certificate, key):

@@ -15,6 +15,7 @@ static void each_verb_goes_to_its_role(void **state)
         {"{\"verb\":\"held.release\",\"id\":\"x\"}", FAKE_QUEUE},
         {"{\"verb\":\"audit.verify\"}", FAKE_QUEUE},
         {"{\"verb\":\"guard.list\"}", FAKE_AUTH},
+        {"{\"verb\":\"delivery.tls\",\"domain\":\"example.com\"}", FAKE_DELIVERY},
         {"{\"verb\":\"guard.forget\",\"kind\":\"user\",\"name\":\"x\"}", FAKE_AUTH},
     };
     struct world *w = *state;
@@ -120,13 +121,16 @@ static void a_refused_certificate_rechecks_nothing(void **state)
     assert_int_equal(w->fakes[FAKE_QUEUE].n_seen, 0);
 }
 
-static void status_is_of_supervisor_queue_and_guard(void **state)
+static void status_is_of_supervisor_queue_guard_and_delivery(void **state)
 {
     struct world *w = *state;
     w->fakes[FAKE_SUPERVISOR].reply = "{\"ok\":true,\"processes\":[{\"role\":\"keys\"}]}";
     w->fakes[FAKE_QUEUE].reply = "{\"ok\":true,\"queued\":7}";
     w->fakes[FAKE_AUTH].reply = "{\"ok\":true,\"blocked\":[],\"clear\":[{}]}";
+    w->fakes[FAKE_DELIVERY].reply = "{\"ok\":true,\"delivered\":{\"clear\":3}}";
     json_t *answer = ask(w, "{\"verb\":\"status\"}");
+    json_t *delivered = json_object_get(json_object_get(answer, "delivery"), "delivered");
+    assert_int_equal(json_integer_value(json_object_get(delivered, "clear")), 3);
     assert_true(json_is_true(json_object_get(answer, "ok")));
     assert_int_equal(json_array_size(json_object_get(answer, "processes")), 1);
     assert_int_equal(json_integer_value(json_object_get(json_object_get(answer, "queue"), "queued")), 7);
@@ -135,6 +139,7 @@ static void status_is_of_supervisor_queue_and_guard(void **state)
     assert_string_equal(w->fakes[FAKE_SUPERVISOR].seen, "{\"verb\":\"supervisor.status\"}\n");
     assert_string_equal(w->fakes[FAKE_AUTH].seen, "{\"verb\":\"guard.status\"}\n");
     assert_string_equal(w->fakes[FAKE_QUEUE].seen, "{\"verb\":\"queue.status\"}\n");
+    assert_string_equal(w->fakes[FAKE_DELIVERY].seen, "{\"verb\":\"delivery.status\"}\n");
 }
 
 static void status_tells_of_roles_that_do_not_answer(void **state)
@@ -143,7 +148,7 @@ static void status_tells_of_roles_that_do_not_answer(void **state)
     w->fakes[FAKE_SUPERVISOR].reply = "{\"ok\":true,\"processes\":[]}";
     json_t *answer = ask(w, "{\"verb\":\"status\"}");
     assert_true(json_is_true(json_object_get(answer, "ok")));
-    static const char *const roles[] = {"queue", "guard"};
+    static const char *const roles[] = {"queue", "guard", "delivery"};
     for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
         json_t *said = json_object_get(answer, roles[i]);
         assert_true(json_is_false(json_object_get(said, "ok")));
@@ -164,7 +169,7 @@ int main(void)
         TEST(a_new_certificate_frees_what_was_held),
         TEST(a_recheck_that_fails_does_not_take_the_success_back),
         TEST(a_refused_certificate_rechecks_nothing),
-        TEST(status_is_of_supervisor_queue_and_guard),
+        TEST(status_is_of_supervisor_queue_guard_and_delivery),
         TEST(status_tells_of_roles_that_do_not_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

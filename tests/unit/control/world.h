@@ -21,7 +21,15 @@
 #include "gateway/jobs/control_job.h"
 #include "gateway/jobs/keys_job.h"
 
-enum fake_service { FAKE_KEYS_CONTROL, FAKE_KEYS_LOOKUP, FAKE_QUEUE, FAKE_SUPERVISOR, FAKE_AUTH, FAKES };
+enum fake_service {
+    FAKE_KEYS_CONTROL,
+    FAKE_KEYS_LOOKUP,
+    FAKE_QUEUE,
+    FAKE_SUPERVISOR,
+    FAKE_AUTH,
+    FAKE_DELIVERY,
+    FAKES
+};
 
 struct fake {
     int fds[2];
@@ -101,7 +109,8 @@ static inline int world_open(void **state)
                                             .keys_lookup_service = w->fakes[FAKE_KEYS_LOOKUP].fds[0],
                                             .queue_service = w->fakes[FAKE_QUEUE].fds[0],
                                             .supervisor_service = w->fakes[FAKE_SUPERVISOR].fds[0],
-                                            .auth_service = w->fakes[FAKE_AUTH].fds[0]};
+                                            .auth_service = w->fakes[FAKE_AUTH].fds[0],
+                                            .delivery_service = w->fakes[FAKE_DELIVERY].fds[0]};
     *state = w;
     alarm(60);
     return 0;

@@ -21,7 +21,7 @@ struct bench {
     struct delivery_settings settings;
     struct delivery_role *role;
     /* the queue */
-    int service[2];
+    int service[2], control[2];
     struct server *server;
     int channel;
     struct event *readable;
@@ -144,6 +144,7 @@ static inline void bench_prepare(struct bench *b)
     smtpd_start(&b->smtpd, b->base, b->server_tls);
     snprintf(b->route, sizeof b->route, "[127.0.0.1]:%d", b->smtpd.port);
     assert_int_equal(ipc_pair(b->service, &err), STATUS_OK);
+    assert_int_equal(ipc_pair(b->control, &err), STATUS_OK);
     b->server = server_start(b->base, b->service[1], false, bench_on_attach, b, &err);
     assert_non_null(b->server);
     b->settings = (struct delivery_settings){
@@ -159,6 +160,7 @@ static inline void bench_prepare(struct bench *b)
         .timeouts = {5000, 5000, 5000, 5000, 5000, 5000},
         .drain_ms = 5000,
         .queue_service = b->service[0],
+        .control_service = b->control[1],
     };
     memset(b->settings.spool_key.bytes, 7, sizeof b->settings.spool_key.bytes);
 }
@@ -202,6 +204,8 @@ static inline void bench_clean(struct bench *b)
     server_stop(b->server);
     close(b->service[0]);
     close(b->service[1]);
+    close(b->control[0]);
+    close(b->control[1]);
     smtpd_stop(&b->smtpd);
     for (int i = 0; i < 10; i++)
         event_base_loop(b->base, EVLOOP_NONBLOCK);

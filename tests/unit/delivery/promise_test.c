@@ -272,7 +272,7 @@ static void requiretls_wants_a_verified_host_that_supports_it(void **state)
         assert_int_equal(bench.smtpd.messages, sent);
         assert_false(bench.smtpd.clear_mail);
         if (sent)
-            assert_string_equal(r->tls_peer, "verified for localhost");
+            assert_string_equal(r->tls_peer, "verified for localhost (pkix); level secure by REQUIRETLS");
         assert_int_equal(dsn_text() != NULL, r->outcome == OUTCOME_BOUNCED && !cases[i].from);
         if (dsn_text())
             assert_non_null(strstr(dsn_text(), "Status: 5.7.30\r\n"));

@@ -173,6 +173,20 @@ struct resolver_query *resolver_addresses(struct resolver *resolver, const char 
     return query;
 }
 
+struct resolver_query *resolver_tlsa(struct resolver *resolver, const char *host, uint16_t port,
+                                     resolver_done_fn *done, void *arg, struct error *err)
+{
+    (void)resolver, (void)host, (void)port, (void)done, (void)arg, (void)err;
+    fail_msg("nobody asked for DANE");
+    return NULL;
+}
+
+struct resolver_query *resolver_root_keys(struct resolver *resolver, resolver_done_fn *done, void *arg,
+                                          struct error *err)
+{
+    return resolver_tlsa(resolver, NULL, 0, done, arg, err);
+}
+
 void resolver_cancel(struct resolver_query *query)
 {
     (void)query;

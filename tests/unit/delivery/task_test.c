@@ -80,8 +80,10 @@ bool attach_has_unstored(const struct attach *attach, int64_t copy_id, int64_t r
 
 /* ---- in place of destination.c ---- */
 
-bool destinations_same(const struct destinations *destinations, const char *a, const char *b)
+bool destinations_same(const struct destinations *destinations, const struct mail *mail, const char *a,
+                       const char *b)
 {
+    (void)mail;
     (void)destinations;
     return strcmp(a, b) == 0;
 }

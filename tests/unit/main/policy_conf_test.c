@@ -170,7 +170,7 @@ static void many_rules_keep_their_strings_and_order(void **state)
 
 static void each_tls_word_has_its_level(void **state)
 {
-    static const char *const words[] = {"none", "may", "encrypt", "verify", "secure"};
+    static const char *const words[] = {"none", "may", "encrypt", "dane", "dane-only", "verify", "secure"};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         char rest[300];
         struct tls_level_settings settings;

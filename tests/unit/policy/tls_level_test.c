@@ -5,16 +5,20 @@
 
 #include <cmocka.h>
 
+#include <string.h>
+
 #include "gateway/policy/tls_level.h"
+
+#define LEVELS (TLS_LEVEL_SECURE + 1)
 
 static void words(void **state)
 {
     (void)state;
-    static const char *const expected[] = {"none", "may", "encrypt", "verify", "secure"};
-    for (int i = 0; i < 5; i++)
+    static const char *const expected[] = {"none", "may", "encrypt", "dane", "dane-only", "verify", "secure"};
+    for (int i = 0; i < LEVELS; i++)
         assert_string_equal(tls_level_word((enum tls_level)i), expected[i]);
     assert_string_equal(tls_level_word(TLS_LEVEL_SECURE), "secure");
-    assert_null(tls_level_word((enum tls_level)5));
+    assert_null(tls_level_word((enum tls_level)LEVELS));
     assert_null(tls_level_word((enum tls_level)600));
 }
 
@@ -73,10 +77,11 @@ static void a_dotted_policy_covers_the_domain_itself(void **state)
 static void the_default_without_policies(void **state)
 {
     (void)state;
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < LEVELS; i++) {
         struct tls_level_settings settings = {.level = (enum tls_level)i};
-        const struct tls_hop hop = {
-            .domain = "example.com", .mx_host = "mx.example.net", .mx_secure = i % 2 == 0};
+        const struct tls_hop hop = {.domain = "example.com",
+                                    .mx_host = "mx.example.net",
+                                    .known = {.mx_secure = i % 2 == 0, .dane = DANE_USABLE}};
         struct tls_demand d = tls_level_decide(&settings, &hop);
         assert_int_equal(d.level, i);
         assert_int_equal(d.match_name != NULL, i >= TLS_LEVEL_VERIFY);
@@ -108,7 +113,7 @@ static void requiretls_raises_every_level(void **state)
         const struct tls_hop hop = {.domain = "example.com",
                                     .mx_host = "mx.example.net",
                                     .fixed_route = rows[i].fixed_route,
-                                    .mx_secure = rows[i].mx_secure,
+                                    .known = {.mx_secure = rows[i].mx_secure},
                                     .requiretls = true};
         struct tls_demand d = tls_level_decide(&settings, &hop);
         assert_int_equal(d.level, TLS_LEVEL_SECURE);
@@ -118,12 +123,136 @@ static void requiretls_raises_every_level(void **state)
     }
 }
 
+/* RFC 7672 §2.1, §2.2, §3.1: what the answers of DNS make of each level. */
+static void A33_dane_is_decided_by_what_is_known(void **state)
+{
+    (void)state;
+    static const struct {
+        enum tls_level asked;
+        enum dane_state dane;
+        enum tls_level level;
+        enum tls_verdict verdict;
+        const char *words;
+    } rows[] = {
+        {TLS_LEVEL_DANE, DANE_USABLE, TLS_LEVEL_DANE, TLS_TRY, "level dane by delivery tls"},
+        {TLS_LEVEL_DANE, DANE_UNUSABLE, TLS_LEVEL_ENCRYPT, TLS_TRY,
+         "level encrypt by delivery tls (dane: WHY)"},
+        {TLS_LEVEL_DANE, DANE_NONE, TLS_LEVEL_MAY, TLS_TRY, "level may by delivery tls (dane: WHY)"},
+        {TLS_LEVEL_DANE, DANE_FAILED, TLS_LEVEL_DANE, TLS_WAIT, "level dane by delivery tls (WHY)"},
+        {TLS_LEVEL_DANE, DANE_UNKNOWN, TLS_LEVEL_DANE, TLS_WAIT, "level dane by delivery tls (WHY)"},
+        {TLS_LEVEL_DANE, (enum dane_state)99, TLS_LEVEL_DANE, TLS_WAIT, "level dane by delivery tls (WHY)"},
+        {TLS_LEVEL_DANE_ONLY, DANE_USABLE, TLS_LEVEL_DANE_ONLY, TLS_TRY, "level dane-only by delivery tls"},
+        {TLS_LEVEL_DANE_ONLY, DANE_UNUSABLE, TLS_LEVEL_DANE_ONLY, TLS_LACKING,
+         "level dane-only by delivery tls (WHY)"},
+        {TLS_LEVEL_DANE_ONLY, DANE_NONE, TLS_LEVEL_DANE_ONLY, TLS_LACKING,
+         "level dane-only by delivery tls (WHY)"},
+        {TLS_LEVEL_DANE_ONLY, DANE_FAILED, TLS_LEVEL_DANE_ONLY, TLS_WAIT,
+         "level dane-only by delivery tls (WHY)"},
+        {TLS_LEVEL_DANE_ONLY, DANE_UNKNOWN, TLS_LEVEL_DANE_ONLY, TLS_WAIT,
+         "level dane-only by delivery tls (WHY)"},
+        {TLS_LEVEL_MAY, DANE_USABLE, TLS_LEVEL_MAY, TLS_TRY, "level may by delivery tls"},
+        {TLS_LEVEL_MAY, DANE_FAILED, TLS_LEVEL_MAY, TLS_TRY, "level may by delivery tls"},
+        {TLS_LEVEL_ENCRYPT, DANE_NONE, TLS_LEVEL_ENCRYPT, TLS_TRY, "level encrypt by delivery tls"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char words[300];
+        const struct tls_level_settings settings = {.level = rows[i].asked};
+        const struct tls_hop hop = {.domain = "example.com",
+                                    .mx_host = "mx.example.net",
+                                    .known = {.mx_secure = true, .dane = rows[i].dane, .dane_why = "WHY"}};
+        struct tls_demand d = tls_level_decide(&settings, &hop);
+        tls_demand_words(&d, words, sizeof words);
+        assert_string_equal(words, rows[i].words);
+        assert_int_equal(d.level, rows[i].level);
+        assert_int_equal(d.verdict, rows[i].verdict);
+        assert_null(d.match_name);
+        assert_int_equal(tls_level_asks_dane(&settings, &hop),
+                         rows[i].asked == TLS_LEVEL_DANE || rows[i].asked == TLS_LEVEL_DANE_ONLY);
+        /* Clear is left to mail only where nothing was found and nothing is demanded. */
+        if (rows[i].asked != TLS_LEVEL_MAY)
+            assert_int_equal(d.verdict == TLS_TRY && tls_level_allows_clear(d.level),
+                             rows[i].asked == TLS_LEVEL_DANE && rows[i].dane == DANE_NONE);
+    }
+}
+
+/* RFC 8689 §4.2.1: DANE that holds will do; where there is none, a trusted certificate. */
+static void requiretls_with_dane(void **state)
+{
+    (void)state;
+    static const struct {
+        enum tls_level asked;
+        enum dane_state dane;
+        enum tls_level level;
+        enum tls_verdict verdict;
+        const char *why;
+    } rows[] = {
+        {TLS_LEVEL_DANE, DANE_USABLE, TLS_LEVEL_DANE, TLS_TRY, "delivery tls"},
+        {TLS_LEVEL_DANE, DANE_UNUSABLE, TLS_LEVEL_SECURE, TLS_TRY, "REQUIRETLS"},
+        {TLS_LEVEL_DANE, DANE_NONE, TLS_LEVEL_SECURE, TLS_TRY, "REQUIRETLS"},
+        {TLS_LEVEL_DANE, DANE_FAILED, TLS_LEVEL_DANE, TLS_WAIT, "delivery tls"},
+        {TLS_LEVEL_DANE_ONLY, DANE_USABLE, TLS_LEVEL_DANE_ONLY, TLS_TRY, "delivery tls"},
+        {TLS_LEVEL_DANE_ONLY, DANE_NONE, TLS_LEVEL_DANE_ONLY, TLS_LACKING, "delivery tls"},
+        {TLS_LEVEL_DANE_ONLY, DANE_UNUSABLE, TLS_LEVEL_DANE_ONLY, TLS_LACKING, "delivery tls"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct tls_level_settings settings = {.level = rows[i].asked};
+        const struct tls_hop hop = {.domain = "example.com",
+                                    .mx_host = "mx.example.net",
+                                    .requiretls = true,
+                                    .tls_optional = true, /* counts for nothing beside REQUIRETLS */
+                                    .known = {.mx_secure = true, .dane = rows[i].dane}};
+        struct tls_demand d = tls_level_decide(&settings, &hop);
+        assert_int_equal(d.level, rows[i].level);
+        assert_int_equal(d.verdict, rows[i].verdict);
+        assert_string_equal(d.why, rows[i].why);
+        assert_true(d.requiretls);
+        assert_true(tls_level_asks_dane(&settings, &hop));
+        if (rows[i].level == TLS_LEVEL_SECURE)
+            assert_string_equal(d.match_name, "mx.example.net");
+    }
+}
+
+/* RFC 8689 §3: the recipient's own policy is ignored, the administrator's is not. */
+static void tls_required_no_sets_dane_aside_and_nothing_else(void **state)
+{
+    (void)state;
+    static const struct tls_policy dane_here[] = {{"example.com", TLS_LEVEL_DANE}};
+    for (int i = 0; i < LEVELS; i++) {
+        const struct tls_level_settings settings = {.level = (enum tls_level)i};
+        const struct tls_hop hop = {.domain = "example.com",
+                                    .mx_host = "mx.example.net",
+                                    .tls_optional = true,
+                                    .known = {.dane = DANE_USABLE}};
+        struct tls_demand d = tls_level_decide(&settings, &hop);
+        assert_int_equal(d.level, i == TLS_LEVEL_DANE ? TLS_LEVEL_MAY : i);
+        assert_int_equal(d.verdict, TLS_TRY);
+        assert_int_equal(tls_level_asks_dane(&settings, &hop), i == TLS_LEVEL_DANE_ONLY);
+        assert_int_equal(d.reason && strcmp(d.reason, "TLS-Required: No") == 0, i == TLS_LEVEL_DANE);
+    }
+    const struct tls_level_settings settings = {TLS_LEVEL_DANE, dane_here, 1};
+    const struct tls_hop hop = {
+        .domain = "example.com", .tls_optional = true, .known = {.dane = DANE_USABLE}};
+    assert_int_equal(tls_level_decide(&settings, &hop).level, TLS_LEVEL_DANE);
+}
+
+static void dane_may_be_asked_for_by_default_or_by_a_policy(void **state)
+{
+    (void)state;
+    static const struct tls_policy only[] = {{"a.example", TLS_LEVEL_MAY},
+                                             {"b.example", TLS_LEVEL_DANE_ONLY}};
+    assert_true(tls_level_uses_dane(&(struct tls_level_settings){.level = TLS_LEVEL_DANE}));
+    assert_true(tls_level_uses_dane(&(struct tls_level_settings){TLS_LEVEL_MAY, only, 2}));
+    assert_false(tls_level_uses_dane(&(struct tls_level_settings){TLS_LEVEL_SECURE, only, 1}));
+}
+
 static void A33_only_may_and_none_allow_clear(void **state)
 {
     (void)state;
     assert_true(tls_level_allows_clear(TLS_LEVEL_NONE));
     assert_true(tls_level_allows_clear(TLS_LEVEL_MAY));
     assert_false(tls_level_allows_clear(TLS_LEVEL_ENCRYPT));
+    assert_false(tls_level_allows_clear(TLS_LEVEL_DANE));
+    assert_false(tls_level_allows_clear(TLS_LEVEL_DANE_ONLY));
     assert_false(tls_level_allows_clear(TLS_LEVEL_VERIFY));
     assert_false(tls_level_allows_clear(TLS_LEVEL_SECURE));
     assert_false(tls_level_allows_clear((enum tls_level)99));
@@ -137,6 +266,10 @@ int main(void)
         cmocka_unit_test(a_dotted_policy_covers_the_domain_itself),
         cmocka_unit_test(the_default_without_policies),
         cmocka_unit_test(requiretls_raises_every_level),
+        cmocka_unit_test(A33_dane_is_decided_by_what_is_known),
+        cmocka_unit_test(requiretls_with_dane),
+        cmocka_unit_test(tls_required_no_sets_dane_aside_and_nothing_else),
+        cmocka_unit_test(dane_may_be_asked_for_by_default_or_by_a_policy),
         cmocka_unit_test(A33_only_may_and_none_allow_clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
