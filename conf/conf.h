@@ -88,6 +88,12 @@ struct conf_tls_policy {
     char *level;
 };
 
+/* What is not given is 0: as in queue { … }. */
+struct conf_retry_policy {
+    char *domain;
+    int64_t first_retry_ms, last_retry_ms, lifetime_ms;
+};
+
 /* Durations are milliseconds, sizes bytes. */
 struct conf {
     char *hostname;
@@ -154,6 +160,8 @@ struct conf {
         delivery_data_ms, delivery_end_of_data_ms, delivery_idle_ms;
     struct conf_tls_policy *tls_policies;
     size_t n_tls_policies;
+    struct conf_retry_policy *retry_policies;
+    size_t n_retry_policies;
 
     int64_t queue_first_retry_ms, queue_last_retry_ms, queue_lifetime_ms, queue_hold_ms, queue_recheck_ms;
 

@@ -53,6 +53,8 @@ void conf_free(struct conf *conf)
         free(conf->tls_policies[i].domain);
         free_section(&conf->tls_policies[i], "tls-policy");
     }
+    for (size_t i = 0; i < conf->n_retry_policies; i++)
+        free(conf->retry_policies[i].domain);
     free(conf->listens);
     free(conf->tls_certificates);
     free(conf->accounts);
@@ -60,5 +62,6 @@ void conf_free(struct conf *conf)
     free(conf->rules);
     free(conf->signings);
     free(conf->tls_policies);
+    free(conf->retry_policies);
     *conf = (struct conf){0};
 }

@@ -254,6 +254,8 @@ enum status conf_parse(struct span text, const char *path, struct conf *conf_out
         read_rules(&p, tree, conf_out);
         conf_out->tls_policies =
             read_titled(&p, tree, "tls-policy", sizeof *conf_out->tls_policies, &conf_out->n_tls_policies);
+        conf_out->retry_policies = read_titled(&p, tree, "retry-policy", sizeof *conf_out->retry_policies,
+                                               &conf_out->n_retry_policies);
         conf_out->tls_certificates = read_titled(
             &p, tree, "tls-certificate", sizeof *conf_out->tls_certificates, &conf_out->n_tls_certificates);
         conf_out->accounts =

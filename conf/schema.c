@@ -9,6 +9,7 @@
 #define CLIENT(member) offsetof(struct conf_client, member)
 #define RULE(member) offsetof(struct conf_rule, member)
 #define POLICY(member) offsetof(struct conf_tls_policy, member)
+#define RETRY(member) offsetof(struct conf_retry_policy, member)
 #define SIGNING(member) offsetof(struct conf_signing, member)
 
 #define SECONDS(n) ((int64_t)(n)*1000)
@@ -154,6 +155,10 @@ static const struct conf_key schema[] = {
     {"queue", "lifetime", CONF_DURATION, TOP(queue_lifetime_ms), 100, DAYS(60), "5d"},
     {"queue", "hold", CONF_DURATION, TOP(queue_hold_ms), 100, DAYS(365), "7d"},
     {"queue", "recheck", CONF_DURATION, TOP(queue_recheck_ms), 100, DAYS(7), "15min"},
+
+    {"retry-policy", "first-retry", CONF_DURATION, RETRY(first_retry_ms), 100, DAYS(1)},
+    {"retry-policy", "last-retry", CONF_DURATION, RETRY(last_retry_ms), 100, DAYS(7)},
+    {"retry-policy", "lifetime", CONF_DURATION, RETRY(lifetime_ms), 100, DAYS(60)},
 
     {"submission", "processes", CONF_COUNT, TOP(submission_processes), 1, 64, "2"},
     {"submission", "originating-ip", CONF_BOOL, TOP(submission_originating_ip), .fallback = "no"},

@@ -6,6 +6,8 @@
 #include "gateway/jobs/control_job.h"
 
 static const struct call_limits limits = {.taken_ms = 10000, .total_ms = 60000};
+/* What reads the whole database. */
+static const struct call_limits long_limits = {.taken_ms = 10000, .total_ms = 3600000};
 
 /* One verb under way, or several in a row (status; key.add or key.pin and then held.recheck). */
 struct task {
@@ -20,6 +22,12 @@ static void task_free(struct task *task)
     free(task);
 }
 
+static bool takes_long(const json_t *request)
+{
+    const char *verb = json_string_value(json_object_get(request, "verb"));
+    return verb && (strcmp(verb, "queue.backup") == 0 || strcmp(verb, "audit.verify") == 0);
+}
+
 static bool ask(struct session *session, int service, json_t *request, call_done_fn *done, void *arg)
 {
     char *text = json_dumps(request, JSON_COMPACT);
@@ -27,7 +35,7 @@ static bool ask(struct session *session, int service, json_t *request, call_done
     struct call *call = NULL;
     if (text)
         call = call_start(control_session_base(session), service, CONTROL_REQUEST, span_str(text), NULL, 0,
-                          limits, done, arg, &err);
+                          takes_long(request) ? long_limits : limits, done, arg, &err);
     else
         error_set(&err, STATUS_TEMPORARY, "out of memory for the request");
     free(text);

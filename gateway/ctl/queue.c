@@ -70,6 +70,32 @@ static int queue_retry(struct ctl *ctl)
     return id_verb(ctl, "queue.retry");
 }
 
+static int queue_status(struct ctl *ctl)
+{
+    return ctl->argc == 0 ? ctl_do(ctl, json_pack("{s:s}", "verb", "queue.status"), print_fields) : EX_USAGE;
+}
+
+/* The gateway tells a name inside its queue folder. */
+static int queue_backup(struct ctl *ctl)
+{
+    json_t *answer;
+    if (ctl->argc != 0)
+        return EX_USAGE;
+    int code = ctl_ask(ctl, json_pack("{s:s}", "verb", "queue.backup"), &answer);
+    if (code != EX_OK)
+        return code;
+    const char *file = json_string_value(json_object_get(answer, "file"));
+    json_object_set_new(answer, "file", json_sprintf("%s/queue/%s", ctl->conf.state_dir, file ? file : ""));
+    if (ctl->json) {
+        json_dumpf(answer, stdout, JSON_COMPACT);
+        putchar('\n');
+    } else {
+        ctl_fields(answer);
+    }
+    json_decref(answer);
+    return EX_OK;
+}
+
 static int queue_hold(struct ctl *ctl)
 {
     return id_verb(ctl, "queue.hold");
@@ -108,10 +134,12 @@ static int held_return(struct ctl *ctl)
 const struct ctl_verb ctl_queue_verbs[] = {
     {"queue", "list", "", "every recipient not yet delivered", queue_list},
     {"queue", "show", "ID", "one message with its copies and recipients", queue_show},
+    {"queue", "status", "", "counts, and the destinations that cannot be reached", queue_status},
     {"queue", "retry", "ID|all", "try again now", queue_retry},
     {"queue", "hold", "ID", "keep a message until it is released", queue_hold},
     {"queue", "release", "ID", "let go what queue hold kept", queue_release},
     {"queue", "remove", "ID", "delete a message without telling anyone", queue_remove},
+    {"queue", "backup", "", "copy the queue and the audit trail into one file", queue_backup},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -36,8 +36,11 @@ static enum status send_put_off(struct tasks *tasks, const struct queue_lease *l
         if (is_told(tasks, running, lease->copy_id, r->id))
             continue;
         /* Packing copies the text. */
-        outcome.recipients[outcome.n_recipients++] = (struct outcome_recipient){
-            .id = r->id, .outcome = OUTCOME_DEFERRED, .reply = (char *)(uintptr_t)why};
+        outcome.recipients[outcome.n_recipients++] =
+            (struct outcome_recipient){.id = r->id,
+                                       .outcome = OUTCOME_DEFERRED,
+                                       .reach = REACH_UNKNOWN,
+                                       .reply = (char *)(uintptr_t)why};
         log_put_off(tasks, lease, r, why);
     }
     if (outcome.n_recipients > 0)

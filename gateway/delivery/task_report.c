@@ -15,6 +15,7 @@
 struct report {
     struct recipient **recipients; /* told of now */
     enum delivery_outcome *outcomes;
+    enum delivery_reach *reaches;
     size_t n;
     struct queue_outcome outcome;
     int dsn_fd;
@@ -45,14 +46,34 @@ static void log_unset(const struct task *task)
     log_error(task->all->settings->log, LOG_LEVEL_ERROR, "internal-error", task->lease.message_id, &err);
 }
 
+/*
+ * What queue is to remember of the destination. A host that took RCPT is there, even when it failed later,
+ * and so is one that refuses us for good. Mail that demands more than its domain does (REQUIRETLS) says
+ * nothing for others, and neither does what went wrong here (4.3).
+ */
+static enum delivery_reach reach_of(const struct task *task, const struct recipient *r)
+{
+    enum failure_class failure = r->result.failure;
+
+    if (r->asked || (r->host && failure != FAILURE_CONNECTION))
+        return REACH_OK;
+    if (task->lease.requiretls || failure == FAILURE_TEMPORARY || failure == FAILURE_UNSET ||
+        strncmp(r->result.status, "4.3.", 4) == 0)
+        return REACH_UNKNOWN;
+    if (failure != FAILURE_CONNECTION)
+        return REACH_OK;
+    return strncmp(r->result.status, "4.7.", 4) == 0 ? REACH_NO_PRIVACY : REACH_NO_HOST;
+}
+
 static bool collect(struct task *task, bool all, struct report *report)
 {
     size_t n = task->lease.n_recipients;
     int64_t now = clock_wall_ms();
     report->recipients = calloc(n, sizeof(struct recipient *));
     report->outcomes = calloc(n, sizeof *report->outcomes);
+    report->reaches = calloc(n, sizeof *report->reaches);
     report->outcome.recipients = calloc(n, sizeof *report->outcome.recipients);
-    if (!report->recipients || !report->outcomes || !report->outcome.recipients)
+    if (!report->recipients || !report->outcomes || !report->reaches || !report->outcome.recipients)
         return false;
     for (size_t i = 0; i < n; i++) {
         struct recipient *r = &task->recipients[i];
@@ -60,7 +81,8 @@ static bool collect(struct task *task, bool all, struct report *report)
             continue;
         if (r->result.failure == FAILURE_UNSET)
             log_unset(task);
-        report->outcomes[report->n] = outcome_decide(&r->result, now, task->lease.expires_ms);
+        report->reaches[report->n] = reach_of(task, r);
+        report->outcomes[report->n] = outcome_decide(&r->result, now, r->lease->expires_ms);
         report->recipients[report->n++] = r;
     }
     return true;
@@ -139,6 +161,7 @@ static void fill(struct task *task, struct report *report)
         struct recipient *r = report->recipients[i];
         outcome->recipients[i] = (struct outcome_recipient){.id = r->lease->id,
                                                             .outcome = report->outcomes[i],
+                                                            .reach = report->reaches[i],
                                                             .reply = r->result.text,
                                                             .host = r->host,
                                                             .tls_version = r->tls_version,
@@ -175,6 +198,7 @@ bool task_report(struct task *task, bool all)
     }
     free(report.recipients);
     free(report.outcomes);
+    free(report.reaches);
     free(report.outcome.recipients);
     return ok;
 }

@@ -138,7 +138,8 @@ struct lease_recipient {
     char *reason; /* for returned ones: why */
     char *notify;
     char *orcpt;
-    uint32_t attempts; /* before this one */
+    uint32_t attempts;  /* before this one */
+    int64_t expires_ms; /* a temporary failure after this is a bounce */
 };
 
 struct queue_lease {
@@ -151,7 +152,6 @@ struct queue_lease {
     bool smtputf8;
     bool requiretls; /* RFC 8689 */
     int64_t received_ms;
-    int64_t expires_ms; /* a temporary failure after this is a bounce */
     char *reverse_path;
     char *envid; /* as struct envelope has them */
     char *ret;
@@ -165,9 +165,18 @@ void queue_lease_free(struct queue_lease *lease);
 
 enum delivery_outcome { OUTCOME_DELIVERED = 1, OUTCOME_DEFERRED, OUTCOME_BOUNCED };
 
+/* What the attempt showed of the destination, apart from this recipient and message. */
+enum delivery_reach {
+    REACH_UNKNOWN,
+    REACH_OK,         /* a host of it took commands */
+    REACH_NO_HOST,    /* no usable connection to any of its hosts */
+    REACH_NO_PRIVACY, /* its hosts are there, but not with the TLS that this domain demands */
+};
+
 struct outcome_recipient {
     int64_t id;
     enum delivery_outcome outcome;
+    enum delivery_reach reach;
     char *reply;       /* the next hop's last reply or our reason; escaped, at most 500 bytes */
     char *host;        /* "mx.example.org [192.0.2.1]:25" */
     char *tls_version; /* NULL: no TLS */

@@ -32,6 +32,7 @@ static void pack_recipient(struct buf *b, const struct lease_recipient *r)
     pack_str(b, r->notify);
     pack_str(b, r->orcpt);
     pack_u32(b, r->attempts);
+    pack_i64(b, r->expires_ms);
 }
 
 static void unpack_recipient(struct unpack *u, struct lease_recipient *r)
@@ -42,6 +43,7 @@ static void unpack_recipient(struct unpack *u, struct lease_recipient *r)
     r->notify = unpack_str(u);
     r->orcpt = unpack_str(u);
     r->attempts = unpack_u32(u);
+    r->expires_ms = unpack_i64(u);
 }
 
 static void free_recipient(struct lease_recipient *r)
@@ -63,7 +65,6 @@ void queue_lease_pack(struct buf *b, const struct queue_lease *lease)
     pack_bool(b, lease->smtputf8);
     pack_bool(b, lease->requiretls);
     pack_i64(b, lease->received_ms);
-    pack_i64(b, lease->expires_ms);
     pack_str(b, lease->reverse_path);
     pack_str(b, lease->envid);
     pack_str(b, lease->ret);
@@ -86,7 +87,6 @@ static void unpack_lease_head(struct unpack *u, struct queue_lease *lease)
     lease->smtputf8 = unpack_bool(u);
     lease->requiretls = unpack_bool(u);
     lease->received_ms = unpack_i64(u);
-    lease->expires_ms = unpack_i64(u);
     lease->reverse_path = unpack_str_needed(u);
     lease->envid = unpack_str(u);
     lease->ret = unpack_str(u);

@@ -24,7 +24,8 @@ static enum status apply_claim(struct work *work, struct sql *sql, int64_t now_m
     if (!link->channel || link->attaching)
         return STATUS_OK;
     const struct queue_attach *attach = channel_attach(link->channel);
-    return lease_claim(sql, attach->instance, attach->window, now_ms, &link->claimed, err);
+    return lease_claim(sql, link->queue->settings, attach->instance, attach->window, now_ms, &link->cursor,
+                       &link->claimed, err);
 }
 
 static void claimed(struct work *work, enum status st, const struct error *err)
@@ -42,6 +43,8 @@ static void claimed(struct work *work, enum status st, const struct error *err)
     }
     free(link->claimed.ids);
     link->claimed = (struct row_ids){0};
+    if (st == STATUS_OK && link->cursor.more)
+        group_kick(link->queue->group);
     tick_set(link->queue->tick, st != STATUS_OK);
 }
 
@@ -244,6 +247,7 @@ struct link *link_new(struct queue *queue, struct error *err)
     struct link *link = calloc(1, sizeof *link);
     if (link) {
         *link = (struct link){.claim = {.apply = apply_claim, .done = claimed}, .queue = queue};
+        link->cursor = LEASE_CURSOR_START;
         link->retry = event_new(queue->base, -1, 0, link_retry_outcomes, link);
     }
     if (!link || !link->retry) {

@@ -21,6 +21,7 @@ static const struct verb verbs[] = {
     {.name = "queue.hold", .change = verb_queue_hold},
     {.name = "queue.release", .change = verb_queue_release},
     {.name = "queue.remove", .change = verb_queue_remove},
+    {.name = "queue.backup", .async = verb_queue_backup},
     {.name = "held.list", .read = verb_held_list},
     {.name = "held.show", .read = verb_queue_show},
     {.name = "held.release", .async = verb_held_release},

@@ -6,6 +6,7 @@
 #include "gateway/queue/audit.h"
 #include "gateway/queue/hold.h"
 #include "gateway/queue/lease.h"
+#include "gateway/queue/reach.h"
 #include "gateway/queue/rows.h"
 #include "gateway/queue/schema.h"
 #include "gateway/queue/verbs.h"
@@ -134,7 +135,8 @@ enum status verb_held_return(struct queue *queue, const json_t *args, int64_t no
 {
     static const struct move move = {.which = RECIPIENTS_OF "r.state = '" STATE_HELD "' ORDER BY r.id",
                                      .how = "UPDATE recipient SET state = '" STATE_QUEUED
-                                            "', hold = NULL, to_return = 1, next_ms = ?2 WHERE id = ?1",
+                                            "', hold = NULL, to_return = 1, domain = '', "
+                                            "next_ms = ?2 WHERE id = ?1",
                                      .done = "returning",
                                      .none = "is not held"};
     return run_move(queue, args, &move, now_ms, reply_out, err);
@@ -157,12 +159,15 @@ enum status verb_queue_retry(struct queue *queue, const json_t *args, int64_t no
                          &stmt, err);
     if (st != STATUS_OK)
         return st;
-    sql_bind_int(stmt, 1, now_ms);
+    /* One message goes before all others, so that it is the probe where its destination was not reached. */
+    sql_bind_int(stmt, 1, all ? now_ms : 0);
     if (!all)
         sql_bind_str(stmt, 2, id);
     st = sql_run(stmt, err);
-    *reply_out =
-        json_pack("{s:I}", "recipients", (json_int_t)(st == STATUS_OK ? sql_changes(queue->sql) : 0));
+    int64_t n = st == STATUS_OK ? sql_changes(queue->sql) : 0;
+    if (st == STATUS_OK)
+        st = reach_hasten(queue->sql, queue->settings, id, now_ms, err);
+    *reply_out = json_pack("{s:I}", "recipients", (json_int_t)n);
     return st;
 }
 

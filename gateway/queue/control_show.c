@@ -33,7 +33,7 @@ static enum status add_recipients(struct queue *queue, const char *id, json_t *r
         queue->sql,
         "SELECT r.address, r.state, r.hold, r.rule, r.reason, c.format, r.fingerprint, r.source, "
         "r.notify, r.orcpt, r.host, r.reply, r.to_return, r.next_ms, r.attempts, c.id, c.body_len, "
-        "c.locked, c.expires_ms, c.recheck_ms, c.hold_until_ms "
+        "c.locked, r.expires_ms, c.recheck_ms, c.hold_until_ms "
         "FROM copy c JOIN recipient r ON r.copy_id = c.id WHERE c.message_id = ?1 ORDER BY r.id",
         &stmt, err);
     if (st != STATUS_OK)

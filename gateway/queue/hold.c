@@ -4,6 +4,7 @@
 
 #include "gateway/queue/audit.h"
 #include "gateway/queue/lease.h"
+#include "gateway/queue/reach.h"
 #include "gateway/queue/schema.h"
 
 enum status hold_due(struct sql *sql, int64_t now_ms, size_t max, struct row_ids *ids_out, struct error *err)
@@ -76,7 +77,7 @@ enum status hold_quarantine(struct sql *sql, const struct queue_settings *settin
                       "UPDATE copy SET lease_instance = NULL, recheck_ms = NULL, hold_until_ms = ?2 "
                       "WHERE id = ?1",
                       values, 2, err);
-    return st;
+    return st == STATUS_OK ? reach_probe_ended(sql, copy_id, now_ms, err) : st;
 }
 
 enum status hold_expire(struct sql *sql, int64_t now_ms, int64_t *n_out, struct error *err)
@@ -84,7 +85,8 @@ enum status hold_expire(struct sql *sql, int64_t now_ms, int64_t *n_out, struct 
     *n_out = 0;
     enum status st =
         rows_run(sql,
-                 "UPDATE recipient SET state = '" STATE_QUEUED "', hold = NULL, to_return = 1, next_ms = ?1 "
+                 "UPDATE recipient SET state = '" STATE_QUEUED "', hold = NULL, to_return = 1, domain = '', "
+                 "next_ms = ?1 "
                  "WHERE hold IN ('" HOLD_KEY "', '" HOLD_DAMAGED
                  "') AND copy_id IN (SELECT id FROM copy WHERE hold_until_ms <= ?1)",
                  &now_ms, 1, err);

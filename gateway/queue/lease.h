@@ -4,19 +4,30 @@
 
 #include "base/sql.h"
 #include "gateway/jobs/queue_job.h"
+#include "gateway/queue/queue.h"
 #include "gateway/queue/rows.h"
 
 /* Bodies out on lease at a time; a larger one goes alone. */
 #define LEASE_BYTES_MAX ((int64_t)256 << 20)
 
+/* Where the next lease_claim begins: when more is due than it looks at, it goes on there. */
+struct lease_cursor {
+    int64_t due_ms;
+    int64_t id;
+    bool more; /* it did not look at all that is due: call it again soon */
+};
+#define LEASE_CURSOR_START ((struct lease_cursor){.due_ms = INT64_MIN})
+
 /*
- * Leases due copies to INSTANCE, longest due first, until WINDOW copies or LEASE_BYTES_MAX are out. Appends
- * their ids to IDS.
+ * Leases due copies to INSTANCE until WINDOW copies or LEASE_BYTES_MAX are out, fairly between destinations
+ * and senders, of each the longest due first; of a destination that could not be reached one, as a probe,
+ * when its time has come (doc/queue.md "Fairness", "Destinations"). Appends their ids to IDS.
  */
-MUST_USE enum status lease_claim(struct sql *sql, const char *instance, int64_t window, int64_t now_ms,
+MUST_USE enum status lease_claim(struct sql *sql, const struct queue_settings *settings, const char *instance,
+                                 int64_t window, int64_t now_ms, struct lease_cursor *cursor,
                                  struct row_ids *ids, struct error *err);
 
-/* The next due time of anything that waits, after NOW_MS; 0: nothing waits. */
+/* When something may become due, after NOW_MS; 0: nothing waits. */
 MUST_USE enum status lease_next_due(struct sql *sql, int64_t now_ms, int64_t *next_ms_out, struct error *err);
 
 /* The copies that INSTANCE holds on lease. */

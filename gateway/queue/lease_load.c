@@ -33,7 +33,7 @@ static void read_copy(struct sql_stmt *stmt, struct queue_lease *lease, struct s
                       bool *failed)
 {
     const char *id = sql_col_str(stmt, 0);
-    const char *hash = sql_col_str(stmt, 9);
+    const char *hash = sql_col_str(stmt, 8);
 
     snprintf(lease->message_id, sizeof lease->message_id, "%s", id ? id : "");
     lease->format = (enum copy_format)sql_col_int(stmt, 1);
@@ -41,14 +41,13 @@ static void read_copy(struct sql_stmt *stmt, struct queue_lease *lease, struct s
     lease->body_8bit = sql_col_int(stmt, 3) != 0;
     lease->smtputf8 = sql_col_int(stmt, 4) != 0;
     lease->received_ms = sql_col_int(stmt, 5);
-    lease->expires_ms = sql_col_int(stmt, 6);
-    lease->reverse_path = dup_text(stmt, 7, failed);
-    lease->envid = dup_optional(stmt, 11, failed);
-    lease->ret = dup_optional(stmt, 12, failed);
-    lease->requiretls = sql_col_int(stmt, 13) != 0;
-    body->len = (uint64_t)sql_col_int(stmt, 8);
+    lease->reverse_path = dup_text(stmt, 6, failed);
+    lease->envid = dup_optional(stmt, 10, failed);
+    lease->ret = dup_optional(stmt, 11, failed);
+    lease->requiretls = sql_col_int(stmt, 12) != 0;
+    body->len = (uint64_t)sql_col_int(stmt, 7);
     snprintf(body->hash, sizeof body->hash, "%s", hash ? hash : "");
-    buf_append_span(&lease->dsn_header, sql_col_blob(stmt, 10));
+    buf_append_span(&lease->dsn_header, sql_col_blob(stmt, 9));
     if (lease->dsn_header.failed)
         *failed = true;
 }
@@ -61,7 +60,7 @@ static enum status load_copy(struct sql *sql, struct queue_lease *lease, struct 
     bool failed = false;
     enum status st =
         sql_prepare(sql,
-                    "SELECT m.id, c.format, c.locked, m.body_8bit, m.smtputf8, m.received_ms, c.expires_ms, "
+                    "SELECT m.id, c.format, c.locked, m.body_8bit, m.smtputf8, m.received_ms, "
                     "m.reverse_path, c.body_len, c.body_hash, c.header, m.envid, m.ret, m.requiretls "
                     "FROM copy c JOIN message m ON m.id = c.message_id "
                     "WHERE c.id = ?1 AND c.lease_instance IS NOT NULL",
@@ -94,6 +93,7 @@ static enum status add_recipient(struct queue_lease *lease, struct sql_stmt *stm
         .notify = dup_optional(stmt, 3, &failed),
         .orcpt = dup_optional(stmt, 4, &failed),
         .attempts = (uint32_t)sql_col_int(stmt, 5),
+        .expires_ms = sql_col_int(stmt, 7),
     };
     if (sql_col_int(stmt, 6))
         lease->state = COPY_RETURN;
@@ -106,7 +106,7 @@ static enum status load_recipients(struct sql *sql, struct queue_lease *lease, s
     bool row = false;
     enum status st =
         sql_prepare(sql,
-                    "SELECT id, address, reason, notify, orcpt, attempts, to_return "
+                    "SELECT id, address, reason, notify, orcpt, attempts, to_return, expires_ms "
                     "FROM recipient WHERE copy_id = ?1 AND state = '" STATE_LEASED "' ORDER BY id",
                     &stmt, err);
     if (st != STATUS_OK)

@@ -3,6 +3,7 @@
 #define SEALGATE_QUEUE_LINK_H
 
 #include "gateway/queue/channel.h"
+#include "gateway/queue/lease.h"
 #include "gateway/queue/role.h"
 #include "gateway/queue/rows.h"
 
@@ -14,7 +15,8 @@ struct link {
     struct channel *channel; /* NULL: no delivery process is attached */
     bool attaching; /* a channel that replaces it is in the transaction under way: nothing is claimed */
     struct row_ids claimed; /* by the transaction under way */
-    int64_t claimed_ms;     /* what was due by then is leased, or must wait for the window */
+    struct lease_cursor cursor;
+    int64_t claimed_ms; /* what was due by then is leased, or must wait for the window */
     struct outcome_work *retries;
     struct event *retry;
 };

@@ -4,10 +4,14 @@
 
 #include "gateway/queue/audit.h"
 #include "gateway/queue/lease.h"
+#include "gateway/queue/reach.h"
 #include "gateway/queue/rows.h"
 #include "gateway/queue/schedule.h"
 #include "gateway/queue/schema.h"
 #include "gateway/queue/store.h"
+
+/* With NUL; a longer one cannot be one (RFC 1035 §2.3.4), and has no next hop to remember. */
+#define DOMAIN_SIZE 256
 
 struct application {
     struct sql *sql;
@@ -28,6 +32,7 @@ struct now_stored {
     bool to_return;
     int64_t attempts;
     int64_t expires_ms;
+    char domain[DOMAIN_SIZE];
 };
 
 static void read_stored(struct sql_stmt *stmt, const char *instance, struct now_stored *out)
@@ -44,6 +49,9 @@ static void read_stored(struct sql_stmt *stmt, const char *instance, struct now_
         .attempts = sql_col_int(stmt, 3),
         .expires_ms = sql_col_int(stmt, 4),
     };
+    const char *domain = sql_col_str(stmt, 5);
+    if (domain && strlen(domain) < sizeof out->domain)
+        memcpy(out->domain, domain, strlen(domain) + 1);
     out->other = leased && !out->ours;
 }
 
@@ -54,7 +62,8 @@ static enum status find_stored(const struct application *a, int64_t id, struct n
     bool row;
     *out = (struct now_stored){0};
     enum status st = sql_prepare(a->sql,
-                                 "SELECT r.state, c.lease_instance, r.to_return, r.attempts, c.expires_ms "
+                                 "SELECT r.state, c.lease_instance, r.to_return, r.attempts, r.expires_ms, "
+                                 "r.domain "
                                  "FROM recipient r JOIN copy c ON c.id = r.copy_id "
                                  "WHERE r.id = ?1 AND r.copy_id = ?2 AND r.state NOT IN " SQL_FINAL_STATES,
                                  &stmt, err);
@@ -107,9 +116,9 @@ static enum status write_state(const struct application *a, const struct outcome
     sql_bind_int(stmt, 1, r->id);
     sql_bind_str(stmt, 2, state);
     if (deferred)
-        sql_bind_int(
-            stmt, 3,
-            schedule_next(a->settings, now->attempts + 1, a->now_ms, now->expires_ms, schedule_chance()));
+        sql_bind_int(stmt, 3,
+                     schedule_next(schedule_policy(a->settings, now->domain), now->attempts + 1, a->now_ms,
+                                   now->expires_ms, schedule_chance()));
     sql_bind_int(stmt, 4, now->attempts + 1);
     sql_bind_str(stmt, 5, r->host);
     sql_bind_str(stmt, 6, r->reply);
@@ -120,6 +129,9 @@ static enum status apply_one(struct application *a, const struct outcome_recipie
 {
     struct now_stored now;
     enum status st = find_stored(a, r->id, &now, err);
+    if (st == STATUS_OK)
+        st = reach_learn(a->sql, a->settings, now.domain, r->reach, a->outcome->copy_id, r->reply, a->now_ms,
+                         err);
     if (st != STATUS_OK)
         return st;
     enum delivery_outcome what = decide(a, r, &now);

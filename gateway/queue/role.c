@@ -114,6 +114,7 @@ static void end(struct role *role)
     }
     if (role->terminate)
         event_free(role->terminate);
+    backup_stop(queue);
     worked_free(queue->worked);
     tick_free(queue->tick);
     releases_free(queue->releases);

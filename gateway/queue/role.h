@@ -10,6 +10,7 @@
 #include "gateway/queue/queue.h"
 
 struct link;
+struct backup;
 struct releases;
 struct tick;
 struct worked;
@@ -23,6 +24,7 @@ struct queue {
     struct releases *releases; /* held copies on their way through seal */
     struct tick *tick;
     struct worked *worked;
+    struct backup *backup; /* under way; NULL: none */
 };
 
 /* ---- intake.c: requests from seal and submission; ARG is the queue ---- */
@@ -64,6 +66,11 @@ struct tick *tick_new(struct queue *queue, struct error *err);
 void tick_free(struct tick *tick);
 /* Sets the alarm for the next due time, at the latest in a minute. SOON: something has to be tried again. */
 void tick_set(struct tick *tick, bool soon);
+
+/* ---- control_backup.c ---- */
+
+/* Gives up a backup that is under way. */
+void backup_stop(struct queue *queue);
 
 /* ---- control.c: verbs of sealctl; ARG is the queue ---- */
 

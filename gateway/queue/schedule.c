@@ -1,21 +1,54 @@
 #include "gateway/queue/schedule.h"
 
+#include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 
-int64_t schedule_next(const struct queue_settings *settings, int64_t attempts, int64_t now_ms,
-                      int64_t expires_ms, uint16_t chance)
+/* How much of DOMAIN the policy names: 0 when it does not apply; an exact name counts most. */
+static size_t fit(const struct retry_policy *policy, const char *domain)
 {
-    int64_t delay = settings->first_retry_ms;
+    size_t name_len = strlen(policy->domain);
+    size_t len = strlen(domain);
 
-    while (attempts-- > 1 && delay < settings->last_retry_ms)
+    if (policy->domain[0] != '.')
+        return strcasecmp(policy->domain, domain) == 0 ? name_len + 2 : 0;
+    if (strcasecmp(policy->domain + 1, domain) == 0)
+        return name_len;
+    return len > name_len && strcasecmp(domain + len - name_len, policy->domain) == 0 ? name_len : 0;
+}
+
+const struct retry_policy *schedule_policy(const struct queue_settings *settings, const char *domain)
+{
+    const struct retry_policy *best = &settings->retry;
+    size_t best_fit = 0;
+
+    for (size_t i = 0; i < settings->n_retry_policies; i++) {
+        size_t f = fit(&settings->retry_policies[i], domain);
+        if (f > best_fit) {
+            best = &settings->retry_policies[i];
+            best_fit = f;
+        }
+    }
+    return best;
+}
+
+int64_t schedule_delay(const struct retry_policy *policy, int64_t attempts, uint16_t chance)
+{
+    int64_t delay = policy->first_retry_ms;
+
+    while (attempts-- > 1 && delay < policy->last_retry_ms)
         delay *= 2;
-    if (delay > settings->last_retry_ms)
-        delay = settings->last_retry_ms;
+    if (delay > policy->last_retry_ms)
+        delay = policy->last_retry_ms;
     int64_t spread = delay / 10;
     delay += spread * chance / 32768 - spread;
-    if (delay < 1)
-        delay = 1;
-    int64_t next = now_ms + delay;
+    return delay < 1 ? 1 : delay;
+}
+
+int64_t schedule_next(const struct retry_policy *policy, int64_t attempts, int64_t now_ms, int64_t expires_ms,
+                      uint16_t chance)
+{
+    int64_t next = now_ms + schedule_delay(policy, attempts, chance);
     return now_ms < expires_ms && expires_ms < next ? expires_ms : next;
 }
 

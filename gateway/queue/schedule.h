@@ -4,12 +4,16 @@
 
 #include "gateway/queue/queue.h"
 
-/*
- * The next due time after ATTEMPTS (1: the first one failed): first_retry_ms doubled each time up to
- * last_retry_ms, ±10 % by CHANCE (0 … 65535). The last attempt is at EXPIRES_MS.
- */
-int64_t schedule_next(const struct queue_settings *settings, int64_t attempts, int64_t now_ms,
-                      int64_t expires_ms, uint16_t chance);
+/* What counts for DOMAIN: the policy that names it, else the one that names most of it, else the default. */
+const struct retry_policy *schedule_policy(const struct queue_settings *settings, const char *domain);
+
+/* How long to wait after ATTEMPTS (1: the first one failed): first_retry_ms doubled each time up to
+ * last_retry_ms, ±10 % by CHANCE (0 … 65535). */
+int64_t schedule_delay(const struct retry_policy *policy, int64_t attempts, uint16_t chance);
+
+/* The next due time after ATTEMPTS. The last attempt is at EXPIRES_MS. */
+int64_t schedule_next(const struct retry_policy *policy, int64_t attempts, int64_t now_ms, int64_t expires_ms,
+                      uint16_t chance);
 
 /* A number for CHANCE. */
 uint16_t schedule_chance(void);

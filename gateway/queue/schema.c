@@ -5,7 +5,7 @@
 /*
  * Keys are never used twice (AUTOINCREMENT; an identity column in PostgreSQL): a late outcome must not meet
  * another copy under the number of one that is gone. next_ms is set exactly while a recipient waits to be
- * leased, so its index is the queue's order.
+ * leased.
  */
 static const char first[] =
     "CREATE TABLE message ("
@@ -107,4 +107,59 @@ static const char second[] = "ALTER TABLE message ADD COLUMN client TEXT;"
                              "ALTER TABLE message ADD COLUMN requiretls INTEGER NOT NULL DEFAULT 0;"
                              "ALTER TABLE message ADD COLUMN plain_smtp INTEGER NOT NULL DEFAULT 0;";
 
-const char *const queue_schema[] = {first, second, NULL};
+/*
+ * Who waits for what. A recipient has a destination (domain: "" when it is to be returned, which needs no
+ * next hop), a sender, and a time of its own after which it is tried no more. A lane is all that waits of one
+ * sender for one destination; due_ms and expires_ms are lower bounds: nothing in the lane is to be done
+ * before. Whatever makes a recipient wait lowers them, here, so that none can be forgotten; only lease_claim
+ * raises them. A row of destination is one that could not be reached.
+ */
+#define LOWER_LANE                                                                                           \
+    "BEGIN INSERT INTO lane (domain, sender, due_ms, expires_ms) "                                           \
+    "VALUES (NEW.domain, NEW.sender, NEW.next_ms, NEW.expires_ms) "                                          \
+    "ON CONFLICT (domain, sender) DO UPDATE SET "                                                            \
+    "due_ms = CASE WHEN excluded.due_ms < due_ms THEN excluded.due_ms ELSE due_ms END, "                     \
+    "expires_ms = CASE WHEN excluded.expires_ms < expires_ms THEN excluded.expires_ms ELSE expires_ms END "  \
+    "WHERE excluded.due_ms < due_ms OR excluded.expires_ms < expires_ms; END;"
+
+static const char third[] =
+    "ALTER TABLE recipient ADD COLUMN domain TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE recipient ADD COLUMN sender TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE recipient ADD COLUMN expires_ms BIGINT NOT NULL DEFAULT 0;"
+    "ALTER TABLE copy ADD COLUMN lease_domain TEXT;"
+    "ALTER TABLE copy ADD COLUMN lease_sender TEXT;"
+    /* What stands behind the last "@". */
+    "UPDATE recipient SET "
+    " domain = CASE to_return WHEN 1 THEN '' ELSE"
+    "  lower(substr(address, length(rtrim(address, replace(address, '@', ''))) + 1)) END,"
+    " sender = (SELECT COALESCE(" SQL_USER ", '') FROM copy c JOIN message m ON m.id = c.message_id"
+    "  WHERE c.id = recipient.copy_id),"
+    " expires_ms = (SELECT c.expires_ms FROM copy c WHERE c.id = recipient.copy_id);"
+    "ALTER TABLE copy DROP COLUMN expires_ms;"
+    "DROP INDEX recipient_next;"
+    "CREATE INDEX recipient_waits ON recipient (domain, sender, next_ms, expires_ms)"
+    " WHERE next_ms IS NOT NULL;"
+
+    "CREATE TABLE lane ("
+    " id INTEGER PRIMARY KEY,"
+    " domain TEXT NOT NULL,"
+    " sender TEXT NOT NULL,"
+    " due_ms BIGINT NOT NULL,"
+    " expires_ms BIGINT NOT NULL,"
+    " UNIQUE (domain, sender));"
+    "CREATE INDEX lane_due ON lane (due_ms, id);"
+    "CREATE TRIGGER recipient_comes AFTER INSERT ON recipient WHEN NEW.next_ms IS NOT NULL " LOWER_LANE
+    "CREATE TRIGGER recipient_waits_again AFTER UPDATE OF next_ms, domain, sender, expires_ms ON recipient "
+    "WHEN NEW.next_ms IS NOT NULL " LOWER_LANE "INSERT INTO lane (domain, sender, due_ms, expires_ms)"
+    " SELECT domain, sender, MIN(next_ms), MIN(expires_ms) FROM recipient WHERE next_ms IS NOT NULL"
+    " GROUP BY domain, sender;"
+
+    "CREATE TABLE destination ("
+    " name TEXT PRIMARY KEY,"
+    " failures BIGINT NOT NULL,"
+    " since_ms BIGINT NOT NULL,"
+    " retry_ms BIGINT NOT NULL,"
+    " probe_copy BIGINT,"
+    " reply TEXT);";
+
+const char *const queue_schema[] = {first, second, third, NULL};

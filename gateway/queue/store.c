@@ -1,7 +1,13 @@
 #include "gateway/queue/store.h"
 
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "gateway/queue/audit.h"
 #include "gateway/queue/body.h"
+#include "gateway/queue/schedule.h"
 #include "gateway/queue/schema.h"
 
 /* What the rows of one message have in common. */
@@ -49,8 +55,8 @@ static enum status insert_message(struct sql *sql, const struct envelope *e, str
 static void bind_hold(struct sql_stmt *stmt, const struct insertion *in, const struct store_copy *copy)
 {
     if (copy->state == COPY_HELD) {
-        sql_bind_int(stmt, 9, in->now_ms + in->settings->recheck_ms);
-        sql_bind_int(stmt, 10, in->hold_until_ms);
+        sql_bind_int(stmt, 8, in->now_ms + in->settings->recheck_ms);
+        sql_bind_int(stmt, 9, in->hold_until_ms);
     }
 }
 
@@ -63,8 +69,7 @@ static enum status insert_copy_row(const struct insertion *in, const struct stor
     if (st == STATUS_OK)
         st = sql_prepare(in->sql,
                          "INSERT INTO copy (message_id, format, locked, cipher, body_len, body_hash, header, "
-                         "expires_ms, recheck_ms, hold_until_ms) "
-                         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                         "recheck_ms, hold_until_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                          &stmt, err);
     if (st != STATUS_OK)
         return st;
@@ -76,20 +81,41 @@ static enum status insert_copy_row(const struct insertion *in, const struct stor
     sql_bind_str(stmt, 6, hash);
     if (copy->header_len > 0)
         sql_bind_blob(stmt, 7, span_of(in->bodies.p + copy->header_at, copy->header_len));
-    sql_bind_int(stmt, 8, in->now_ms + in->settings->lifetime_ms);
     bind_hold(stmt, in, copy);
     return sql_run(stmt, err);
 }
 
-static enum status insert_recipient_row(const struct insertion *in, int64_t copy_id, enum copy_state state,
-                                        const struct copy_recipient *r, struct error *err)
+/* In lower case what stands behind the last "@". Owned; NULL: out of memory. */
+static char *domain_of(const char *address)
+{
+    const char *at = strrchr(address, '@');
+    char *domain = strdup(at ? at + 1 : "");
+
+    for (char *p = domain; p && *p; p++)
+        *p = (char)tolower((unsigned char)*p);
+    return domain;
+}
+
+/* Whose share of the window a recipient takes; as SQL_USER. Owned; NULL: out of memory. */
+static char *sender_of(const struct envelope *e)
+{
+    char *sender = NULL;
+
+    if (!e->client || !*e->client)
+        return strdup(e->user ? e->user : "");
+    return asprintf(&sender, CLIENT_PREFIX "%s", e->client) < 0 ? NULL : sender;
+}
+
+static enum status insert_recipient_at(const struct insertion *in, int64_t copy_id, enum copy_state state,
+                                       const struct copy_recipient *r, const char *domain, const char *sender,
+                                       struct error *err)
 {
     struct sql_stmt *stmt;
     enum status st =
         sql_prepare(in->sql,
                     "INSERT INTO recipient (copy_id, address, state, to_return, hold, next_ms, rule, reason, "
-                    "fingerprint, source, notify, orcpt) "
-                    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                    "fingerprint, source, notify, orcpt, domain, sender, expires_ms) "
+                    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
                     &stmt, err);
     if (st != STATUS_OK)
         return st;
@@ -107,7 +133,22 @@ static enum status insert_recipient_row(const struct insertion *in, int64_t copy
     sql_bind_str(stmt, 10, r->source);
     sql_bind_str(stmt, 11, r->notify);
     sql_bind_str(stmt, 12, r->orcpt);
+    sql_bind_str(stmt, 13, state == COPY_RETURN ? "" : domain);
+    sql_bind_str(stmt, 14, sender);
+    sql_bind_int(stmt, 15, in->now_ms + schedule_policy(in->settings, domain)->lifetime_ms);
     return sql_run(stmt, err);
+}
+
+static enum status insert_recipient_row(const struct insertion *in, int64_t copy_id, enum copy_state state,
+                                        const struct copy_recipient *r, struct error *err)
+{
+    char *domain = domain_of(r->address);
+    char *sender = sender_of(&in->store->envelope);
+    enum status st = domain && sender ? insert_recipient_at(in, copy_id, state, r, domain, sender, err)
+                                      : error_set(err, STATUS_TEMPORARY, "out of memory for a recipient");
+    free(domain);
+    free(sender);
+    return st;
 }
 
 static enum status tell(const struct insertion *in, const struct store_copy *copy, int64_t recipient_id,

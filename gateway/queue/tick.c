@@ -4,6 +4,7 @@
 #include "gateway/queue/hold.h"
 #include "gateway/queue/lease.h"
 #include "gateway/queue/link.h"
+#include "gateway/queue/reach.h"
 #include "gateway/queue/role.h"
 
 /* The longest sleep: the wall clock, by which mail is due, may be set while we sleep by the other one. */
@@ -23,7 +24,8 @@ static enum status apply_expire(struct work *work, struct sql *sql, int64_t now_
 {
     struct tick *tick = (struct tick *)work;
     tick->expired_ms = now_ms;
-    return hold_expire(sql, now_ms, &tick->expired, err);
+    enum status st = hold_expire(sql, now_ms, &tick->expired, err);
+    return st == STATUS_OK ? reach_forget(sql, now_ms, err) : st;
 }
 
 static void expired(struct work *work, enum status st, const struct error *err)

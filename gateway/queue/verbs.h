@@ -52,6 +52,10 @@ verb_change_fn verb_held_recheck;
 
 verb_async_fn verb_held_release;
 
+/* ---- control_backup.c ---- */
+
+verb_async_fn verb_queue_backup;
+
 /* ---- control_audit.c ---- */
 
 verb_read_fn verb_audit_list;

@@ -243,7 +243,6 @@ static inline void bench_send(struct bench *b, const struct bench_lease *l)
         .envid = (char *)(uintptr_t)l->envid,
         .ret = (char *)(uintptr_t)l->ret,
         .received_ms = 1700000000000,
-        .expires_ms = l->expired ? 1700000000001 : INT64_MAX,
         .reverse_path = (char *)(uintptr_t)(l->reverse_path ? l->reverse_path : "alice@example.org"),
         .recipients = recipients,
     };
@@ -257,6 +256,7 @@ static inline void bench_send(struct bench *b, const struct bench_lease *l)
         recipients[lease.n_recipients] =
             (struct lease_recipient){.id = l->copy_id * 100 + (int64_t)lease.n_recipients,
                                      .address = (char *)(uintptr_t)l->recipients[lease.n_recipients],
+                                     .expires_ms = l->expired ? 1700000000001 : INT64_MAX,
                                      .reason = (char *)(uintptr_t)l->reason,
                                      .notify = (char *)(uintptr_t)l->notify,
                                      .orcpt = (char *)(uintptr_t)l->orcpt};

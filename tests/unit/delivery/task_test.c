@@ -125,7 +125,6 @@ static void lease_of(enum copy_state copy_state, enum copy_format format, const 
                                 .message_id = "0123456789abcdefghij",
                                 .state = copy_state,
                                 .format = format,
-                                .expires_ms = INT64_MAX,
                                 .reverse_path = strdup("alice@example.org"),
                                 .n_recipients = strlen(numbers)};
     struct error err;
@@ -135,7 +134,8 @@ static void lease_of(enum copy_state copy_state, enum copy_format format, const 
     for (size_t i = 0; i < lease.n_recipients; i++) {
         char address[40];
         snprintf(address, sizeof address, "n%c@example.%s", numbers[i], numbers[i] < '5' ? "com" : "net");
-        lease.recipients[i] = (struct lease_recipient){.id = numbers[i] - '0', .address = strdup(address)};
+        lease.recipients[i] = (struct lease_recipient){
+            .id = numbers[i] - '0', .address = strdup(address), .expires_ms = INT64_MAX};
     }
     assert_int_equal(memfile_from("body", span_str("A: b\r\n\r\nx\r\n"), &fd, &err), STATUS_OK);
     tasks_lease(world.tasks, &lease, fd);

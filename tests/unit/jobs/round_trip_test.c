@@ -511,9 +511,14 @@ static void pack_queue_lease(struct buf *b)
 {
     char bob[] = "bob@example.com", why[] = "none found", never[] = "NEVER", orcpt[] = "rfc822;b",
          from[] = "", envid[] = "QQ314159", ret[] = "FULL";
-    struct lease_recipient recipients[2] = {
-        {.id = 11, .address = bob, .reason = why, .notify = never, .orcpt = orcpt, .attempts = 3},
-        {.id = 12, .address = bob}};
+    struct lease_recipient recipients[2] = {{.id = 11,
+                                             .address = bob,
+                                             .reason = why,
+                                             .notify = never,
+                                             .orcpt = orcpt,
+                                             .attempts = 3,
+                                             .expires_ms = 2},
+                                            {.id = 12, .address = bob}};
     struct queue_lease lease = {.copy_id = 9,
                                 .message_id = ID,
                                 .state = COPY_RETURN,
@@ -522,7 +527,6 @@ static void pack_queue_lease(struct buf *b)
                                 .smtputf8 = true,
                                 .requiretls = true,
                                 .received_ms = 1,
-                                .expires_ms = 2,
                                 .reverse_path = from,
                                 .envid = envid,
                                 .ret = ret,
@@ -544,7 +548,7 @@ static void see_lease(const struct queue_lease *lease)
     assert_string_equal(lease->envid, "QQ314159");
     assert_string_equal(lease->ret, "FULL");
     assert_int_equal(lease->received_ms, 1);
-    assert_int_equal(lease->expires_ms, 2);
+    assert_int_equal(lease->recipients[0].expires_ms, 2);
     assert_string_equal(lease->reverse_path, "");
     assert_true(span_eq(buf_span(&lease->dsn_header), span_str("Subject: x\r\n")));
     assert_int_equal(lease->n_recipients, 2);

@@ -255,8 +255,8 @@ static void crash_start(struct crash *c, unsigned seed)
         c->clients[i].fd = -1;
     world_make(&c->w);
     c->w.log.level = LOG_LEVEL_ERROR;
-    c->w.d.settings.first_retry_ms = 5;
-    c->w.d.settings.last_retry_ms = 20;
+    c->w.d.settings.retry.first_retry_ms = 5;
+    c->w.d.settings.retry.last_retry_ms = 20;
     world_start(&c->w);
     id_make(c->instance);
     attach(c);

@@ -30,6 +30,7 @@
 struct database {
     char dir[64];
     char path[80];
+    char backup_path[80];
     struct queue_settings settings;
     struct sql *sql;
 };
@@ -54,13 +55,14 @@ static inline void database_folder(struct database *d)
     snprintf(d->dir, sizeof d->dir, "%.40s/sgq.XXXXXX", tmp && *tmp ? tmp : "/tmp");
     assert_non_null(mkdtemp(d->dir));
     snprintf(d->path, sizeof d->path, "%s/queue.db", d->dir);
-    d->settings = (struct queue_settings){.path = d->path,
-                                          .first_retry_ms = 5 * MINUTE,
-                                          .last_retry_ms = 4 * HOUR,
-                                          .lifetime_ms = 5 * DAY,
-                                          .hold_ms = 7 * DAY,
-                                          .recheck_ms = 15 * MINUTE,
-                                          .worked_ms = MINUTE};
+    snprintf(d->backup_path, sizeof d->backup_path, "%s/backup.db", d->dir);
+    d->settings = (struct queue_settings){
+        .backup_path = d->backup_path,
+        .path = d->path,
+        .retry = {.first_retry_ms = 5 * MINUTE, .last_retry_ms = 4 * HOUR, .lifetime_ms = 5 * DAY},
+        .hold_ms = 7 * DAY,
+        .recheck_ms = 15 * MINUTE,
+        .worked_ms = MINUTE};
 }
 
 static inline void database_make(struct database *d)
@@ -79,6 +81,7 @@ static inline void database_remove(struct database *d)
         snprintf(name, sizeof name, "%s%s", d->path, suffixes[i]);
         unlink(name);
     }
+    unlink(d->backup_path);
     rmdir(d->dir);
 }
 
@@ -206,7 +209,8 @@ static inline struct row_ids database_claim(const struct database *d, const char
     struct error err;
     struct row_ids ids = {0};
     OK(sql_begin(d->sql, &err));
-    OK(lease_claim(d->sql, instance, window, now_ms, &ids, &err));
+    struct lease_cursor cursor = LEASE_CURSOR_START;
+    OK(lease_claim(d->sql, &d->settings, instance, window, now_ms, &cursor, &ids, &err));
     OK(sql_commit(d->sql, &err));
     return ids;
 }

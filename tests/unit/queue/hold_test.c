@@ -96,7 +96,7 @@ static void test_sealed_copies_take_the_place_of_the_held_one(void **state)
     assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM copy WHERE format = 3 AND locked = 0"), 1);
     assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM body"), 1);
     assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM recipient WHERE state = 'queued'"), 1);
-    assert_int_equal(database_ask(&d, "SELECT expires_ms FROM copy"), T0 + DAY + 5 * DAY);
+    assert_int_equal(database_ask(&d, "SELECT expires_ms FROM recipient"), T0 + DAY + 5 * DAY);
     assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM audit WHERE event = 'released'"), 1);
     assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM audit WHERE event = 'sealed'"), 1);
     assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM audit WHERE event = 'accepted'"), 1);

@@ -70,7 +70,7 @@ static void test_due_recipients_of_a_copy_are_one_lease(void **state)
     assert_string_equal(lease.recipients[0].orcpt, "rfc822;b@example.com");
     assert_null(lease.recipients[1].notify);
     assert_int_equal(lease.received_ms, T0);
-    assert_int_equal(lease.expires_ms, T0 + 5 * DAY);
+    assert_int_equal(lease.recipients[1].expires_ms, T0 + 5 * DAY);
     queue_lease_free(&lease);
     close(fd);
     free(ids.ids);

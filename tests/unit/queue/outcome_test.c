@@ -48,8 +48,8 @@ static void prepare(struct database *d, const struct before *before)
         database_run(d, before->recipient);
     if (before->copy)
         database_run(d, before->copy);
-    database_run(d, "INSERT INTO copy (message_id, format, locked, body_len, body_hash, expires_ms) SELECT "
-                    "message_id, format, locked, body_len, body_hash, expires_ms FROM copy");
+    database_run(d, "INSERT INTO copy (message_id, format, locked, body_len, body_hash) SELECT "
+                    "message_id, format, locked, body_len, body_hash FROM copy");
     database_run(d, "INSERT INTO recipient (copy_id, address, state, next_ms) VALUES (2, 'keep@example.com', "
                     "'queued', 99)");
 }

@@ -247,7 +247,7 @@ static void test_the_one_that_takes_over_may_defer(void **state)
     struct sample s;
     struct queue_lease lease, again;
     world_make(&w);
-    w.d.settings.first_retry_ms = w.d.settings.last_retry_ms = 200;
+    w.d.settings.retry.first_retry_ms = w.d.settings.retry.last_retry_ms = 200;
     world_start(&w);
     int first = world_attach(&w, DELIVERY_1, 10);
     sample_simple(&s, "bob@example.com");
@@ -330,7 +330,7 @@ static void test_a_deferred_one_comes_back_by_itself(void **state)
     struct sample s;
     struct queue_lease lease;
     world_make(&w);
-    w.d.settings.first_retry_ms = w.d.settings.last_retry_ms = 50;
+    w.d.settings.retry.first_retry_ms = w.d.settings.retry.last_retry_ms = 50;
     world_start(&w);
     int channel = world_attach(&w, DELIVERY_1, 10);
     sample_simple(&s, "bob@example.com");

@@ -37,7 +37,7 @@ static void test_rows_of_each_kind_of_copy(void **state)
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         if (database_ask(&d, table[i].sql) != table[i].count)
             fail_msg("%s: not %lld", table[i].sql, (long long)table[i].count);
-    assert_int_equal(database_ask(&d, "SELECT MAX(expires_ms) FROM copy"), T0 + 5 * DAY);
+    assert_int_equal(database_ask(&d, "SELECT MAX(expires_ms) FROM recipient"), T0 + 5 * DAY);
     assert_int_equal(database_ask(&d, "SELECT MAX(hold_until_ms) FROM copy"), T0 + 7 * DAY);
     database_verify(&d);
     database_remove(&d);

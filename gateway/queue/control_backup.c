@@ -1,0 +1,115 @@
+/* queue.backup: a copy of the database beside it, a piece per turn of the loop, so that mail goes on. */
+#include <stdlib.h>
+
+#include "base/sql_backup.h"
+#include "gateway/jobs/control_job.h"
+#include "gateway/queue/verbs.h"
+
+/* 1 MiB, less than a large body in a transaction. */
+#define PAGES_PER_TURN 256
+
+struct backup {
+    struct queue *queue;
+    struct request *request;
+    struct sql_backup *copy;
+    struct event *turn;
+};
+
+static void backup_free(struct backup *b)
+{
+    sql_backup_free(b->copy);
+    request_free(b->request);
+    free(b->request);
+    if (b->turn)
+        event_free(b->turn);
+    b->queue->backup = NULL;
+    free(b);
+}
+
+static void log_backup(const struct backup *b, int64_t pages)
+{
+    struct log_line line;
+
+    log_start(&line, b->queue->settings->log, LOG_LEVEL_NOTICE, "backup-made");
+    log_int(&line, "pages", pages);
+    log_end(&line);
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct backup *b = arg;
+    struct error err = {0};
+    const struct timeval now = {0};
+    int64_t pages = 0;
+    bool done = false;
+
+    if (!request_is_wanted(b->request)) {
+        backup_free(b);
+        return;
+    }
+    enum status st = sql_backup_step(b->copy, PAGES_PER_TURN, &done, &pages, &err);
+    if (st == STATUS_OK && !done) {
+        event_add(b->turn, &now);
+        return;
+    }
+    if (st == STATUS_OK)
+        st = sql_backup_finish(b->copy, &err);
+    if (st == STATUS_OK) {
+        log_backup(b, pages);
+        control_reply_json(b->request, json_pack("{s:s, s:I}", "file", b->queue->settings->backup_path, "pages",
+                                                 (json_int_t)pages));
+    } else {
+        log_error(b->queue->settings->log, LOG_LEVEL_ERROR, "backup-failed", NULL, &err);
+        control_reply_error(b->request, &err);
+    }
+    backup_free(b);
+}
+
+static enum status start(struct backup *b, struct error *err)
+{
+    const struct timeval now = {0};
+
+    b->turn = event_new(b->queue->base, -1, 0, on_turn, b);
+    if (!b->turn)
+        return error_set(err, STATUS_TEMPORARY, "out of memory for a backup");
+    /* Behind all that is read: the lowest priority, as commits have. */
+    event_priority_set(b->turn, event_base_get_npriorities(b->queue->base) - 1);
+    enum status st = sql_backup_start(b->queue->sql, b->queue->settings->backup_path, &b->copy, err);
+    if (st == STATUS_OK)
+        event_add(b->turn, &now);
+    return st;
+}
+
+void verb_queue_backup(struct queue *queue, const json_t *args, struct request *request)
+{
+    (void)args;
+    struct error err;
+    struct backup *b = NULL;
+    enum status st;
+
+    if (queue->backup)
+        st = error_set(&err, STATUS_BUSY, "a backup is being made already");
+    else if (!(b = calloc(1, sizeof *b)))
+        st = error_set(&err, STATUS_TEMPORARY, "out of memory for a backup");
+    else {
+        *b = (struct backup){.queue = queue, .request = request};
+        queue->backup = b;
+        st = start(b, &err);
+    }
+    if (st == STATUS_OK)
+        return;
+    control_reply_error(request, &err);
+    if (b) {
+        backup_free(b);
+    } else {
+        request_free(request);
+        free(request);
+    }
+}
+
+void backup_stop(struct queue *queue)
+{
+    if (queue->backup)
+        backup_free(queue->backup);
+}

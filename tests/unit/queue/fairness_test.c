@@ -1,0 +1,220 @@
+/* Fairness (doc/queue.md "Fairness"): no destination, sender or list takes the window from the others. */
+#include "tests/unit/queue/database.h"
+
+#define WINDOW 200
+
+static struct sample from(const char *user, const char *address)
+{
+    struct sample s;
+    sample_simple(&s, address);
+    s.store.envelope.user = text(user);
+    return s;
+}
+
+static void store_many(const struct database *d, const char *user, const char *domain, int n, int64_t at)
+{
+    struct error err;
+    OK(sql_begin(d->sql, &err));
+    for (int i = 0; i < n; i++) {
+        char address[100];
+        snprintf(address, sizeof address, "n%d@%s", i, domain);
+        struct sample s = from(user, address);
+        OK(store_insert(d->sql, &d->settings, &s.store, sample_bodies(&s), at, &err));
+    }
+    OK(sql_commit(d->sql, &err));
+}
+
+static void store_one(const struct database *d, const char *user, const char *address, int64_t at)
+{
+    struct sample s = from(user, address);
+    database_store(d, &s, at);
+}
+
+static int64_t leased_of(const struct database *d, const char *domain)
+{
+    struct error err;
+    struct row_ids ids;
+    OK(rows_list_for(d->sql, "SELECT id FROM recipient WHERE state = 'leased' AND domain = ?1", domain, &ids, &err));
+    free(ids.ids);
+    return (int64_t)ids.n;
+}
+
+static void claim(const struct database *d, int64_t now)
+{
+    struct row_ids ids = database_claim(d, DELIVERY_1, WINDOW, now);
+    free(ids.ids);
+}
+
+/* It answers nothing: what is leased stays so. */
+static void test_a_silent_destination_leaves_room_for_the_others(void **state)
+{
+    (void)state;
+    struct database d;
+    database_make(&d);
+    for (int i = 0; i < 20; i++) {
+        char user[20];
+        snprintf(user, sizeof user, "user%d", i);
+        store_many(&d, user, "silent.example", 40, T0);
+    }
+    claim(&d, T0);
+    int64_t silent = leased_of(&d, "silent.example");
+    assert_in_range(silent, 50, WINDOW - 20);
+    store_one(&d, "user1", "bob@example.com", T0 + 1);
+    claim(&d, T0 + 1);
+    assert_int_equal(leased_of(&d, "example.com"), 1);
+    assert_int_equal(leased_of(&d, "silent.example"), silent);
+    database_remove(&d);
+}
+
+static void test_many_silent_destinations_leave_room_still(void **state)
+{
+    (void)state;
+    struct database d;
+    database_make(&d);
+    for (int i = 0; i < 30; i++) {
+        char user[20], domain[40];
+        snprintf(user, sizeof user, "user%d", i);
+        snprintf(domain, sizeof domain, "silent%d.example", i);
+        store_many(&d, user, domain, 30, T0);
+    }
+    claim(&d, T0);
+    store_one(&d, "alice", "bob@example.com", T0 + 1);
+    claim(&d, T0 + 1);
+    assert_int_equal(leased_of(&d, "example.com"), 1);
+    database_remove(&d);
+}
+
+static void test_a_list_to_one_domain_lets_others_send_there(void **state)
+{
+    (void)state;
+    struct database d;
+    database_make(&d);
+    store_many(&d, "list", "example.com", 10000, T0);
+    claim(&d, T0);
+    assert_in_range(leased_of(&d, "example.com"), 10, 60);
+    store_one(&d, "alice", "bob@example.com", T0 + 1);
+    claim(&d, T0 + 1);
+    assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM recipient WHERE state = 'leased' AND sender = 'alice'"),
+                     1);
+    database_remove(&d);
+}
+
+/* More lanes than one claim looks at, all of a sender over its share: the others are found by the next. */
+static void test_a_list_to_ten_thousand_domains_holds_nobody_up(void **state)
+{
+    (void)state;
+    struct database d;
+    struct error err;
+    struct lease_cursor cursor = LEASE_CURSOR_START;
+    struct row_ids ids = {0};
+    int claims = 0;
+    database_make(&d);
+    OK(sql_begin(d.sql, &err));
+    for (int i = 0; i < 3000; i++) {
+        char address[40];
+        snprintf(address, sizeof address, "bob@d%d.example", i);
+        struct sample s = from("list", address);
+        OK(store_insert(d.sql, &d.settings, &s.store, sample_bodies(&s), T0, &err));
+    }
+    OK(sql_commit(d.sql, &err));
+    store_one(&d, "alice", "bob@example.com", T0 + 1);
+    do {
+        OK(sql_begin(d.sql, &err));
+        OK(lease_claim(d.sql, &d.settings, DELIVERY_1, WINDOW, T0 + 1, &cursor, &ids, &err));
+        OK(sql_commit(d.sql, &err));
+        claims++;
+    } while (cursor.more && claims < 100);
+    assert_in_range(claims, 2, 10);
+    assert_int_equal(leased_of(&d, "example.com"), 1);
+    assert_in_range(ids.n, 100, WINDOW - 10);
+    free(ids.ids);
+    database_remove(&d);
+}
+
+static void test_lanes_take_turns(void **state)
+{
+    (void)state;
+    struct database d;
+    database_make(&d);
+    store_many(&d, "list", "example.com", 10, T0);
+    store_many(&d, "alice", "example.net", 3, T0 + 1);
+    struct row_ids ids = database_claim(&d, DELIVERY_1, 6, T0 + 1);
+    assert_int_equal(ids.n, 6);
+    assert_int_equal(leased_of(&d, "example.net"), 3);
+    free(ids.ids);
+    database_remove(&d);
+}
+
+static void test_a_large_body_waits_without_holding_up_small_ones(void **state)
+{
+    (void)state;
+    struct database d;
+    database_make(&d);
+    store_one(&d, "alice", "bob@a.example", T0);
+    store_one(&d, "alice", "bob@b.example", T0 + 1);
+    store_one(&d, "alice", "bob@c.example", T0 + 2);
+    store_one(&d, "alice", "bob@d.example", T0 + 3);
+    /* Two that do not fit together, one that is not small, a small one. */
+    database_run(&d, "UPDATE copy SET body_len = 200000000 WHERE id <= 2");
+    database_run(&d, "UPDATE copy SET body_len = 1000000 WHERE id = 3");
+    claim(&d, T0 + 3);
+    assert_int_equal(leased_of(&d, "a.example"), 1);
+    assert_int_equal(leased_of(&d, "b.example"), 0);
+    assert_int_equal(leased_of(&d, "c.example"), 0);
+    assert_int_equal(leased_of(&d, "d.example"), 1);
+    database_remove(&d);
+}
+
+static void test_a_lane_goes_with_its_last_recipient_and_comes_again(void **state)
+{
+    (void)state;
+    struct database d;
+    struct error err;
+    int64_t next;
+    database_make(&d);
+    store_one(&d, "alice", "Bob@Example.COM", T0);
+    assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM lane WHERE domain = 'example.com' AND sender = 'alice'"),
+                     1);
+    claim(&d, T0);
+    assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM lane"), 0);
+    OK(lease_next_due(d.sql, T0, &next, &err));
+    assert_int_equal(next, 0);
+    OK(lease_end(d.sql, 1, T0 + 5000, &err));
+    OK(lease_next_due(d.sql, T0, &next, &err));
+    assert_int_equal(next, T0 + 5000);
+    database_remove(&d);
+}
+
+static void test_shares_of_relay_clients_and_reports_are_their_own(void **state)
+{
+    (void)state;
+    struct database d;
+    struct sample s;
+    database_make(&d);
+    sample_simple(&s, "bob@example.com");
+    s.store.envelope.user = NULL;
+    s.store.envelope.client = text("scanner");
+    database_store(&d, &s, T0);
+    sample_simple(&s, "bob@example.com");
+    s.store.envelope.user = NULL;
+    s.store.envelope.reverse_path = text("");
+    database_store(&d, &s, T0);
+    assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM lane WHERE sender = 'client:scanner'"), 1);
+    assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM lane WHERE sender = ''"), 1);
+    database_remove(&d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_silent_destination_leaves_room_for_the_others),
+        cmocka_unit_test(test_many_silent_destinations_leave_room_still),
+        cmocka_unit_test(test_a_list_to_one_domain_lets_others_send_there),
+        cmocka_unit_test(test_a_list_to_ten_thousand_domains_holds_nobody_up),
+        cmocka_unit_test(test_lanes_take_turns),
+        cmocka_unit_test(test_a_large_body_waits_without_holding_up_small_ones),
+        cmocka_unit_test(test_a_lane_goes_with_its_last_recipient_and_comes_again),
+        cmocka_unit_test(test_shares_of_relay_clients_and_reports_are_their_own),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
