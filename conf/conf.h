@@ -163,6 +163,7 @@ struct conf {
     struct conf_retry_policy *retry_policies;
     size_t n_retry_policies;
 
+    int64_t queue_delay_warning_ms; /* 0: never */
     int64_t queue_first_retry_ms, queue_last_retry_ms, queue_lifetime_ms, queue_hold_ms, queue_recheck_ms;
 
     int64_t submission_processes;

@@ -46,8 +46,10 @@ static void split_settings(struct delivery_role *role, const struct delivery_set
         .per_destination = s->per_destination,
         .deliveries_per_connection = s->deliveries_per_connection,
         .idle_ms = s->idle_ms};
-    role->task_settings =
-        (struct task_settings){.log = s->log, .hostname = s->hostname, .spool_key = s->spool_key};
+    role->task_settings = (struct task_settings){.log = s->log,
+                                                 .hostname = s->hostname,
+                                                 .delay_warning_ms = s->delay_warning_ms,
+                                                 .spool_key = s->spool_key};
     role->attach_settings =
         (struct attach_settings){.log = s->log, .queue_service = s->queue_service, .window = s->window};
 }

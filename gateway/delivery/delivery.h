@@ -39,8 +39,9 @@ struct delivery_settings {
     int64_t idle_ms;                    /* a connection is kept for reuse so long, default 5 s */
     struct delivery_timeouts timeouts;
     int64_t drain_ms;
-    int queue_service;   /* client end: QUEUE_ATTACH */
-    int control_service; /* server end: CONTROL_REQUEST (control.h) */
+    int64_t delay_warning_ms; /* the sender of what waits longer is told so, once; 0: never */
+    int queue_service;        /* client end: QUEUE_ATTACH */
+    int control_service;      /* server end: CONTROL_REQUEST (control.h) */
 };
 
 int delivery_run(const struct delivery_settings *settings);

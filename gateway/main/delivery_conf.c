@@ -43,6 +43,7 @@ enum status delivery_from_conf(const struct conf *conf, struct delivery_settings
     *password_out = NULL;
     settings->per_destination = (unsigned)conf->delivery_per_destination;
     settings->idle_ms = conf->delivery_idle_ms;
+    settings->delay_warning_ms = conf->queue_delay_warning_ms;
     settings->timeouts = (struct delivery_timeouts){.connect_ms = conf->delivery_connect_ms,
                                                     .handshake_ms = conf->delivery_handshake_ms,
                                                     .greeting_ms = conf->delivery_greeting_ms,
