@@ -93,7 +93,7 @@ def test_a_real_server_with_a_bad_certificate(request, make_gateway, tag, server
     proven, any_host = f"{tag}-proven@verify.example", f"{tag}-any@encrypt.example"
     message_id = queue_id(gateway.submit([proven, any_host], mail([proven, any_host], f"{tag}-body\r\n")))
     peer.maildir.wait(f"{tag}-body")
-    gateway.wait_state(any_host, None)
+    gateway.wait_state(any_host, "delivered", None)
     gateway.wait_state(proven, "deferred")
     told = [line for line in gateway.audit(message_id) if line.get("recipient") == proven]
     assert told[-1]["event"] == "deferred" and words in told[-1]["reply"]
