@@ -19,7 +19,7 @@ endif
 
 # libunbound needs no flags, and its .pc file asks for packages that are not needed to build against it.
 PACKAGES := gpgme gmime-3.0 libevent_core libconfuse libgsasl sqlite3 libssl libcrypto \
-            jansson libsystemd libcrypt libidn2 libp11 p11-kit-1
+            libassuan jansson libsystemd libcrypt libidn2 libp11 p11-kit-1
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
             -Wvla -Wformat=2 -Wpointer-arith -Wwrite-strings -Wundef -Wimplicit-fallthrough -Wcast-align \
@@ -45,7 +45,7 @@ LDFLAGS_ALL  = -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(LDFLAGS
 # Asked only when something is compiled: `make deps` may first have to install pkg-config.
 PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $$(subst -I/,-isystem /,$$(shell pkg-config --cflags $(PACKAGES))))$(PACKAGE_CFLAGS)
 # libevent stands first: libunbound pulls a second copy, the first one linked wins (doc/architecture.md).
-PACKAGE_LIBS = -levent_core -levent_openssl -lgpgme -lgmime-3.0 -lgobject-2.0 -lglib-2.0 -lconfuse -lgsasl \
+PACKAGE_LIBS = -levent_core -levent_openssl -lgpgme -lassuan -lgpg-error -lgmime-3.0 -lgobject-2.0 -lglib-2.0 -lconfuse -lgsasl \
                -lldap -llber -lsqlite3 -lssl -lcrypto -lunbound -ljansson -lsystemd -lcrypt -lidn2 -lresolv \
                -lp11 -lp11-kit
 
@@ -157,10 +157,13 @@ help:
 	@echo 'make unit       unit tests; one folder: UNIT=wire'
 	@echo 'make e2e        end to end; one file: E2E=tests/e2e/test_rules.py'
 	@echo 'make testssl    everything testssl.sh has, against both ports'
+	@echo 'make readers-full   Thunderbird too reads what the gateway sealed (doc/readers.md)'
+	@echo 'make flips      A11 with every byte of S/MIME messages'
 	@echo 'make kill-campaign   1,000 times a role is killed at a system call'
 	@echo 'make bench      the load of doc/bench.md beside Postfix'
 	@echo 'make bench-idle 10,000 idle and 1,000 slow connections beside normal mail'
 	@echo 'make bench-flat memory over 100,000 messages'
+	@echo 'make bench-seal time and memory of sealing by size and recipients, beside gpg and openssl'
 	@echo 'make fuzz       each fuzzer for TIME=60 seconds'
 	@echo 'make format     clang-format; check-format, layers and lint keep the house rules'
 	@echo 'make install    DESTDIR= PREFIX='

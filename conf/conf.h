@@ -81,6 +81,7 @@ struct conf_signing {
     char *smime_certificate;     /* PKCS#12 or PEM file, or a "pkcs11:" URI */
     char *smime_key;             /* PEM file or "pkcs11:" URI; NULL: in the PKCS#12 or PEM file */
     char *smime_passphrase_file; /* passphrase, or PIN of the token */
+    bool smime_announce_gcm;     /* the sender's programs read AES-256-GCM */
 };
 
 struct conf_tls_policy {
@@ -112,6 +113,7 @@ struct conf {
 
     char *auth_users, *auth_dovecot; /* one of these or ldap_url is set, the others are NULL */
     int64_t auth_workers;
+    int64_t auth_remember_ms;
     struct conf_strings auth_mechanisms; /* "scram-sha-256-plus", …; n 0: all that the backend can do */
     struct conf_strings auth_domains;    /* a user name without "@" owns NAME@ each of these */
     struct conf_rate auth_rate, auth_recipients_rate; /* per user */
@@ -139,6 +141,7 @@ struct conf {
 
     int64_t seal_workers, seal_jobs, seal_deadline_ms, seal_cpu_ms, seal_memory;
     char *seal_gpg;
+    char *seal_scdaemon;      /* program through which the agent reaches smart cards, NULL: none */
     char *seal_signing_home;  /* GnuPG home with the keys to sign with, NULL: state-dir/signing */
     char *seal_gpg_agent;     /* program */
     char *seal_pkcs11_module; /* NULL: none */

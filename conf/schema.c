@@ -54,6 +54,7 @@ static const struct conf_key schema[] = {
 
     {"auth", "users", CONF_PATH, TOP(auth_users)},
     {"auth", "dovecot", CONF_PATH, TOP(auth_dovecot)},
+    {"auth", "remember", CONF_DURATION, TOP(auth_remember_ms), 0, SECONDS(3600), "10min"},
     {"auth", "workers", CONF_COUNT, TOP(auth_workers), 1, 64, "2"},
     {"auth", "mechanisms", CONF_WORDS, TOP(auth_mechanisms), .words = mechanisms},
     {"auth", "domains", CONF_STRINGS, TOP(auth_domains)},
@@ -99,6 +100,7 @@ static const struct conf_key schema[] = {
     {"seal", "memory", CONF_BYTES, TOP(seal_memory), MEGABYTES(256), MEGABYTES(65536), "2GB"},
     {"seal", "gpg", CONF_PATH, TOP(seal_gpg), .fallback = "/usr/bin/gpg"},
     {"seal", "gpg-agent", CONF_PATH, TOP(seal_gpg_agent), .fallback = "/usr/bin/gpg-agent"},
+    {"seal", "scdaemon", CONF_PATH, TOP(seal_scdaemon)},
     {"seal", "signing-home", CONF_PATH, TOP(seal_signing_home)},
     {"seal", "pkcs11-module", CONF_PATH, TOP(seal_pkcs11_module)},
     {"signing", "openpgp", CONF_STRING, SIGNING(openpgp)},
@@ -106,6 +108,7 @@ static const struct conf_key schema[] = {
     {"signing", "smime-certificate", CONF_STRING, SIGNING(smime_certificate)},
     {"signing", "smime-key", CONF_STRING, SIGNING(smime_key)},
     {"signing", "smime-passphrase-file", CONF_PATH, SIGNING(smime_passphrase_file)},
+    {"signing", "smime-announce-gcm", CONF_BOOL, SIGNING(smime_announce_gcm), .fallback = "no"},
 
     {"when", "sender", CONF_STRINGS, RULE(sender)},
     {"when", "recipient", CONF_STRINGS, RULE(recipient)},

@@ -9,6 +9,16 @@
 #define CERTIFICATE_TAIL "-----END PGP PUBLIC KEY BLOCK-----"
 #define SECRET_HEAD "-----BEGIN PGP PRIVATE KEY BLOCK-----"
 #define ANY_HEAD "-----BEGIN PGP"
+#define PIECE 65536 /* characters decoded at once: a line may have any length */
+
+/* Data on its way out of the base64. */
+struct decoding {
+    const struct sink *sink;
+    struct pgp_base64 decoder;
+    struct pgp_crc24 crc;
+    struct buf piece;
+    bool any;
+};
 
 static enum status damaged(struct error *err, const char *what)
 {
@@ -26,7 +36,7 @@ static bool is_crc_line(struct span line)
     return line.len == 5 && line.p[0] == '=';
 }
 
-static enum status check_crc(struct span line, struct span data, struct error *err)
+static enum status check_crc(struct span line, uint32_t value, struct error *err)
 {
     struct pgp_base64 decoder;
     struct buf crc;
@@ -35,7 +45,7 @@ static enum status check_crc(struct span line, struct span data, struct error *e
     buf_init(&crc, 8);
     pgp_base64_start(&decoder, &crc);
     right = pgp_base64_feed(&decoder, span_of(line.p + 1, 4)) && pgp_base64_end(&decoder) && crc.len == 3 &&
-            pgp_packet_number((const char *)crc.data, 3) == pgp_crc24(data);
+            pgp_packet_number((const char *)crc.data, 3) == value;
     buf_free(&crc);
     return right ? STATUS_OK : damaged(err, "the CRC is wrong");
 }
@@ -74,35 +84,84 @@ static enum status skip_headers(struct span *rest, struct error *err)
     return damaged(err, "it ends after the first line");
 }
 
-/* Decodes up to the line TAIL. */
-static enum status decode_any_lines(struct span *rest, const char *tail, struct buf *binary_out,
-                                    struct error *err)
+static enum status pass_on(struct decoding *d, struct error *err)
 {
-    size_t start = binary_out->len;
-    struct pgp_base64 decoder;
+    enum status status = sink_write(d->sink, buf_span(&d->piece), err);
+
+    pgp_crc24_add(&d->crc, buf_span(&d->piece));
+    d->any = d->any || d->piece.len > 0;
+    buf_reset(&d->piece);
+    return status;
+}
+
+static enum status decode_line(struct decoding *d, struct span line, struct error *err)
+{
+    enum status status = STATUS_OK;
+
+    while (line.len > 0 && status == STATUS_OK) {
+        size_t len = line.len < PIECE ? line.len : PIECE;
+
+        if (!pgp_base64_feed(&d->decoder, span_of(line.p, len)))
+            return d->piece.failed
+                       ? error_set(err, STATUS_TEMPORARY, "cannot decode ASCII armor: out of memory")
+                       : damaged(err, "a character that is not base64");
+        line = span_of(line.p + len, line.len - len);
+        if (d->piece.len >= PIECE / 2)
+            status = pass_on(d, err);
+    }
+    return status;
+}
+
+/* The line TAIL was reached. */
+static enum status end_decoding(struct decoding *d, struct span crc_line, struct error *err)
+{
+    enum status status;
+
+    if (!pgp_base64_end(&d->decoder))
+        return damaged(err, "the base64 ends inside a group");
+    status = pass_on(d, err);
+    if (status == STATUS_OK && !d->any)
+        return damaged(err, "nothing in it");
+    return status == STATUS_OK && crc_line.p ? check_crc(crc_line, d->crc.value, err) : status;
+}
+
+static enum status decode_lines(struct span *rest, const char *tail, struct decoding *d, struct error *err)
+{
     struct span line, crc_line = {0};
 
-    pgp_base64_start(&decoder, binary_out);
     while (take_any_line(rest, &line)) {
-        if (equals(line, tail)) {
-            if (!pgp_base64_end(&decoder))
-                return damaged(err, "the base64 ends inside a group");
-            if (binary_out->len == start)
-                return damaged(err, "nothing in it");
-            if (!crc_line.p)
-                return STATUS_OK;
-            return check_crc(crc_line, span_of(binary_out->data + start, binary_out->len - start), err);
-        }
+        enum status status;
+
+        if (equals(line, tail))
+            return end_decoding(d, crc_line, err);
         if (line.len == 0)
             continue;
         if (crc_line.p)
             return damaged(err, "text behind the CRC");
-        if (is_crc_line(line))
+        if (is_crc_line(line)) {
             crc_line = line;
-        else if (!pgp_base64_feed(&decoder, line))
-            return damaged(err, "a character that is not base64");
+            continue;
+        }
+        status = decode_line(d, line, err);
+        if (status != STATUS_OK)
+            return status;
     }
     return error_set(err, STATUS_INVALID, "damaged ASCII armor: it does not end with %s", tail);
+}
+
+/* Decodes up to the line TAIL. */
+static enum status decode_block(struct span *rest, const char *tail, const struct sink *sink,
+                                struct error *err)
+{
+    struct decoding d = {.sink = sink};
+    enum status status;
+
+    buf_init(&d.piece, 2 * PIECE);
+    pgp_base64_start(&d.decoder, &d.piece);
+    pgp_crc24_start(&d.crc);
+    status = decode_lines(rest, tail, &d, err);
+    buf_free(&d.piece);
+    return status;
 }
 
 /* The first line that is not empty. */
@@ -114,7 +173,7 @@ static bool take_text(struct span *rest, struct span *line_out)
     return false;
 }
 
-enum status pgp_armor_decode_message(struct span armored, struct buf *binary_out, struct error *err)
+enum status pgp_armor_decode_message(struct span armored, const struct sink *binary, struct error *err)
 {
     struct span rest = armored, line;
     enum status status;
@@ -123,7 +182,7 @@ enum status pgp_armor_decode_message(struct span armored, struct buf *binary_out
         return damaged(err, "it does not begin with " MESSAGE_HEAD);
     status = skip_headers(&rest, err);
     if (status == STATUS_OK)
-        status = decode_any_lines(&rest, MESSAGE_TAIL, binary_out, err);
+        status = decode_block(&rest, MESSAGE_TAIL, binary, err);
     if (status == STATUS_OK && take_text(&rest, &line))
         status = damaged(err, "text behind " MESSAGE_TAIL);
     return status;
@@ -132,6 +191,7 @@ enum status pgp_armor_decode_message(struct span armored, struct buf *binary_out
 enum status pgp_armor_next_certificate(struct span *rest, struct buf *binary_out, bool *found_out,
                                        struct error *err)
 {
+    const struct sink sink = sink_to_buf(binary_out);
     enum status status;
     struct span line;
 
@@ -147,7 +207,7 @@ enum status pgp_armor_next_certificate(struct span *rest, struct buf *binary_out
             continue;
         *found_out = true;
         status = skip_headers(rest, err);
-        return status == STATUS_OK ? decode_any_lines(rest, CERTIFICATE_TAIL, binary_out, err) : status;
+        return status == STATUS_OK ? decode_block(rest, CERTIFICATE_TAIL, &sink, err) : status;
     }
     return STATUS_OK;
 }

@@ -8,14 +8,17 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/sink.h"
 #include "base/span.h"
 
 /*
- * Decodes a message that others made, and appends the data to BINARY_OUT. Armor headers, LF or CRLF, any line
- * length and white space around it are fine; the CRC may be missing (RFC 9580 §6.1) but not wrong.
- * STATUS_INVALID: text before or behind, or damage. What we made ourselves is judged by pgp/armored.h.
+ * Decodes a message that others made, piece by piece, into the sink BINARY. Armor headers, LF or CRLF, any
+ * line length and white space around it are fine; the CRC may be missing (RFC 9580 §6.1) but not wrong.
+ * STATUS_INVALID: text before or behind, or damage, after which what the sink got counts for nothing; a
+ * failure of the sink is passed on. What we made ourselves is judged by pgp/armored.h.
  */
-MUST_USE enum status pgp_armor_decode_message(struct span armored, struct buf *binary_out, struct error *err);
+MUST_USE enum status pgp_armor_decode_message(struct span armored, const struct sink *binary,
+                                              struct error *err);
 
 /*
  * Finds the next armored block in a file from people and appends its data to BINARY_OUT; *REST goes on

@@ -7,7 +7,6 @@
 #define PKESK_MAX 2200 /* bytes of one: ElGamal of 8192 bits, with its header */
 #define FRONT_MAX 8192 /* for one more than expected, which is then found */
 #define SEIPD_VERSION 1
-#define PARTIAL_FIRST_MIN 512 /* RFC 4880 §4.2.2.4 */
 
 /*
  * What SEIPD holds beside the plaintext, at least (RFC 4880 §5.13): its version; a prefix of the cipher's
@@ -116,29 +115,12 @@ static bool take_octets(const struct pgp_armored *data, size_t *at, size_t n, ui
 /* New-format body length (RFC 4880 §4.2.2); false: the data ends in it. */
 static bool take_length(const struct pgp_armored *data, size_t *at, size_t *len_out, bool *partial_out)
 {
-    uint8_t first, more[4];
+    uint8_t octets[PGP_LENGTH_OCTETS_MAX];
 
-    *partial_out = false;
-    if (!take_octets(data, at, 1, &first))
+    if (!take_octets(data, at, 1, octets) ||
+        !take_octets(data, at, pgp_length_octets(octets[0]) - 1, octets + 1))
         return false;
-    *len_out = first;
-    if (first < 192)
-        return true;
-    if (first < 224) {
-        *len_out = ((size_t)(first - 192) << 8) + 192;
-        if (!take_octets(data, at, 1, more))
-            return false;
-        *len_out += more[0];
-        return true;
-    }
-    if (first < 255) {
-        *partial_out = true;
-        *len_out = (size_t)1 << (first & 0x1f);
-        return true;
-    }
-    if (!take_octets(data, at, 4, more))
-        return false;
-    *len_out = (size_t)pgp_packet_number((const char *)more, 4);
+    *len_out = pgp_length_read(octets, partial_out);
     return true;
 }
 
@@ -153,7 +135,7 @@ static enum status measure_seipd(const struct pgp_armored *data, size_t at, size
     for (bool first = true; partial; first = false) {
         if (!take_length(data, &at, &len, &partial) || len > data->len - at)
             return unproven(err, "a packet is longer than the data");
-        if (partial && first && len < PARTIAL_FIRST_MIN)
+        if (partial && first && len < PGP_PARTIAL_FIRST_MIN)
             return unproven(err, "the first part of a packet is shorter than 512 octets");
         *len_out += len;
         at += len;

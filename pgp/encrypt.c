@@ -11,6 +11,8 @@
  * time, and is killed whole.
  */
 
+#define SERVER_MESSAGE_MAX (1u << 20)
+
 static const char failed[] = "OpenPGP encryption failed";
 
 /* A path as one line of GPGME's recipient string, in which LF ends a recipient and "--" begins a keyword. */
@@ -57,14 +59,20 @@ static const char *cipher_name(long algorithm)
     return known[algorithm];
 }
 
-/* BEGIN_ENCRYPTION <mdc method> <algorithm> */
+void pgp_cipher_begun(const char *args, char cipher_out[PGP_CIPHER_SIZE])
+{
+    const char *space = strchr(args, ' ');
+
+    if (space)
+        snprintf(cipher_out, PGP_CIPHER_SIZE, "%s", cipher_name(strtol(space, NULL, 10)));
+}
+
 static gpgme_error_t note_status(void *arg, const char *keyword, const char *args)
 {
     struct pgp_run *run = arg;
-    const char *space = strchr(args, ' ');
 
-    if (strcmp(keyword, "BEGIN_ENCRYPTION") == 0 && space)
-        snprintf(run->cipher, sizeof run->cipher, "%s", cipher_name(strtol(space, NULL, 10)));
+    if (strcmp(keyword, "BEGIN_ENCRYPTION") == 0)
+        pgp_cipher_begun(args, run->cipher);
     return 0;
 }
 
@@ -104,6 +112,7 @@ enum status pgp_run_encrypt(gpgme_ctx_t ctx, const struct pgp_recipient *recipie
             code = pgp_output_open(&run->output, armored);
         if (!code)
             code = start(ctx, buf_str(&names), run);
+        run->code = code;
         if (code)
             status = explain(ctx, code, err);
         else if (!run->cipher[0])
@@ -119,14 +128,34 @@ enum status pgp_run_encrypt(gpgme_ctx_t ctx, const struct pgp_recipient *recipie
     return status;
 }
 
+/* With the gpg that stays. False: it was not done, and the sink has got nothing. */
+static bool encrypt_by_server(struct pgp_engine *engine, const struct pgp_recipient *recipients,
+                              size_t n_recipients, struct spans plaintext, const struct sink *armored,
+                              char *cipher_out, enum status *status_out, struct error *err)
+{
+    struct buf message;
+    bool done;
+
+    buf_init(&message, SERVER_MESSAGE_MAX);
+    done = pgp_server_encrypt(engine->server, recipients, n_recipients, plaintext, &message, cipher_out);
+    if (done)
+        *status_out = pgp_write_crlf(armored, buf_span(&message), err);
+    buf_free(&message);
+    return done;
+}
+
 enum status pgp_encrypt(struct pgp_engine *engine, const struct pgp_recipient *recipients,
                         size_t n_recipients, struct spans plaintext, const struct sink *armored,
                         char cipher_out[PGP_CIPHER_SIZE], struct error *err)
 {
     struct pgp_run run = {0};
-    enum status status =
-        pgp_run_encrypt(engine->ctx, recipients, n_recipients, plaintext, armored, &run, err);
+    enum status status;
 
+    if (encrypt_by_server(engine, recipients, n_recipients, plaintext, armored, cipher_out, &status, err))
+        return status;
+    status = pgp_run_encrypt(engine->ctx, recipients, n_recipients, plaintext, armored, &run, err);
+    if (status == STATUS_OK)
+        pgp_server_learn(engine->server, recipients, n_recipients);
     memcpy(cipher_out, run.cipher, PGP_CIPHER_SIZE);
     return status;
 }

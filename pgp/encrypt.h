@@ -8,9 +8,14 @@
 struct pgp_run {
     bool sign; /* by the signers that the context has */
     char cipher[PGP_CIPHER_SIZE];
+    gpgme_error_t code; /* of the run; what the sink said is in output */
     struct pgp_input input;
     struct pgp_output output;
 };
+
+/* The cipher that GnuPG names with the status line BEGIN_ENCRYPTION, by the line's ARGS: "<mdc method>
+ * <algorithm>". */
+void pgp_cipher_begun(const char *args, char cipher_out[PGP_CIPHER_SIZE]);
 
 /* As pgp_encrypt, with RUN zeroed but for sign. */
 MUST_USE enum status pgp_run_encrypt(gpgme_ctx_t ctx, const struct pgp_recipient *recipients,

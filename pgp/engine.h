@@ -5,9 +5,11 @@
 #include <gpgme.h>
 
 #include "pgp/pgp.h"
+#include "pgp/server.h"
 
 struct pgp_engine {
-    gpgme_ctx_t ctx;    /* kept: setting its engine again would run "gpg --version" again */
+    gpgme_ctx_t ctx;           /* kept: setting its engine again would run "gpg --version" again */
+    struct pgp_server *server; /* NULL: every message is a run of gpg */
     gpgme_key_t signer; /* the key that signed last: listing it again would run gpg again; NULL: none */
 };
 

@@ -1,9 +1,11 @@
 #include "pgp/home.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,7 +16,9 @@
  * "always" on its command line: with "always" GnuPG 2.2.40 makes no trust database, and then dies when
  * it lists an expired certificate. self-sigs-only keeps the cost of signatures by others low, and
  * no-repair-keys keeps GnuPG from trying every signature on every user ID, for 40 s with 1,000 of each
- * (A14). The ciphers stand in our order, so that a certificate cannot lead to a weak one.
+ * (A14). The ciphers stand in our order, so that AES comes first wherever a certificate has it. One that
+ * has older ciphers alone gets one of these: its owner's programs may read no other, and GnuPG 2.2.40
+ * aborts when they are disabled and nothing is left.
  */
 static const char common[] = "batch\n"
                              "no-tty\n"
@@ -97,4 +101,73 @@ enum status pgp_home_prepare(const char *path, bool for_signing, struct error *e
     }
     close(dir);
     return status;
+}
+
+/* ---- its databases ---- */
+
+#define TRUSTDB "trustdb.gpg"
+#define KEYBOX "pubring.kbx"
+#define OLD_KEYRING "pubring.gpg" /* used where there is no keybox: a new one would hide it */
+
+static bool path_of(char path[PGP_HOME_PATH_SIZE], const char *folder, const char *name)
+{
+    int n = snprintf(path, PGP_HOME_PATH_SIZE, "%s/%s", folder, name);
+
+    return n > 0 && n < PGP_HOME_PATH_SIZE;
+}
+
+static bool has(const char *folder, const char *name)
+{
+    char path[PGP_HOME_PATH_SIZE];
+    struct stat st;
+
+    return path_of(path, folder, name) && lstat(path, &st) == 0;
+}
+
+bool pgp_home_has_databases(const char *path)
+{
+    return has(path, TRUSTDB);
+}
+
+enum status pgp_home_aside(const char *home, char aside_out[PGP_HOME_PATH_SIZE], struct error *err)
+{
+    if (!path_of(aside_out, home, "new.XXXXXX"))
+        return error_set(err, STATUS_INVALID, "the path of the GnuPG home %s is too long", home);
+    return mkdtemp(aside_out)
+               ? STATUS_OK
+               : error_errno(err, STATUS_TEMPORARY, errno, "cannot make a folder in the GnuPG home %s", home);
+}
+
+/* A link to a file that is complete, because a rename would replace what is there. */
+static enum status adopt(const char *home, const char *aside, const char *name, struct error *err)
+{
+    char from[PGP_HOME_PATH_SIZE], to[PGP_HOME_PATH_SIZE];
+
+    if (!path_of(from, aside, name) || !path_of(to, home, name))
+        return error_set(err, STATUS_INVALID, "the path of the GnuPG home %s is too long", home);
+    return link(from, to) == 0 || errno == EEXIST
+               ? STATUS_OK
+               : error_errno(err, STATUS_TEMPORARY, errno, "cannot put %s into the GnuPG home %s", name,
+                             home);
+}
+
+enum status pgp_home_adopt(const char *home, const char *aside, struct error *err)
+{
+    enum status status = STATUS_OK;
+
+    /* The trust database last: it says that the rest is there. */
+    if (has(aside, KEYBOX) && !has(home, OLD_KEYRING))
+        status = adopt(home, aside, KEYBOX, err);
+    return status == STATUS_OK ? adopt(home, aside, TRUSTDB, err) : status;
+}
+
+void pgp_home_remove(const char *aside)
+{
+    DIR *dir = opendir(aside);
+
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        unlinkat(dirfd(dir), entry->d_name, 0);
+    if (dir)
+        closedir(dir);
+    rmdir(aside);
 }

@@ -12,4 +12,25 @@
  */
 MUST_USE enum status pgp_home_prepare(const char *path, bool for_signing, struct error *err);
 
+/* ---- its databases ---- */
+
+#define PGP_HOME_PATH_SIZE 256
+
+/* Is the trust database there? Nothing is said of the keybox: where no keyring is used there is none. */
+bool pgp_home_has_databases(const char *path);
+
+/* Makes an empty folder in HOME for another GnuPG home, its path in ASIDE_OUT. Remove with pgp_home_remove.
+ */
+MUST_USE enum status pgp_home_aside(const char *home, char aside_out[PGP_HOME_PATH_SIZE], struct error *err);
+
+/*
+ * Gives HOME the trust database of ASIDE, and its keybox where HOME has no keyring yet; each appears complete
+ * or not at all. What HOME has already stays as it is. STATUS_TEMPORARY: ASIDE has no trust database, or I/O
+ * errors.
+ */
+MUST_USE enum status pgp_home_adopt(const char *home, const char *aside, struct error *err);
+
+/* Removes the folder ASIDE with the files in it. */
+void pgp_home_remove(const char *aside);
+
 #endif

@@ -117,6 +117,7 @@ static int64_t earlier(int64_t a, int64_t b)
 
 struct tally {
     gpgme_subkey_t newest; /* of the usable ones: the one that GnuPG takes */
+    size_t n_listed;       /* subkeys of any kind: GnuPG leaves out those that are not properly signed */
     size_t n_usable, n_expired, n_revoked, n_invalid, n_unknown;
     int64_t last_expires; /* of the usable ones; 0: never */
     int64_t last_expired; /* of the expired ones */
@@ -188,6 +189,8 @@ static void explain(const struct tally *tally, const struct pgp_transferable *re
         pgp_judge_as(info, PGP_REVOKED, "revoked (encryption subkey)");
     else if (tally->n_invalid > 0)
         pgp_judge_as(info, PGP_INVALID, "its encryption subkey has no valid signature");
+    else if (tally->n_listed < read->n_subkeys)
+        pgp_judge_as(info, PGP_INVALID, "a subkey has no valid signature, and no other is for encryption");
     else
         pgp_judge_as(info, PGP_NO_ENCRYPTION_KEY, "wrong usage: no key for encryption");
 }
@@ -198,9 +201,11 @@ static enum status judge_subkeys(gpgme_key_t key, const struct pgp_transferable 
     struct tally tally = {0};
     char *algorithm;
 
-    for (gpgme_subkey_t subkey = key->subkeys; subkey; subkey = subkey->next)
+    for (gpgme_subkey_t subkey = key->subkeys; subkey; subkey = subkey->next) {
+        tally.n_listed += subkey != key->subkeys;
         if (subkey->can_encrypt)
             count_subkey(subkey, now, &tally, info);
+    }
     if (tally.n_usable == 0) {
         info->expires = earlier(info->expires, tally.last_expired);
         explain(&tally, read, info);

@@ -4,6 +4,7 @@
 
 #include "pgp/armor.h"
 #include "pgp/packet.h"
+#include "pgp/walk.h"
 
 #define PKESK_VERSION 3
 #define PKESK_HEAD 10 /* version, key ID, algorithm (RFC 4880 §5.1) */
@@ -14,7 +15,7 @@
 
 static enum status not_sealed(struct error *err, const char *what)
 {
-    return error_set(err, STATUS_INVALID, "no encrypted OpenPGP message: %s", what);
+    return error_set(err, STATUS_INVALID, "%s", what);
 }
 
 static enum status add_keyid(struct pgp_message *message, uint64_t keyid, struct error *err)
@@ -34,45 +35,55 @@ static enum status add_keyid(struct pgp_message *message, uint64_t keyid, struct
     return STATUS_OK;
 }
 
-static enum status read_pkesk(const struct pgp_packet *packet, struct pgp_message *message, struct error *err)
+static enum status read_pkesk(const struct pgp_walked *packet, struct pgp_message *message, struct error *err)
 {
-    if (packet->body_len <= PKESK_HEAD || packet->body.p[0] != PKESK_VERSION)
+    if (packet->body_len <= PKESK_HEAD || packet->head[0] != PKESK_VERSION)
         return not_sealed(err, "a PKESK that is not version 3");
-    return add_keyid(message, pgp_packet_number(packet->body.p + 1, 8), err);
+    return add_keyid(message, pgp_packet_number((const char *)packet->head + 1, 8), err);
 }
 
-static enum status read_seipd(const struct pgp_packet *packet, struct span rest,
-                              const struct pgp_message *message, struct error *err)
+static enum status read_seipd(const struct pgp_walked *packet, const struct pgp_message *message,
+                              struct error *err)
 {
     if (packet->tag == PGP_TAG_SKESK)
         return not_sealed(err, "a password opens it");
     if (packet->tag == PGP_TAG_SED)
         return not_sealed(err, "it has no MDC");
+    if (packet->tag == PGP_TAG_AEAD)
+        return not_sealed(err, "it has AEAD of a draft (tag 20), which few programs read");
     if (packet->tag != PGP_TAG_SEIPD)
         return not_sealed(err, "a packet that is neither PKESK nor SEIPD");
     if (message->n_keyids == 0)
         return not_sealed(err, "no key opens it");
-    if (packet->body.len == 0 || packet->body.p[0] != SEIPD_VERSION || packet->body_len < SEIPD_MIN)
+    if (packet->body_len < SEIPD_MIN || packet->head[0] != SEIPD_VERSION)
         return not_sealed(err, "a SEIPD packet that is not version 1, or too short for any content");
-    return rest.len > 0 ? not_sealed(err, "bytes behind the SEIPD packet") : STATUS_OK;
+    return STATUS_OK;
 }
 
-static enum status read_packets(struct span data, struct pgp_message *message, struct error *err)
+/* What has been read so far. */
+struct reading {
+    struct pgp_message *message;
+    bool ended; /* the SEIPD packet is behind us */
+    struct pgp_walk walk;
+};
+
+static enum status take_packet(void *arg, const struct pgp_walked *packet, struct error *err)
 {
-    struct pgp_packet packet;
-    struct error why;
+    struct reading *reading = arg;
 
-    for (;;) {
-        enum status status;
+    if (reading->ended)
+        return not_sealed(err, "bytes behind the SEIPD packet");
+    if (packet->tag == PGP_TAG_PKESK)
+        return read_pkesk(packet, reading->message, err);
+    reading->ended = true;
+    return read_seipd(packet, reading->message, err);
+}
 
-        if (data.len == 0 || pgp_packet_next(&data, &packet, &why) != STATUS_OK)
-            return not_sealed(err, data.len == 0 ? "it ends before the encrypted data" : why.text);
-        if (packet.tag != PGP_TAG_PKESK)
-            return read_seipd(&packet, data, message, err);
-        status = read_pkesk(&packet, message, err);
-        if (status != STATUS_OK)
-            return status;
-    }
+static enum status take_bytes(void *arg, struct span bytes, struct error *err)
+{
+    struct reading *reading = arg;
+
+    return pgp_walk_feed(&reading->walk, bytes, err);
 }
 
 /* The first octet of a packet has its high bit set (RFC 4880 §4.2), text has not. */
@@ -81,28 +92,32 @@ static bool is_binary(struct span data)
     return data.len > 0 && (unsigned char)data.p[0] & 0x80;
 }
 
+static enum status read_data(struct span data, struct reading *reading, struct error *err)
+{
+    const struct sink sink = {.write = take_bytes, .arg = reading};
+    enum status status =
+        is_binary(data) ? sink_write(&sink, data, err) : pgp_armor_decode_message(data, &sink, err);
+
+    if (status == STATUS_OK)
+        status = pgp_walk_end(&reading->walk, err);
+    if (status == STATUS_OK && !reading->ended)
+        status = not_sealed(err, "it ends before the encrypted data");
+    return status;
+}
+
 enum status pgp_message_read(struct span data, struct pgp_message *message_out, struct error *err)
 {
-    enum status status = STATUS_OK;
+    struct reading reading = {.message = message_out};
     struct error why = {0};
-    struct buf binary;
+    enum status status;
 
     *message_out = (struct pgp_message){0};
-    buf_init(&binary, data.len);
-    if (!is_binary(data)) {
-        status = pgp_armor_decode_message(data, &binary, &why);
-        if (binary.failed)
-            status = error_set(err, STATUS_TEMPORARY, "cannot read an OpenPGP message: out of memory");
-        else if (status != STATUS_OK)
-            status = not_sealed(err, why.text);
-        data = buf_span(&binary);
-    }
+    pgp_walk_start(&reading.walk, take_packet, &reading);
+    status = read_data(data, &reading, &why);
     if (status == STATUS_OK)
-        status = read_packets(data, message_out, err);
-    if (status != STATUS_OK)
-        pgp_message_free(message_out);
-    buf_free(&binary);
-    return status;
+        return STATUS_OK;
+    pgp_message_free(message_out);
+    return error_set(err, status, "no encrypted OpenPGP message: %s", why.text);
 }
 
 void pgp_message_free(struct pgp_message *message)

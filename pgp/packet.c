@@ -1,7 +1,5 @@
 #include "pgp/packet.h"
 
-#define PARTIAL_FIRST_MIN 512 /* RFC 4880 §4.2.2.4 */
-
 static enum status damaged(struct error *err, const char *what)
 {
     return error_set(err, STATUS_INVALID, "damaged OpenPGP data: %s", what);
@@ -32,36 +30,41 @@ static bool take_number(struct span *rest, size_t len, size_t *value_out)
     return true;
 }
 
-/* New-format body length (RFC 4880 §4.2.2). */
-static bool take_new_length(struct span *rest, size_t *len_out, bool *partial_out)
+size_t pgp_length_octets(uint8_t first)
 {
-    size_t first, second;
-
-    *partial_out = false;
-    if (!take_number(rest, 1, &first))
-        return false;
-    if (first < 192) {
-        *len_out = first;
-        return true;
-    }
-    if (first < 224) {
-        if (!take_number(rest, 1, &second))
-            return false;
-        *len_out = ((first - 192) << 8) + second + 192;
-        return true;
-    }
-    if (first < 255) {
-        *partial_out = true;
-        *len_out = (size_t)1 << (first & 0x1f);
-        return true;
-    }
-    return take_number(rest, 4, len_out);
+    return first < 192 ? 1 : first < 224 ? 2 : first < 255 ? 1 : PGP_LENGTH_OCTETS_MAX;
 }
 
-/* RFC 4880 §4.2.2.4: partial lengths are for data packets only. */
-static bool may_be_partial(unsigned tag)
+size_t pgp_length_read(const uint8_t *octets, bool *partial_out)
 {
-    return tag == PGP_TAG_COMPRESSED || tag == PGP_TAG_SED || tag == PGP_TAG_LITERAL || tag == PGP_TAG_SEIPD;
+    uint8_t first = octets[0];
+
+    *partial_out = first >= 224 && first < 255;
+    if (first < 192)
+        return first;
+    if (first < 224)
+        return ((size_t)(first - 192) << 8) + 192 + octets[1];
+    if (first < 255)
+        return (size_t)1 << (first & 0x1f);
+    return (size_t)pgp_packet_number((const char *)octets + 1, 4);
+}
+
+static bool take_new_length(struct span *rest, size_t *len_out, bool *partial_out)
+{
+    const uint8_t *octets = (const uint8_t *)rest->p;
+    size_t n = rest->len > 0 ? pgp_length_octets(octets[0]) : 1;
+
+    if (n > rest->len)
+        return false;
+    *len_out = pgp_length_read(octets, partial_out);
+    skip(rest, n);
+    return true;
+}
+
+bool pgp_packet_may_be_partial(unsigned tag)
+{
+    return tag == PGP_TAG_COMPRESSED || tag == PGP_TAG_SED || tag == PGP_TAG_LITERAL ||
+           tag == PGP_TAG_SEIPD || tag == PGP_TAG_AEAD;
 }
 
 static enum status take_new_body(struct span *rest, struct pgp_packet *packet, struct error *err)
@@ -72,9 +75,9 @@ static enum status take_new_body(struct span *rest, struct pgp_packet *packet, s
     for (bool first = true;; first = false) {
         if (!take_new_length(rest, &len, &partial) || len > rest->len)
             return damaged(err, "a packet is longer than the data");
-        if (partial && !may_be_partial(packet->tag))
+        if (partial && !pgp_packet_may_be_partial(packet->tag))
             return damaged(err, "a packet that may not come in parts does");
-        if (partial && first && len < PARTIAL_FIRST_MIN)
+        if (partial && first && len < PGP_PARTIAL_FIRST_MIN)
             return damaged(err, "the first part of a packet is shorter than 512 octets");
         if (first) {
             packet->body = span_of(rest->p, len);

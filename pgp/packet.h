@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 #include "base/span.h"
@@ -28,6 +29,7 @@ enum pgp_tag {
     PGP_TAG_PUBLIC_SUBKEY = 14,
     PGP_TAG_USER_ATTRIBUTE = 17,
     PGP_TAG_SEIPD = 18,
+    PGP_TAG_AEAD = 20, /* of drafts, and of GnuPG 2.3 */
     PGP_TAG_PADDING = 21,
 };
 
@@ -48,5 +50,17 @@ MUST_USE enum status pgp_packet_next(struct span *rest, struct pgp_packet *packe
 
 /* LEN octets at P as a big-endian number; LEN at most 8. */
 unsigned long long pgp_packet_number(const char *p, size_t len);
+
+#define PGP_LENGTH_OCTETS_MAX 5
+#define PGP_PARTIAL_FIRST_MIN 512 /* octets of the first part of a body (RFC 4880 §4.2.2.4) */
+
+/* How many octets a new-format body length (RFC 4880 §4.2.2) has that begins with FIRST: 1, 2 or 5. */
+size_t pgp_length_octets(uint8_t first);
+
+/* What they say; *PARTIAL_OUT: the body goes on with another length behind so many octets. */
+size_t pgp_length_read(const uint8_t *octets, bool *partial_out);
+
+/* May a packet with this tag come in parts? Data packets alone (RFC 4880 §4.2.2.4). */
+bool pgp_packet_may_be_partial(unsigned tag);
 
 #endif

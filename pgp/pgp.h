@@ -98,6 +98,9 @@ void pgp_certificate_info_free(struct pgp_certificate_info *info);
 
 struct pgp_recipient {
     const char *certificate_path; /* file with exactly one binary certificate (gpg --file) */
+    /* Of its primary key, when a file at this path never holds another certificate: then the certificate may
+     * be remembered from run to run. NULL: not so. */
+    const char *fingerprint;
 };
 
 #define PGP_CIPHER_SIZE 16
@@ -114,6 +117,13 @@ struct pgp_recipient {
 MUST_USE enum status pgp_encrypt(struct pgp_engine *engine, const struct pgp_recipient *recipients,
                                  size_t n_recipients, struct spans plaintext, const struct sink *armored,
                                  char cipher_out[PGP_CIPHER_SIZE], struct error *err);
+
+/*
+ * What pgp_encrypt made for certificates seen before, it may have from a gpg that stays (pgp/server.h). One
+ * whose output is not what it should be is ended by this, so that it does not do the same to the next
+ * message.
+ */
+void pgp_engine_doubt(struct pgp_engine *engine);
 
 /* The key IDs, of which exactly one PKESK must name one, of one intended recipient. */
 struct pgp_expected {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "base/clock.h"
 #include "pgp/encrypt.h"
 #include "pgp/engine.h"
 #include "pgp/stream.h"
@@ -49,13 +50,27 @@ static enum status judge(gpgme_key_t key, const char *fingerprint, struct error 
     return why ? error_set(err, STATUS_DENIED, "the OpenPGP key %s %s", fingerprint, why) : STATUS_OK;
 }
 
+static int64_t now_s(void)
+{
+    return clock_wall_ms() / 1000;
+}
+
+/* GnuPG judged the key when it was listed: has one of its keys expired since? */
+static bool is_outdated(gpgme_key_t key)
+{
+    for (gpgme_subkey_t subkey = key->subkeys; subkey; subkey = subkey->next)
+        if (!subkey->expired && subkey->expires > 0 && subkey->expires <= now_s())
+            return true;
+    return false;
+}
+
 /* Makes SIGNER's key the one that CTX signs with. */
 static enum status choose(struct pgp_engine *engine, const char *fingerprint, struct error *err)
 {
     gpgme_error_t code;
     enum status status;
 
-    if (!engine->signer || !has_fingerprint(engine->signer, fingerprint)) {
+    if (!engine->signer || !has_fingerprint(engine->signer, fingerprint) || is_outdated(engine->signer)) {
         gpgme_key_t key;
 
         code = gpgme_get_key(engine->ctx, fingerprint, &key, 1);
@@ -80,48 +95,108 @@ static void forget(struct pgp_engine *engine)
     engine->signer = NULL;
 }
 
-enum status pgp_signer_check(struct pgp_engine *engine, const char *fingerprint, struct error *err)
+static bool can_sign(gpgme_subkey_t subkey)
+{
+    return subkey->can_sign && !subkey->expired && !subkey->revoked && !subkey->disabled && !subkey->invalid;
+}
+
+static struct pgp_signer_facts facts_of(gpgme_key_t key)
+{
+    struct pgp_signer_facts facts = {0};
+    int64_t primary = key->subkeys->expires, last = 0;
+    bool any = false, never = false;
+
+    for (gpgme_subkey_t subkey = key->subkeys; subkey; subkey = subkey->next) {
+        if (!can_sign(subkey))
+            continue;
+        any = true;
+        never = never || subkey->expires == 0;
+        last = subkey->expires > last ? subkey->expires : last;
+        facts.on_card = facts.on_card || subkey->is_cardkey;
+    }
+    facts.expires = !any || never ? 0 : last;
+    if (primary > 0 && (facts.expires == 0 || primary < facts.expires))
+        facts.expires = primary;
+    return facts;
+}
+
+enum status pgp_signer_check(struct pgp_engine *engine, const char *fingerprint,
+                             struct pgp_signer_facts *facts_out, struct error *err)
 {
     enum status status = choose(engine, fingerprint, err);
 
-    forget(engine);
+    *facts_out = (struct pgp_signer_facts){0};
+    if (status == STATUS_OK)
+        *facts_out = facts_of(engine->signer);
+    else
+        forget(engine);
     return status;
 }
 
 /* ---- the passphrase ---- */
 
+/* Of one run. */
+struct passphrase {
+    const char *text; /* NULL: none */
+    bool given;
+    bool refused; /* asked for again, or there is none to give */
+};
+
 static gpgme_error_t give_passphrase(void *arg, const char *hint, const char *info, int was_wrong, int fd)
 {
-    const char *passphrase = arg;
+    struct passphrase *mine = arg;
+    const char *passphrase = mine->text;
 
     (void)hint, (void)info;
-    /* Asked again, it would only be wrong again, and a smart card would lock itself. */
-    if (was_wrong || !passphrase)
+    /* Asked again, it would only be wrong again, and a smart card would lock itself: gnupg-pkcs11-scd asks
+     * three times, and the agent does not say that the PIN was wrong before. */
+    if (was_wrong || mine->given || !passphrase) {
+        mine->refused = true;
         return gpgme_error(GPG_ERR_BAD_PASSPHRASE);
+    }
+    mine->given = true;
     if (gpgme_io_writen(fd, passphrase, strlen(passphrase)) < 0 || gpgme_io_writen(fd, "\n", 1) < 0)
         return gpgme_error_from_errno(errno);
     return 0;
 }
 
-static enum status prepare(struct pgp_engine *engine, const struct pgp_signer *signer, struct error *err)
+/* PASSPHRASE must stay where it is until the run is over. */
+static enum status prepare(struct pgp_engine *engine, const struct pgp_signer *signer,
+                           struct passphrase *passphrase, struct error *err)
 {
     gpgme_error_t code = gpgme_set_pinentry_mode(engine->ctx, GPGME_PINENTRY_MODE_LOOPBACK);
 
     if (code)
         return pgp_engine_error(err, code, failed);
-    gpgme_set_passphrase_cb(engine->ctx, give_passphrase, (void *)(uintptr_t)signer->passphrase);
+    *passphrase = (struct passphrase){.text = signer->passphrase};
+    gpgme_set_passphrase_cb(engine->ctx, give_passphrase, passphrase);
     return choose(engine, signer->fingerprint, err);
 }
 
 /* ---- what came of it ---- */
 
-static enum status explain(gpgme_error_t code, const char *fingerprint, struct error *err)
+static enum status explain_refusal(gpgme_key_t key, const char *fingerprint, struct error *err)
 {
+    for (gpgme_subkey_t subkey = key->subkeys; subkey; subkey = subkey->next)
+        if (subkey->can_sign && subkey->is_cardkey)
+            return error_set(err, STATUS_INVALID,
+                             "the card with the OpenPGP key %s refuses the PIN, or is not there",
+                             fingerprint);
+    return error_set(err, STATUS_INVALID, "the passphrase of the OpenPGP key %s is missing or wrong",
+                     fingerprint);
+}
+
+static enum status explain(const struct pgp_engine *engine, const struct passphrase *passphrase,
+                           gpgme_error_t code, const char *fingerprint, struct error *err)
+{
+    /* What GnuPG makes of it differs: bad passphrase, cancelled, end of file, … */
+    if (passphrase->refused)
+        return explain_refusal(engine->signer, fingerprint, err);
     switch (gpgme_err_code(code)) {
     case GPG_ERR_BAD_PASSPHRASE:
-    case GPG_ERR_CANCELED:
-        return error_set(err, STATUS_DENIED, "the passphrase of the OpenPGP key %s is missing or wrong",
-                         fingerprint);
+    case GPG_ERR_BAD_PIN:
+    case GPG_ERR_PIN_BLOCKED:
+        return explain_refusal(engine->signer, fingerprint, err);
     case GPG_ERR_UNUSABLE_SECKEY:
     case GPG_ERR_KEY_EXPIRED:
     case GPG_ERR_CERT_REVOKED:
@@ -132,6 +207,14 @@ static enum status explain(gpgme_error_t code, const char *fingerprint, struct e
     default:
         return pgp_engine_error(err, code, failed);
     }
+}
+
+static bool is_about_key(gpgme_error_t code, const struct passphrase *passphrase)
+{
+    gpg_err_code_t why = gpgme_err_code(code);
+
+    return passphrase->refused || why == GPG_ERR_BAD_PASSPHRASE || why == GPG_ERR_BAD_PIN ||
+           why == GPG_ERR_PIN_BLOCKED || why == GPG_ERR_UNUSABLE_SECKEY || why == GPG_ERR_NO_SECKEY;
 }
 
 /* GnuPG says success also when it died: only a signature that it reports counts. */
@@ -162,8 +245,9 @@ static void name_micalg(gpgme_hash_algo_t hash, char micalg_out[PGP_MICALG_SIZE]
 
 /* ---- detached ---- */
 
-static enum status run_sign(struct pgp_engine *engine, const char *fingerprint, struct spans text,
-                            struct buf *armored_out, struct error *err)
+static enum status run_sign(struct pgp_engine *engine, const struct pgp_signer *signer,
+                            const struct passphrase *passphrase, struct spans text, struct buf *armored_out,
+                            struct error *err)
 {
     struct pgp_input input = {0};
     struct pgp_output output = {0};
@@ -176,7 +260,7 @@ static enum status run_sign(struct pgp_engine *engine, const char *fingerprint, 
     if (!code)
         code = gpgme_op_sign(engine->ctx, input.data, output.data, GPGME_SIG_MODE_DETACH);
     if (code)
-        status = explain(code, fingerprint, err);
+        status = explain(engine, passphrase, code, signer->fingerprint, err);
     if (output.status != STATUS_OK)
         status = error_set(err, output.status, "%s", output.err.text);
     pgp_input_close(&input);
@@ -211,14 +295,16 @@ enum status pgp_sign(struct pgp_engine *engine, const struct pgp_signer *signer,
                      struct buf *armored_out, char micalg_out[PGP_MICALG_SIZE], struct error *err)
 {
     gpgme_hash_algo_t hash = GPGME_MD_NONE;
-    enum status status = prepare(engine, signer, err);
+    struct passphrase passphrase;
+    enum status status = prepare(engine, signer, &passphrase, err);
 
     if (status == STATUS_OK)
-        status = run_sign(engine, signer->fingerprint, text, armored_out, err);
+        status = run_sign(engine, signer, &passphrase, text, armored_out, err);
     if (status == STATUS_OK)
         status = check_result(engine, signer->fingerprint, &hash, err);
     if (status == STATUS_OK)
         status = verify(engine, text, armored_out, err);
+    gpgme_set_passphrase_cb(engine->ctx, NULL, NULL);
     if (status == STATUS_OK) {
         name_micalg(hash, micalg_out);
         return STATUS_OK;
@@ -236,13 +322,19 @@ enum status pgp_sign_encrypt(struct pgp_engine *engine, const struct pgp_signer 
                              char cipher_out[PGP_CIPHER_SIZE], struct error *err)
 {
     struct pgp_run run = {.sign = true};
+    struct passphrase passphrase;
     gpgme_hash_algo_t hash;
-    enum status status = prepare(engine, signer, err);
+    enum status status = prepare(engine, signer, &passphrase, err);
 
     if (status == STATUS_OK)
         status = pgp_run_encrypt(engine->ctx, recipients, n_recipients, plaintext, armored, &run, err);
+    /* A run that failed by the key, not by a recipient's certificate or by the sink. */
+    if (status == STATUS_TEMPORARY && run.code && run.output.status == STATUS_OK &&
+        is_about_key(run.code, &passphrase))
+        status = explain(engine, &passphrase, run.code, signer->fingerprint, err);
     if (status == STATUS_OK)
         status = check_result(engine, signer->fingerprint, &hash, err);
+    gpgme_set_passphrase_cb(engine->ctx, NULL, NULL);
     if (status != STATUS_OK)
         forget(engine);
     memcpy(cipher_out, run.cipher, PGP_CIPHER_SIZE);

@@ -12,16 +12,17 @@
 
 struct pgp_signer {
     const char *fingerprint; /* of the secret key, or of its signing subkey; upper-case hex */
-    const char *passphrase;  /* for the agent; NULL: the key has none, or the agent knows it */
+    const char *passphrase;  /* for the agent, or the PIN of the card; NULL: none, or the agent knows it */
 };
 
 /*
  * A detached armored signature of TEXT (in CRLF lines, as RFC 3156 §5 wants it), in CRLF lines, in
  * ARMORED_OUT; MICALG_OUT is the parameter for multipart/signed ("pgp-sha512"). Proven: exactly one signature
  * over a binary document, by a key or subkey of that certificate, with SHA-256 or better by GnuPG's word,
- * which GnuPG verifies against TEXT. STATUS_NOT_FOUND: no such secret key; STATUS_DENIED: wrong passphrase,
- * expired or revoked key; STATUS_TEMPORARY: agent or GnuPG failed. ARMORED_OUT is empty before; any failure
- * leaves it reset.
+ * which GnuPG verifies against TEXT. STATUS_NOT_FOUND: no such secret key; STATUS_DENIED: expired or revoked
+ * key; STATUS_INVALID: passphrase or PIN missing, wrong or locked; STATUS_TEMPORARY: agent, card or GnuPG
+ * failed. A PIN is tried once, whatever the card asks for. ARMORED_OUT is empty before; any failure leaves it
+ * reset.
  */
 MUST_USE enum status pgp_sign(struct pgp_engine *engine, const struct pgp_signer *signer, struct spans text,
                               struct buf *armored_out, char micalg_out[PGP_MICALG_SIZE], struct error *err);
@@ -35,8 +36,17 @@ MUST_USE enum status pgp_sign_encrypt(struct pgp_engine *engine, const struct pg
                                       struct spans plaintext, const struct sink *armored,
                                       char cipher_out[PGP_CIPHER_SIZE], struct error *err);
 
-/* Is the secret key there and fit to sign now? STATUS_NOT_FOUND, STATUS_DENIED (expired, revoked, no signing
- * key), STATUS_TEMPORARY; the text says what to do. Asks no passphrase. */
-MUST_USE enum status pgp_signer_check(struct pgp_engine *engine, const char *fingerprint, struct error *err);
+struct pgp_signer_facts {
+    bool on_card;    /* a wrong PIN counts against the card */
+    int64_t expires; /* seconds since 1970: the earlier of primary key and last signing key; 0: never */
+};
+
+/*
+ * Is the secret key there and fit to sign now? STATUS_NOT_FOUND, STATUS_DENIED (expired, revoked, no signing
+ * key), STATUS_TEMPORARY; the text says what to do. Asks no passphrase, and runs no GnuPG for the key that
+ * was asked for last.
+ */
+MUST_USE enum status pgp_signer_check(struct pgp_engine *engine, const char *fingerprint,
+                                      struct pgp_signer_facts *facts_out, struct error *err);
 
 #endif

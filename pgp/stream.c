@@ -3,6 +3,8 @@
 #include <errno.h>
 
 #define CHUNK 4096 /* bytes that become CRLF lines at once */
+/* Bytes between GPGME and gpg at once: what a pipe holds. By itself GPGME takes 512, with a poll for each. */
+#define BUFFER "65536"
 
 static ssize_t read_pieces(void *handle, void *to, size_t size)
 {
@@ -26,10 +28,17 @@ static ssize_t read_pieces(void *handle, void *to, size_t size)
     return (ssize_t)done;
 }
 
+static gpgme_error_t open_data(gpgme_data_t *data_out, gpgme_data_cbs_t callbacks, void *handle)
+{
+    gpgme_error_t code = gpgme_data_new_from_cbs(data_out, callbacks, handle);
+
+    return code ? code : gpgme_data_set_flag(*data_out, "io-buffer-size", BUFFER);
+}
+
 gpgme_error_t pgp_input_open(struct pgp_input *input, struct spans pieces)
 {
     *input = (struct pgp_input){.pieces = pieces, .callbacks = {.read = read_pieces}};
-    return gpgme_data_new_from_cbs(&input->data, &input->callbacks, input);
+    return open_data(&input->data, &input->callbacks, input);
 }
 
 void pgp_input_close(struct pgp_input *input)
@@ -38,7 +47,7 @@ void pgp_input_close(struct pgp_input *input)
     input->data = NULL;
 }
 
-static void write_chunk(struct pgp_output *output, struct span chunk)
+static enum status write_chunk(const struct sink *sink, struct span chunk, struct error *err)
 {
     char lines[2 * CHUNK];
     size_t len = 0;
@@ -48,20 +57,28 @@ static void write_chunk(struct pgp_output *output, struct span chunk)
             lines[len++] = '\r';
         lines[len++] = chunk.p[i];
     }
-    output->status = sink_write(output->sink, span_of(lines, len), &output->err);
+    return sink_write(sink, span_of(lines, len), err);
+}
+
+enum status pgp_write_crlf(const struct sink *sink, struct span bytes, struct error *err)
+{
+    enum status status = STATUS_OK;
+
+    while (bytes.len > 0 && status == STATUS_OK) {
+        size_t part = bytes.len < CHUNK ? bytes.len : CHUNK;
+
+        status = write_chunk(sink, span_of(bytes.p, part), err);
+        bytes = span_of(bytes.p + part, bytes.len - part);
+    }
+    return status;
 }
 
 static ssize_t write_crlf(void *handle, const void *bytes, size_t size)
 {
     struct pgp_output *output = handle;
-    struct span rest = span_of(bytes, size);
 
-    while (rest.len > 0 && output->status == STATUS_OK) {
-        size_t part = rest.len < CHUNK ? rest.len : CHUNK;
-
-        write_chunk(output, span_of(rest.p, part));
-        rest = span_of(rest.p + part, rest.len - part);
-    }
+    if (output->status == STATUS_OK)
+        output->status = pgp_write_crlf(output->sink, span_of(bytes, size), &output->err);
     if (output->status == STATUS_OK)
         return (ssize_t)size;
     errno = EFBIG;
@@ -71,7 +88,7 @@ static ssize_t write_crlf(void *handle, const void *bytes, size_t size)
 gpgme_error_t pgp_output_open(struct pgp_output *output, const struct sink *sink)
 {
     *output = (struct pgp_output){.sink = sink, .status = STATUS_OK, .callbacks = {.write = write_crlf}};
-    return gpgme_data_new_from_cbs(&output->data, &output->callbacks, output);
+    return open_data(&output->data, &output->callbacks, output);
 }
 
 void pgp_output_close(struct pgp_output *output)

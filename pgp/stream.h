@@ -23,6 +23,9 @@ struct pgp_output {
     gpgme_data_t data;
 };
 
+/* Writes BYTES into SINK with a CR before each LF. */
+MUST_USE enum status pgp_write_crlf(const struct sink *sink, struct span bytes, struct error *err);
+
 /* Both structs must stay where they are until they are closed. */
 gpgme_error_t pgp_input_open(struct pgp_input *input, struct spans pieces);
 gpgme_error_t pgp_output_open(struct pgp_output *output, const struct sink *sink);

@@ -203,7 +203,10 @@ enum status pgp_transferable_read(struct span certificate, struct pgp_transferab
         status = pgp_packet_next(&rest, &packet, err);
         if (status != STATUS_OK)
             return status;
-        if (packet.tag == PGP_TAG_PUBLIC_SUBKEY && read_key(packet.body, &key) && !algorithm_is_known(&key))
+        if (packet.tag != PGP_TAG_PUBLIC_SUBKEY)
+            continue;
+        out->n_subkeys++;
+        if (read_key(packet.body, &key) && !algorithm_is_known(&key))
             out->unknown_subkey = key.algorithm;
     }
     return STATUS_OK;

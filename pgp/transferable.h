@@ -25,9 +25,10 @@
 MUST_USE enum status pgp_transferable_cut(struct span *rest, struct buf *certificate_out, struct error *err);
 
 struct pgp_transferable {
-    unsigned version;                       /* of the primary key: 3, 4, 6 */
-    unsigned algorithm;                     /* of the primary key (RFC 4880 §9.1) */
-    bool primary_known;                     /* GnuPG 2.2 knows its algorithm and curve */
+    unsigned version;   /* of the primary key: 3, 4, 6 */
+    unsigned algorithm; /* of the primary key (RFC 4880 §9.1) */
+    bool primary_known; /* GnuPG 2.2 knows its algorithm and curve */
+    size_t n_subkeys;
     unsigned unknown_subkey;                /* algorithm of a subkey that GnuPG 2.2 does not know; 0: none */
     int64_t created;                        /* seconds since 1970 */
     char fingerprint[PGP_FINGERPRINT_SIZE]; /* "" for other versions than 4 and 6 */

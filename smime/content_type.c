@@ -43,6 +43,9 @@ static bool take_value(struct span *text, struct buf *out)
         if (text->p[i] == '\\' && i + 1 < text->len) {
             i++;
         }
+        if (text->p[i] == '\0') {
+            return false;
+        }
         buf_append_char(out, text->p[i]);
     }
     bool closed = i < text->len;
@@ -61,7 +64,7 @@ bool smime_content_type_parameter(struct span parameters, const char *name, stru
         if (key.len == 0 && parameters.len == 0) {
             break; /* some write a ";" at the end */
         }
-        good = take_char(&parameters, '=') && take_value(&parameters, &value) && !value.failed;
+        good = key.len > 0 && take_char(&parameters, '=') && take_value(&parameters, &value) && !value.failed;
         if (good && span_is(key, name)) {
             good = !found;
             found = true;

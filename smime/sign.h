@@ -25,8 +25,9 @@ struct smime_signer;
 
 /*
  * Reads certificate, chain and key, which must belong together. STATUS_INVALID: damaged, no pair, wrong
- * passphrase or PIN, an algorithm that is not used (under RSA 2048, X25519, …); STATUS_TEMPORARY: the token
- * does not answer. The bytes of SETTINGS are not needed afterwards.
+ * passphrase, an algorithm that is not used (under RSA 2048, X25519, …); STATUS_DENIED: the token refuses the
+ * PIN, or has locked it; STATUS_TEMPORARY: the token does not answer. The bytes of SETTINGS are not needed
+ * afterwards.
  */
 MUST_USE enum status smime_signer_open(const struct smime_signer_settings *settings,
                                        struct smime_signer **signer_out, struct error *err);
@@ -34,6 +35,9 @@ void smime_signer_close(struct smime_signer *signer);
 
 /* SHA-256 of the certificate, upper-case hex. */
 const char *smime_signer_fingerprint(const struct smime_signer *signer);
+
+/* When the certificate expires, or before it one of its chain: seconds since 1970. */
+int64_t smime_signer_expires(const struct smime_signer *signer);
 
 /* May it sign mail at NOW (dates, KU digitalSignature or nonRepudiation, EKU emailProtection)? STATUS_DENIED
  * with the reason. */
@@ -43,8 +47,8 @@ MUST_USE enum status smime_signer_check(const struct smime_signer *signer, int64
  * A detached SignedData of ENTITY (its bytes as they are, in CRLF lines) in DER, appended to DER_OUT: SHA-256
  * (P-384: SHA-384, P-521: SHA-512), signed attributes with signing time and SMIMECapabilities, the chain
  * without its root. MICALG_OUT: "sha-256", …. Proven: parsed again, and the signature verified over ENTITY.
- * STATUS_TEMPORARY when the token fails, also after it was opened once more. Any failure leaves DER_OUT
- * reset.
+ * STATUS_TEMPORARY when the token fails, also after it was opened once more; STATUS_DENIED when it refuses
+ * the PIN then. Any failure leaves DER_OUT reset.
  */
 MUST_USE enum status smime_sign(struct smime_signer *signer, struct spans entity, struct buf *der_out,
                                 char micalg_out[SMIME_MICALG_SIZE], struct error *err);

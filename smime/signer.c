@@ -139,7 +139,8 @@ enum status smime_signer_reopen(struct smime_signer *signer, struct error *err)
     if (status != STATUS_OK) {
         drop_key(signer);
         /* it worked when the signer was opened */
-        status = error_set(err, STATUS_TEMPORARY, "S/MIME signing with %s: %s", signer->name, why.text);
+        status = error_set(err, status == STATUS_DENIED ? STATUS_DENIED : STATUS_TEMPORARY,
+                           "S/MIME signing with %s: %s", signer->name, why.text);
     }
     return status;
 }
@@ -225,6 +226,21 @@ static bool seconds(const ASN1_TIME *time, int64_t *out)
     bool good = time && ASN1_TIME_to_tm(time, &tm) == 1;
     *out = good ? (int64_t)timegm(&tm) : 0;
     return good;
+}
+
+int64_t smime_signer_expires(const struct smime_signer *signer)
+{
+    int64_t first = 0;
+    int64_t to = 0;
+    if (!seconds(X509_get0_notAfter(signer->cert), &first)) {
+        return 0;
+    }
+    for (int i = 0; i < sk_X509_num(signer->chain); i++) {
+        if (seconds(X509_get0_notAfter(sk_X509_value(signer->chain, i)), &to) && to < first) {
+            first = to;
+        }
+    }
+    return first;
 }
 
 static const char *usage_problem(X509 *cert)

@@ -24,8 +24,8 @@ struct smime_signer {
 
 /*
  * Opens the token of SIGNER and finds its key again: it was pulled and put back, or somebody in this process
- * closed the module, which ends all sessions with it. STATUS_TEMPORARY, and SIGNER is without a key, when
- * that fails.
+ * closed the module, which ends all sessions with it. STATUS_TEMPORARY, or STATUS_DENIED where the PIN is
+ * refused, and SIGNER is without a key, when that fails.
  */
 MUST_USE enum status smime_signer_reopen(struct smime_signer *signer, struct error *err);
 

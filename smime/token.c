@@ -124,11 +124,11 @@ static enum status log_in(struct smime_token *token, const char *pin, struct err
         return error_set(err, STATUS_INVALID, "PKCS#11: the token wants a PIN and none is configured");
     }
     if (info->userPinLocked) {
-        return error_set(err, STATUS_INVALID, "PKCS#11: the PIN of the token is locked");
+        return error_set(err, STATUS_DENIED, "PKCS#11: the PIN of the token is locked");
     }
     if (info->userPinFinalTry) {
         return error_set(
-            err, STATUS_INVALID,
+            err, STATUS_DENIED,
             "PKCS#11: one try for the PIN is left and is not used up here: correct the PIN, then "
             "log in once with another program");
     }
@@ -139,10 +139,10 @@ static enum status log_in(struct smime_token *token, const char *pin, struct err
     CK_RV reason = ERR_GET_LIB(code) == ERR_get_CKR_code() ? (CK_RV)ERR_GET_REASON(code) : CKR_OK;
     ERR_clear_error();
     if (reason == CKR_PIN_INCORRECT || reason == CKR_PIN_INVALID || reason == CKR_PIN_LEN_RANGE) {
-        return error_set(err, STATUS_INVALID, "PKCS#11: the PIN is wrong");
+        return error_set(err, STATUS_DENIED, "PKCS#11: the PIN is wrong");
     }
     if (reason == CKR_PIN_LOCKED) {
-        return error_set(err, STATUS_INVALID, "PKCS#11: the PIN of the token is locked");
+        return error_set(err, STATUS_DENIED, "PKCS#11: the PIN of the token is locked");
     }
     return error_set(err, STATUS_TEMPORARY, "PKCS#11: the token does not let us log in (0x%lx)", reason);
 }

@@ -15,8 +15,9 @@ struct smime_token;
 
 /*
  * Loads MODULE (a path) and logs in with PIN to the one token that URI names. STATUS_INVALID: no module, no
- * PKCS#11 URI, a PIN in the URI, wrong PIN; STATUS_TEMPORARY: no such token is there, or it does not answer.
- * With one try left nothing is tried (STATUS_INVALID): a restarted worker must not lock the token.
+ * PKCS#11 URI, a PIN in the URI, none where one is wanted; STATUS_DENIED: the token refuses the PIN, or has
+ * locked it; STATUS_TEMPORARY: no such token is there, or it does not answer.
+ * With one try left nothing is tried (STATUS_DENIED): a restarted worker must not lock the token.
  */
 MUST_USE enum status smime_token_open(const char *module, const char *uri, const char *pin,
                                       struct smime_token **token_out, struct error *err);

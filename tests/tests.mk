@@ -47,6 +47,17 @@ $(BUILD)/killat.so: tests/fault/killat.c
 	$(call say,LD,$@)
 	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -O2 $(WARNINGS) -shared -fPIC -o $@ $< -ldl
 
+# ---- libraries of npm that read mail ----
+
+NODE_LIBRARIES := $(BUILD)/node/node_modules/.package-lock.json
+$(NODE_LIBRARIES): tests/lib/node/package.json tests/lib/node/package-lock.json
+	@mkdir -p $(BUILD)/node
+	@cp $^ $(BUILD)/node
+	$(call say,NPM,$(BUILD)/node)
+	$(Q)cd $(BUILD)/node && npm ci --no-audit --no-fund --ignore-scripts --silent && touch node_modules/.package-lock.json
+.PHONY: node-libraries
+node-libraries: $(NODE_LIBRARIES)
+
 # ---- load ----
 
 $(BUILD)/load: $(BUILD)/obj/tests/bench/load.o $(call libs_upto,base)
@@ -58,9 +69,16 @@ $(BUILD)/gpgme_rate: $(BUILD)/obj/tests/bench/gpgme_rate.o $(call libs_upto,pgp)
 $(BUILD)/hold: $(BUILD)/obj/tests/bench/hold.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(PACKAGE_LIBS)
+$(BUILD)/spent: $(BUILD)/obj/tests/bench/spent.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^)
 -include $(BUILD)/obj/tests/bench/load.d $(BUILD)/obj/tests/bench/gpgme_rate.d $(BUILD)/obj/tests/bench/hold.d
+-include $(BUILD)/obj/tests/bench/spent.d
 
-.PHONY: bench bench-idle bench-flat
+.PHONY: bench bench-idle bench-flat bench-seal
+bench-seal: deps
+	@$(MAKE) --no-print-directory -s programs $(BUILD)/spent
+	@BUILD=$(BUILD) $(PYTHON) tests/bench/seal.py $(BENCH)
 bench-idle: deps
 	@$(MAKE) --no-print-directory -s programs $(BUILD)/load $(BUILD)/hold
 	@BUILD=$(BUILD) $(PYTHON) tests/bench/idle.py $(BENCH)
@@ -75,9 +93,9 @@ bench: deps
 
 # One file or expression: make e2e E2E="tests/e2e/test_rules.py -k bounce"
 E2E ?= tests/e2e
-.PHONY: e2e test testssl kill-campaign
+.PHONY: e2e test testssl kill-campaign flips readers-full
 e2e: deps
-	@$(MAKE) --no-print-directory -s programs $(BUILD)/load $(BUILD)/hold
+	@$(MAKE) --no-print-directory -s programs $(BUILD)/load $(BUILD)/hold node-libraries
 	BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider -n 3 --dist loadfile $(E2E)
 
 # Longer than the part of it in make test.
@@ -85,12 +103,24 @@ testssl: deps
 	@$(MAKE) --no-print-directory -s programs
 	BUILD=$(BUILD) TESTSSL_FULL=1 $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e/test_testssl.py
 
+# Mail programs with windows: too large for make test.
+readers-full: deps
+	@tests/lib/install_packages.sh readers
+	@$(MAKE) --no-print-directory -s programs node-libraries
+	BUILD=$(BUILD) READERS_FULL=1 $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e/test_mail_readers.py \
+	    tests/e2e/test_thunderbird.py
+
+# A11, every byte of S/MIME too.
+flips: deps
+	@$(MAKE) --no-print-directory -s programs
+	BUILD=$(BUILD) FLIPS_STRIDE=1 $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e/test_threats_flips.py
+
 # R1, longer than in make test.
 kill-campaign: deps
 	@$(MAKE) --no-print-directory -s programs $(BUILD)/killat.so
 	BUILD=$(BUILD) KILLS=1000 $(PYTHON) -m pytest -q -p no:cacheprovider tests/fault
 
 test: deps
-	@$(MAKE) --no-print-directory -s programs unit-programs $(BUILD)/killat.so $(BUILD)/load $(BUILD)/hold
+	@$(MAKE) --no-print-directory -s programs unit-programs $(BUILD)/killat.so $(BUILD)/load $(BUILD)/hold node-libraries
 	@$(MAKE) --no-print-directory -s fuzz-build
 	@BUILD=$(BUILD) FUZZ_TIME=5 $(PYTHON) tests/lib/run_all.py $(UNIT_PROGRAMS)

@@ -17,9 +17,13 @@ static void put_member(const char *before, json_t *object, const char *key, cons
 static void print_ways(json_t *delivery)
 {
     const char *way, *between = ": ";
-    json_t *n;
+    json_t *n, *delivered = json_object_get(delivery, "delivered");
+    if (!delivered) {
+        put_member("delivery: ", delivery, "error", "\n");
+        return;
+    }
     put_member("delivered since ", delivery, "since", "");
-    json_object_foreach(json_object_get(delivery, "delivered"), way, n)
+    json_object_foreach(delivered, way, n)
     {
         printf("%s%lld %s", between, (long long)json_integer_value(n), way);
         between = ", ";

@@ -59,10 +59,11 @@ struct copy_recipient {
 
 /* What else the audit trail is to say of a copy, a line each. */
 struct copy_note {
-    char *event;       /* "archived", "sealed-to-sender", "signed"; owned, as all here */
+    char *event;       /* "archived", "sealed-to-sender", "signed", "unsigned"; owned, as all here */
     char *address;     /* of the archive, the sender, or the signer */
     char *fingerprint; /* of the certificate or key */
     char *source;
+    char *reason;
 };
 
 struct store_copy {

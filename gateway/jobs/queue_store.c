@@ -51,6 +51,7 @@ static void pack_note(struct buf *b, const struct copy_note *note)
     pack_str(b, note->address);
     pack_str(b, note->fingerprint);
     pack_str(b, note->source);
+    pack_str(b, note->reason);
 }
 
 static void unpack_note(struct unpack *u, struct copy_note *note)
@@ -59,6 +60,7 @@ static void unpack_note(struct unpack *u, struct copy_note *note)
     note->address = unpack_str_needed(u);
     note->fingerprint = unpack_str(u);
     note->source = unpack_str(u);
+    note->reason = unpack_str(u);
 }
 
 static void free_note(struct copy_note *note)
@@ -67,6 +69,7 @@ static void free_note(struct copy_note *note)
     free(note->address);
     free(note->fingerprint);
     free(note->source);
+    free(note->reason);
 }
 
 static void pack_copy(struct buf *b, const struct store_copy *copy)

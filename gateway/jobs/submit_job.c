@@ -12,7 +12,7 @@ void submit_reply_pack(struct buf *b, const struct submit_reply *reply)
 
 void unpack_submit_reply(struct unpack *u, struct submit_reply *reply)
 {
-    reply->outcome = unpack_between(u, SUBMIT_QUEUED, SUBMIT_LATER_DISK);
+    reply->outcome = unpack_between(u, SUBMIT_QUEUED, SUBMIT_LATER_SIGNING);
     unpack_str_to(u, reply->rule, sizeof reply->rule);
     unpack_str_to(u, reply->recipient, sizeof reply->recipient);
     unpack_str_to(u, reply->text, sizeof reply->text);

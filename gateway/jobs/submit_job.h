@@ -22,6 +22,7 @@ enum submit_outcome {
     SUBMIT_LATER,            /* 451 4.3.0 */
     SUBMIT_LATER_LOOKUP,     /* 451 4.4.3 */
     SUBMIT_LATER_DISK,       /* 452 4.3.1 */
+    SUBMIT_LATER_SIGNING,    /* 451 4.7.5 */
 };
 
 struct submit_reply {

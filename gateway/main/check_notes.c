@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "gateway/main/signing_conf.h"
 #include "gateway/main/tls_conf.h"
 #include "gateway/net/tls_server.h"
 
@@ -55,4 +56,5 @@ void check_notes(const struct conf *conf, const char *path, struct buf *notes)
     struct notes all = {.path = path, .lines = notes};
     note_ocsp(conf, &all);
     note_clients(conf, &all);
+    signing_conf_notes(conf, path, notes);
 }

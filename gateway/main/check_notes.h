@@ -7,7 +7,8 @@
 
 /*
  * Appends a line "PATH: note: what: why" for each OCSP response that is stale, each relay client that may
- * send nothing, and each that no listener names. CONF has passed check_configuration.
+ * send nothing, each that no listener names, and each S/MIME certificate that may not sign now. CONF has
+ * passed check_configuration.
  */
 void check_notes(const struct conf *conf, const char *path, struct buf *notes);
 

@@ -15,6 +15,7 @@
 /* A process that ran so long dies anew without the backoff of its earlier deaths. */
 #define STEADY_MS 1000
 #define RANKS 4
+#define LEAVE_EXTRA_MS 5000
 
 struct child {
     struct children *all;
@@ -27,7 +28,7 @@ struct child {
     bool leaving; /* got SIGTERM; its end is expected */
     bool retired; /* got SIGHUP: ends with its last session */
     bool surplus; /* its end is the end of this entry */
-    struct event *respawn;
+    struct event *respawn, *overdue;
     struct child *next;
 };
 
@@ -35,6 +36,7 @@ struct children {
     struct event_base *base;
     struct children_settings settings;
     int conf_fd;
+    int64_t leave_ms; /* for roles without a time of their own */
     const struct sockets *sockets;
     struct child *first;
     bool stopping;
@@ -102,6 +104,26 @@ static void on_respawn(evutil_socket_t fd, short what, void *arg)
         start(c);
 }
 
+/* What hangs, or waits for somebody who hangs, must not keep its successor from starting. */
+static void on_overdue(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct child *c = arg;
+    if (!c->pid || !c->leaving)
+        return;
+    log_child(c, LOG_LEVEL_WARNING, "killed", NULL, 0);
+    kill(-c->pid, SIGKILL);
+}
+
+static void free_child(struct child *c)
+{
+    if (c->respawn)
+        event_free(c->respawn);
+    if (c->overdue)
+        event_free(c->overdue);
+    free(c);
+}
+
 static struct child *add(struct children *all, const struct role *role, unsigned index)
 {
     struct child *c = calloc(1, sizeof *c);
@@ -109,8 +131,9 @@ static struct child *add(struct children *all, const struct role *role, unsigned
         return NULL;
     *c = (struct child){.all = all, .role = role, .index = index, .next = all->first};
     c->respawn = event_new(all->base, -1, 0, on_respawn, c);
-    if (!c->respawn) {
-        free(c);
+    c->overdue = event_new(all->base, -1, 0, on_overdue, c);
+    if (!c->respawn || !c->overdue) {
+        free_child(c);
         return NULL;
     }
     all->first = c;
@@ -123,8 +146,7 @@ static void remove_child(struct children *all, struct child *gone)
         if (*at != gone)
             continue;
         *at = gone->next;
-        event_free(gone->respawn);
-        free(gone);
+        free_child(gone);
         return;
     }
 }
@@ -135,6 +157,9 @@ static void leave(struct child *c)
         return;
     c->leaving = true;
     kill(c->pid, SIGTERM);
+    struct timeval tv = timeval_of(c->role->leave_ms ? c->role->leave_ms : c->all->leave_ms);
+    if (!c->all->stopping) /* then there is one time for all */
+        event_add(c->overdue, &tv);
 }
 
 /* A role with sessions lets them go on beside its successor (roles.h). */
@@ -216,6 +241,11 @@ static void dismiss(struct children *all, const struct role *role, unsigned n)
     }
 }
 
+static int64_t longest_job(const struct conf *conf)
+{
+    return conf->seal_deadline_ms > conf->limit_drain_ms ? conf->seal_deadline_ms : conf->limit_drain_ms;
+}
+
 void children_configure(struct children *children, const struct conf *conf, int conf_fd,
                         const struct sockets *sockets)
 {
@@ -225,6 +255,7 @@ void children_configure(struct children *children, const struct conf *conf, int 
         close(children->conf_fd);
     children->conf_fd = dup(conf_fd);
     children->sockets = sockets;
+    children->leave_ms = longest_job(conf) + LEAVE_EXTRA_MS;
     for (size_t r = 0; r < ROLES; r++) {
         unsigned n = roles[r].processes(conf);
         dismiss(children, &roles[r], n);
@@ -300,6 +331,7 @@ static void ended(struct child *c, int status)
     }
     /* What it had started, gpg for example, ends with it. */
     kill(-c->pid, SIGKILL);
+    event_del(c->overdue);
     bool steady = clock_mono_ms() - c->started_mono >= STEADY_MS;
     c->pid = 0;
     if (steady || c->leaving)

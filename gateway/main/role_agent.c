@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,19 +73,55 @@ static enum status listen_in(const char *home, struct error *err)
                : error_errno(err, STATUS_TEMPORARY, errno, "cannot hand over the agent's socket");
 }
 
-static enum status set_environment(struct error *err)
+static enum status set_environment(const char *home, struct error *err)
 {
     char pid[16];
     snprintf(pid, sizeof pid, "%ld", (long)getpid());
     if (setenv("LISTEN_FDS", "1", 1) < 0 || setenv("LISTEN_FDNAMES", "std", 1) < 0 ||
-        setenv("LISTEN_PID", pid, 1) < 0)
+        setenv("LISTEN_PID", pid, 1) < 0 ||
+        /* gnupg-pkcs11-scd makes a socket, by default where others can put something in its way. */
+        setenv("GNUPG_PKCS11_SOCKETDIR", home, 1) < 0)
         return error_errno(err, STATUS_TEMPORARY, errno, "cannot set the agent's environment");
     return STATUS_OK;
 }
 
+/*
+ * gnupg-pkcs11-scd writes all that it is told to standard error, the PIN among it, and inherits that of the
+ * agent. What goes wrong is said by GnuPG to whoever signs.
+ */
+static enum status silence(int *stderr_out, struct error *err)
+{
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    *stderr_out = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, LISTEN_FD + 1);
+    if (null < 0 || *stderr_out < 0 || dup2(null, STDERR_FILENO) < 0)
+        return error_errno(err, STATUS_TEMPORARY, errno, "cannot silence the program for the card");
+    return STATUS_OK;
+}
+
+/* Takes this process's place. A card is reached only where the configuration asks for it: the agent would
+ * look for one by itself. */
+static void run_agent(const struct conf *conf, const char *home, struct error *err)
+{
+    const char *program = conf->seal_gpg_agent;
+    const char *argv[] = {program, "--homedir", home, "--supervised", "--quiet", NULL, NULL, NULL};
+    int kept = -1;
+    if (conf->seal_scdaemon) {
+        if (silence(&kept, err) != STATUS_OK)
+            return;
+        argv[5] = "--scdaemon-program";
+        argv[6] = conf->seal_scdaemon;
+    } else {
+        argv[5] = "--disable-scdaemon";
+    }
+    execv(program, (char *const *)(uintptr_t)argv);
+    int failure = errno;
+    if (kept >= 0)
+        dup2(kept, STDERR_FILENO);
+    error_errno(err, STATUS_INVALID, failure, "cannot run %s: install gpg-agent", program);
+}
+
 int role_agent(const struct role_start *start)
 {
-    const char *program = start->conf.seal_gpg_agent;
     char home[PATH_SIZE];
     struct error err;
     enum status st = path_signing_home(&start->conf, home, &err);
@@ -94,10 +131,8 @@ int role_agent(const struct role_start *start)
         return EX_CONFIG;
     st = listen_in(home, &err);
     if (st == STATUS_OK)
-        st = set_environment(&err);
-    if (st == STATUS_OK) {
-        execl(program, program, "--homedir", home, "--supervised", "--quiet", (char *)NULL);
-        st = error_errno(&err, STATUS_INVALID, errno, "cannot run %s: install gpg-agent", program);
-    }
+        st = set_environment(home, &err);
+    if (st == STATUS_OK)
+        run_agent(&start->conf, home, &err);
     return role_failed(start, "gpg-agent", &err);
 }

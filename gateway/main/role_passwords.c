@@ -35,7 +35,7 @@ static enum status open_backend(const struct conf *conf, struct opened *opened, 
 {
     if (conf->auth_users) {
         opened->timeout_ms = CPU_MS;
-        return backend_users_open(conf->auth_users, &opened->backend, err);
+        return backend_users_open(conf->auth_users, conf->auth_remember_ms, &opened->backend, err);
     }
     if (conf->auth_dovecot) {
         opened->timeout_ms = DOVECOT_TIMEOUT_MS;

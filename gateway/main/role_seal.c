@@ -17,11 +17,12 @@ int role_seal(const struct role_start *start)
     struct policy_settings policy;
     struct signing_conf signing;
     struct spool_key key;
-    char key_path[PATH_SIZE], name[32], home[PATH_SIZE], signing_home[PATH_SIZE];
+    char key_path[PATH_SIZE], name[32], home[PATH_SIZE], signing_home[PATH_SIZE], pins[PATH_SIZE];
     struct error err;
     snprintf(name, sizeof name, FOLDER_SEAL "/%u", start->index);
     if (path_in_state(conf, SPOOL_KEY_FILE, key_path, &err) != STATUS_OK ||
         path_in_state(conf, name, home, &err) != STATUS_OK ||
+        path_in_state(conf, FOLDER_SEAL, pins, &err) != STATUS_OK ||
         path_signing_home(conf, signing_home, &err) != STATUS_OK ||
         spool_key_load(key_path, &key, &err) != STATUS_OK)
         return role_failed(start, "spool key", &err);
@@ -46,6 +47,7 @@ int role_seal(const struct role_start *start)
         .signings = signing.items,
         .n_signings = signing.n,
         .signing_home = signing_home,
+        .pins_folder = pins,
         .keys_service = start->ports[1],
         .queue_service = start->ports[2],
         .keys_ms = conf->keys_budget_ms,

@@ -90,6 +90,8 @@ const struct role roles[ROLES] = {
         .folder = FOLDER_EMPTY,
         .processes = agent_processes,
         .run = role_agent,
+        /* A signature takes less, and gpg-agent waits for every client that is connected, for ever. */
+        .leave_ms = 3000,
         .stop_rank = 2,
     },
     {

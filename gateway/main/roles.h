@@ -49,6 +49,7 @@ struct role {
     bool chroot; /* false: runs other programs or reads files by path later */
     unsigned (*processes)(const struct conf *conf);
     int (*run)(const struct role_start *start); /* opens, drops rights, runs */
+    int64_t leave_ms; /* on a reload it is killed when it takes longer to end; 0: as long as a job may take */
     unsigned stop_rank; /* on SIGTERM lower ranks stop first: nothing is cut off from what it still needs */
 };
 

@@ -42,7 +42,9 @@ static enum status read_smime(const struct conf *conf, const struct conf_signing
     enum status st = STATUS_OK;
     *smime = (struct smime_signer_settings){.name = from->smime_certificate,
                                             .pkcs11_module = conf->seal_pkcs11_module,
-                                            .passphrase = files->smime_passphrase};
+                                            .passphrase = files->smime_passphrase,
+                                            .capabilities =
+                                                from->smime_announce_gcm ? SMIME_CAPABILITY_AES256_GCM : 0};
     if (is_uri(from->smime_certificate))
         smime->certificate_uri = from->smime_certificate;
     else
@@ -125,19 +127,33 @@ void signing_conf_free(struct signing_conf *signing)
     *signing = (struct signing_conf){0};
 }
 
-static void check_signer(const struct seal_signing *signing, const char *path, struct buf *problems)
+/* Tokens are for the workers alone: a look would log in. */
+static bool is_in_files(const struct seal_signing *signing)
+{
+    return signing->has_smime && !signing->smime.certificate_uri && !signing->smime.key_uri;
+}
+
+/* Can its files be used at all? */
+static void check_files(const struct seal_signing *signing, const char *path, struct buf *problems)
 {
     struct smime_signer *signer;
     struct error err;
-    if (!signing->has_smime || signing->smime.certificate_uri || signing->smime.key_uri)
-        return;
-    enum status st = smime_signer_open(&signing->smime, &signer, &err);
-    if (st == STATUS_OK) {
-        st = smime_signer_check(signer, clock_wall_ms() / 1000, &err);
+    if (smime_signer_open(&signing->smime, &signer, &err) == STATUS_OK)
         smime_signer_close(signer);
-    }
-    if (st != STATUS_OK)
+    else
         buf_printf(problems, "%s: signing \"%s\": %s\n", path, signing->pattern, err.text);
+}
+
+/* What files hold may expire while nobody looks, and then a restart must not fail. */
+static void note_unfit(const struct seal_signing *signing, const char *path, struct buf *notes)
+{
+    struct smime_signer *signer;
+    struct error err;
+    if (smime_signer_open(&signing->smime, &signer, &err) != STATUS_OK)
+        return; /* a problem, and told as one */
+    if (smime_signer_check(signer, clock_wall_ms() / 1000, &err) != STATUS_OK)
+        buf_printf(notes, "%s: note: signing \"%s\": %s\n", path, signing->pattern, err.text);
+    smime_signer_close(signer);
 }
 
 void signing_conf_check(const struct conf *conf, const char *path, struct buf *problems)
@@ -149,6 +165,19 @@ void signing_conf_check(const struct conf *conf, const char *path, struct buf *p
         return;
     }
     for (size_t i = 0; i < signing.n; i++)
-        check_signer(&signing.items[i], path, problems);
+        if (is_in_files(&signing.items[i]))
+            check_files(&signing.items[i], path, problems);
+    signing_conf_free(&signing);
+}
+
+void signing_conf_notes(const struct conf *conf, const char *path, struct buf *notes)
+{
+    struct signing_conf signing;
+    struct error err;
+    if (signing_from_conf(conf, &signing, &err) != STATUS_OK)
+        return; /* a problem, and told as one */
+    for (size_t i = 0; i < signing.n; i++)
+        if (is_in_files(&signing.items[i]))
+            note_unfit(&signing.items[i], path, notes);
     signing_conf_free(&signing);
 }

@@ -29,4 +29,7 @@ void signing_conf_free(struct signing_conf *signing);
 /* Judges every section as the seal role will: each problem is a line in PROBLEMS. Tokens are not asked. */
 void signing_conf_check(const struct conf *conf, const char *path, struct buf *problems);
 
+/* Appends a line "PATH: note: …" for each certificate that may not sign now: expired, its usage. */
+void signing_conf_notes(const struct conf *conf, const char *path, struct buf *notes);
+
 #endif

@@ -15,6 +15,7 @@
 #include "gateway/main/role_runs.h"
 #include "gateway/main/status.h"
 #include "gateway/net/tickets.h"
+#include "gateway/seal/wrong_pins.h"
 
 /* Added to the roles' own time to drain before what is left is killed. */
 #define GRACE_EXTRA_MS 5000
@@ -33,6 +34,15 @@ struct supervisor {
     struct status_server *status;
 };
 
+/* Whoever starts or reloads may have corrected one. */
+static void forget_wrong_pins(const struct supervisor *s)
+{
+    char folder[PATH_SIZE];
+    struct error err;
+    if (path_in_state(&s->conf, FOLDER_SEAL, folder, &err) == STATUS_OK)
+        wrong_pins_forget(folder);
+}
+
 /* Hands the bytes that were checked to the roles: nobody reads the file a second time. */
 static enum status configure(struct supervisor *s, const struct buf *text, struct error *err)
 {
@@ -40,6 +50,7 @@ static enum status configure(struct supervisor *s, const struct buf *text, struc
     enum status st = memfile_from("configuration", buf_span(text), &fd, err);
     if (st != STATUS_OK)
         return st;
+    forget_wrong_pins(s);
     children_configure(s->children, &s->conf, fd, &s->sockets);
     close(fd);
     return STATUS_OK;

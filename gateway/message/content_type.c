@@ -22,6 +22,11 @@ static struct span take_token(struct span *at)
     return token;
 }
 
+static bool is_text(char c)
+{
+    return c != '\0' && (unsigned char)c < 0x7f;
+}
+
 /* RFC 822's quoted-string in ASCII; a backslash takes the next character. */
 static bool take_quoted(struct span *at, struct span *value_out)
 {
@@ -29,7 +34,7 @@ static bool take_quoted(struct span *at, struct span *value_out)
     *value_out = span_of(at->p, 0);
     while (at->len > 0 && at->p[0] != '"') {
         size_t n = at->p[0] == '\\' ? 2 : 1;
-        if (n > at->len || (unsigned char)at->p[0] >= 0x7f)
+        if (n > at->len || !is_text(at->p[0]) || !is_text(at->p[n - 1]))
             return false;
         value_out->len += n;
         skip(at, n);

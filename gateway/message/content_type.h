@@ -11,7 +11,7 @@
 #define CONTENT_TYPE_PARAMETERS_MAX 32
 
 struct content_parameter {
-    struct span whole; /* from its semicolon up to the next one or the end */
+    struct span whole; /* from its semicolon to the end of its value */
     struct span name;
     struct span value; /* without quotes; escapes as they stand */
 };

@@ -97,6 +97,13 @@ bool header_find(struct span header, const char *name, size_t nth, struct header
     return false;
 }
 
+void header_append(struct span raw, struct buf *out)
+{
+    buf_append_span(out, raw);
+    if (raw.len == 0 || raw.p[raw.len - 1] != '\n')
+        buf_append_str(out, "\r\n");
+}
+
 /* Are the letters before the first colon NAME? */
 static bool spells(struct span line, const char *name)
 {

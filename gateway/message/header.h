@@ -39,6 +39,9 @@ bool header_next(struct span *at, struct header_field *field_out);
 /* The Nth (from 0) field named NAME (case-insensitive). */
 bool header_find(struct span header, const char *name, size_t nth, struct header_field *field_out);
 
+/* Appends RAW as a whole line: the last one of a header may lack its end. */
+void header_append(struct span raw, struct buf *out);
+
 /*
  * May a reader who ignores everything odd take a line of RAW, which is no field, for the field NAME
  * ("B\x01cc: …", " Bcc: …" as the very first line)? NAME: its letters alone, "ResentBcc".

@@ -4,6 +4,9 @@
 #include <stdlib.h>
 
 #include "gateway/message/decode.h"
+#include "gateway/message/entity.h"
+#include "gateway/message/multipart.h"
+#include "gateway/message/protect_outer.h"
 
 #define DEPTH_MAX 8
 #define TEXT_MAX (1u << 20)
@@ -22,22 +25,15 @@ static bool may_descend(const struct content_type *type)
            content_type_is(type, "multipart", "alternative");
 }
 
-/* The first part of a multipart: from behind its delimiter line (RFC 2046 §5.1.1). Where it ends does not
- * matter, since only its start is looked at. */
 static bool find_first(const struct part *multipart, struct message_parts *parts_out)
 {
-    struct span boundary = content_type_parameter(multipart->type, "boundary"), at = multipart->body;
-    if (boundary.len == 0 || memchr(boundary.p, '\\', boundary.len))
+    struct span boundary, preamble, first, at = multipart->body;
+    if (!multipart_boundary(multipart->type, &boundary) ||
+        multipart_next(&at, boundary, &preamble) != MULTIPART_OPEN ||
+        multipart_next(&at, boundary, &first) == MULTIPART_NONE)
         return false;
-    while (at.len > 0) {
-        struct span line = message_line(&at), trimmed = span_trim(line);
-        if (trimmed.len != boundary.len + 2 || memcmp(trimmed.p, "--", 2) != 0 ||
-            memcmp(trimmed.p + 2, boundary.p, boundary.len) != 0)
-            continue;
-        message_split(at, parts_out);
-        return parts_out->separator.len > 0;
-    }
-    return false;
+    message_split(first, parts_out);
+    return parts_out->separator.len > 0;
 }
 
 static bool find_text(struct part *part, struct legacy_display *display)
@@ -46,7 +42,7 @@ static bool find_text(struct part *part, struct legacy_display *display)
         struct message_parts inner;
         bool found;
         if (!part->type || content_type_is(part->type, "text", "plain"))
-            return true;
+            return entity_is_shown(part->header, part->type);
         if (!may_descend(part->type) || !find_first(part, &inner) ||
             !content_type_find(inner.header, &display->type_field, &display->type, &found) || !found)
             return false;
@@ -66,35 +62,30 @@ static bool is_ascii(const char *text)
     return true;
 }
 
-/* RFC 9788 §5.2.1: "Subject: …", an empty line. Several Subject fields are several lines. */
+/* RFC 9788 §5.2.2: a line "Subject: …" for each field that the outside does not show as it is, an empty line.
+ */
 static void collect(const struct protect_order *order, struct legacy_display *display, GString *lines)
 {
     struct span at = order->parts->header;
     struct header_field field;
     while (header_next(&at, &field)) {
-        if (!span_is(field.name, "Subject"))
+        if (!protect_outer_hides(order, &field))
             continue;
         char *text = header_decode(field.value);
         g_strdelimit(text, "\r\n", ' ');
-        g_string_append_printf(lines, "Subject: %s\n", text);
+        g_string_append_printf(lines, "%.*s: %s\n", (int)field.name.len, field.name.p, text);
         free(text);
         display->n++;
     }
     g_string_append_c(lines, '\n');
 }
 
-static bool is_utf8(struct span charset)
-{
-    return span_is(charset, "utf-8") || span_is(charset, "utf8");
-}
-
 static bool charset_can(const struct part *part, const char *text)
 {
     struct span charset = part->type ? content_type_parameter(part->type, "charset") : span_of(NULL, 0);
     if (is_ascii(text))
-        return !span_starts(charset, "utf-16") && !span_starts(charset, "utf-32") &&
-               !span_starts(charset, "utf-7") && !span_starts(charset, "iso-2022");
-    return is_utf8(charset);
+        return entity_extends_ascii(charset);
+    return span_is(charset, "utf-8") || span_is(charset, "utf8");
 }
 
 static void append_crlf(struct buf *out, const char *text)
@@ -107,19 +98,20 @@ static void append_crlf(struct buf *out, const char *text)
 }
 
 /* Whole groups of three bytes, so that what follows decodes as before. */
-static void append_base64(struct buf *out, GString *lines)
+static void append_base64(struct buf *out, const char *lines)
 {
+    static const char label[] = "Subject:";
     struct buf text;
     buf_init(&text, TEXT_MAX);
-    append_crlf(&text, lines->str);
-    while (text.len % 3 != 0) {
-        g_string_insert_c(lines, (gssize)strcspn(lines->str, "\n"), ' ');
-        buf_reset(&text);
-        append_crlf(&text, lines->str);
-    }
+    append_crlf(&text, lines);
+    size_t missing = (3 - text.len % 3) % 3;
+    buf_reset(&text);
+    buf_printf(&text, "%s%*s", label, (int)missing, "");
+    append_crlf(&text, lines + strlen(label));
     char *base64 = g_base64_encode(text.data, text.len);
-    for (size_t i = 0; base64[i]; i += 76)
+    for (size_t i = 0, len = strlen(base64); i < len; i += 76)
         buf_printf(out, "%.76s\r\n", base64 + i);
+    out->failed = out->failed || text.failed;
     g_free(base64);
     buf_free(&text);
 }
@@ -136,22 +128,24 @@ static void append_quoted(struct buf *out, const char *text)
 }
 
 /* False: the part's encoding has no place for it. */
-static bool encode(const struct part *part, GString *lines, struct buf *out)
+static bool encode(const struct part *part, const char *lines, struct buf *out)
 {
-    struct header_field field, again;
-    bool found = header_find(part->header, "Content-Transfer-Encoding", 0, &field);
-    struct span encoding = found ? span_trim(field.value) : span_str("7bit");
-    if (found && header_find(part->header, "Content-Transfer-Encoding", 1, &again))
+    enum entity_encoding encoding;
+    if (!entity_encoding(part->header, &encoding))
         return false;
-    if (span_is(encoding, "8bit") || (span_is(encoding, "7bit") && is_ascii(lines->str)))
-        append_crlf(out, lines->str);
-    else if (span_is(encoding, "quoted-printable"))
-        append_quoted(out, lines->str);
-    else if (span_is(encoding, "base64"))
+    switch (encoding) {
+    case ENTITY_7BIT:
+    case ENTITY_8BIT:
+        append_crlf(out, lines);
+        break;
+    case ENTITY_QUOTED_PRINTABLE:
+        append_quoted(out, lines);
+        break;
+    case ENTITY_BASE64:
         append_base64(out, lines);
-    else
-        return false;
-    return !out->failed;
+        break;
+    }
+    return !out->failed && (encoding != ENTITY_7BIT || is_ascii(lines));
 }
 
 void legacy_display_find(const struct protect_order *order, const struct content_type *type,
@@ -164,7 +158,7 @@ void legacy_display_find(const struct protect_order *order, const struct content
         return;
     GString *lines = g_string_new(NULL);
     collect(order, display_out, lines);
-    if (!charset_can(&part, lines->str) || !encode(&part, lines, &display_out->text))
+    if (!charset_can(&part, lines->str) || !encode(&part, lines->str, &display_out->text))
         display_out->n = 0;
     display_out->body = part.body;
     g_string_free(lines, TRUE);

@@ -1,5 +1,5 @@
 /*
- * Legacy display (RFC 9788 §5.2): what is hidden outside, repeated at the top of the text, for readers who
+ * Legacy display (RFC 9788 §5.2.2): what is hidden outside, repeated at the top of the text, for readers who
  * know nothing of protected headers. Put in front of the text without touching what was submitted, or not at
  * all.
  */
@@ -20,8 +20,9 @@ struct legacy_display {
 
 /*
  * Finds the first text of ORDER's message, whose root has TYPE (NULL: none), through multipart/mixed, related
- * and alternative, and makes what it is to show. Nothing where the text is signed, is no text/plain, its
- * charset or encoding does not allow for it, or nothing is hidden.
+ * and alternative, and makes what it is to show: the fields that the
+ * outside hides or changes. Nothing where the text is signed, is no
+ * text/plain, is an attachment, where its charset or encoding does not allow for it, or nothing is hidden.
  */
 void legacy_display_find(const struct protect_order *order, const struct content_type *type,
                          struct legacy_display *display_out);

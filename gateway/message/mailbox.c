@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "gateway/message/decode.h"
+#include "gateway/message/encoded_word.h"
 #include "gateway/wire/ascii.h"
 
 /* The way through a field, and what is wrong with it. */
@@ -40,26 +41,6 @@ static bool is_harmless(struct span text)
         if ((ascii_is_control(text.p[i]) && text.p[i] != '\t') || text.p[i] == '<' || text.p[i] == '>')
             return false;
     return true;
-}
-
-/* Length of "=?charset?Q?" at the front of TEXT (RFC 2047 §2); 0: no encoded-word begins there. */
-static size_t encoded_word_begin(struct span text)
-{
-    size_t i = 2;
-    if (text.len < 2 || text.p[0] != '=' || text.p[1] != '?')
-        return 0;
-    while (i < text.len && ascii_is_printable(text.p[i]) && !strchr(" ?=", text.p[i]))
-        i++;
-    bool begins = i + 2 < text.len && text.p[i] == '?' && text.p[i + 2] == '?';
-    return begins ? i + 3 : 0;
-}
-
-/* Length of the encoded-word at the front of TEXT, be there spaces or question marks in it; 0: none. */
-static size_t encoded_word_length(struct span text)
-{
-    size_t begin = encoded_word_begin(text);
-    const char *end = begin > 0 ? memmem(text.p + begin, text.len - begin, "?=", 2) : NULL;
-    return end ? (size_t)(end - text.p) + 2 : 0;
 }
 
 /* Each encoded-word by itself, wherever it stands: readers find more of them than RFC 2047 §5 allows. */

@@ -51,14 +51,30 @@ void clear_message(const struct message_parts *parts, struct span front, struct 
 
 static bool is_for_transport(struct span name)
 {
-    static const char *const names[] = {"From",       "Sender",         "Reply-To",   "To",
-                                        "Cc",         "Date",           "Message-ID", "In-Reply-To",
-                                        "References", "Auto-Submitted", "Subject",    "TLS-Required"};
+    static const char *const names[] = {"From",
+                                        "Sender",
+                                        "Reply-To",
+                                        "To",
+                                        "Cc",
+                                        "Date",
+                                        "Message-ID",
+                                        "In-Reply-To",
+                                        "References",
+                                        "Auto-Submitted",
+                                        "Subject",
+                                        "TLS-Required",
+                                        "Resent-From",
+                                        "Resent-Sender",
+                                        "Resent-To",
+                                        "Resent-Cc",
+                                        "Resent-Date",
+                                        "Resent-Message-ID",
+                                        "Resent-Reply-To"};
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
         if (span_is(name, names[i]))
             return true;
     }
-    return (span_starts(name, "List-") || span_starts(name, "Resent-")) && !is_bcc(name);
+    return span_starts(name, "List-");
 }
 
 bool outer_has_whole_lines(struct span raw)
@@ -121,9 +137,7 @@ enum status notice_header(const struct message_parts *parts, struct span front, 
             buf_append_str(out, OUTER_SUBJECT_HIDDEN);
             continue;
         }
-        buf_append_span(out, field.raw);
-        if (!ends_line(field.raw))
-            buf_append_str(out, "\r\n");
+        header_append(field.raw, out);
     }
     return buf_check(out, "the outer header", err);
 }

@@ -18,8 +18,8 @@ bool outer_is_blind(const struct header_field *field);
 
 /*
  * May FIELD stand outside of a sealed message? What transport and threading need: From, Sender, Reply-To, To,
- * Cc, Date, Message-ID, In-Reply-To, References, Subject, Auto-Submitted, List-*, Resent-* (not Resent-Bcc),
- * TLS-Required; in whole lines without NUL.
+ * Cc, Date, Message-ID, In-Reply-To, References, Subject, Auto-Submitted, List-*, TLS-Required, and the
+ * Resent- fields of RFC 5322 §3.6.6 (not Resent-Bcc); in whole lines without NUL.
  */
 bool outer_stands_outside(const struct header_field *field);
 

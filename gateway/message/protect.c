@@ -60,7 +60,8 @@ static void extend_type(const struct making *m, struct buf *out)
     if (m->typed)
         append_type(&m->type_field, &m->type, out);
     else
-        buf_append_str(out, "Content-Type: text/plain; charset=us-ascii");
+        /* No charset: readers guess it from the text, as they would have (RFC 2045 §5.2). */
+        buf_append_str(out, "Content-Type: text/plain");
     append_parameters(m, out);
     if (m->legacy.n > 0 && m->legacy.at_root)
         buf_append_str(out, "; hp-legacy-display=\"1\"");
@@ -80,13 +81,6 @@ static bool is_kept(const struct header_field *field)
     return !outer_is_blind(field) && !span_is(field->name, "HP-Outer");
 }
 
-static void append_line(struct buf *out, struct span raw)
-{
-    buf_append_span(out, raw);
-    if (raw.len < 2 || raw.p[raw.len - 1] != '\n')
-        buf_append_str(out, "\r\n");
-}
-
 /* All fields in their order; the Content-Type in its place, or behind them. */
 static void append_all(const struct making *m, struct buf *out)
 {
@@ -96,7 +90,7 @@ static void append_all(const struct making *m, struct buf *out)
         if (m->typed && field.raw.p == m->type_field.raw.p)
             extend_type(m, out);
         else if (is_kept(&field))
-            append_line(out, field.raw);
+            header_append(field.raw, out);
     }
     if (!m->typed)
         extend_type(m, out);
@@ -108,7 +102,7 @@ static void append_some(const struct making *m, bool content, struct buf *out)
     struct header_field field;
     while (header_next(&at, &field))
         if (is_kept(&field) && is_content_field(field.name) == content)
-            append_line(out, field.raw);
+            header_append(field.raw, out);
 }
 
 /* ---- the payload ---- */

@@ -8,20 +8,8 @@
 #include "gateway/message/mailbox.h"
 #include "gateway/message/outer.h"
 
-#define LINE_LENGTH 78 /* RFC 5322 §2.1.1: should be no longer */
-
-static bool ends_line(struct span s)
-{
-    return s.len >= 2 && s.p[s.len - 2] == '\r' && s.p[s.len - 1] == '\n';
-}
-
-/* FIELD as it is; the last line of a header may lack its end. */
-static void append_raw(const struct header_field *field, struct buf *out)
-{
-    buf_append_span(out, field->raw);
-    if (!ends_line(field->raw))
-        buf_append_str(out, "\r\n");
-}
+#define LINE_LENGTH 78    /* RFC 5322 §2.1.1: should be no longer */
+#define OUTSIDE_EXTRA 256 /* bytes that one field may grow by */
 
 static bool is_one_of(struct span name, const char *const *names, size_t n)
 {
@@ -36,6 +24,11 @@ static bool is_address_field(struct span name)
     static const char *const names[] = {"From",        "Sender",        "Reply-To",  "To",       "Cc",
                                         "Resent-From", "Resent-Sender", "Resent-To", "Resent-Cc"};
     return is_one_of(name, names, sizeof names / sizeof *names);
+}
+
+static bool is_date_field(struct span name)
+{
+    return span_is(name, "Date") || span_is(name, "Resent-Date");
 }
 
 /* ---- hcp_shy ---- */
@@ -73,7 +66,7 @@ static void shy_addresses(const struct header_field *field, struct buf *out)
         return;
     out->len = start;
     if (span_is(field->name, "From") || span_is(field->name, "Sender"))
-        append_raw(field, out);
+        header_append(field->raw, out);
 }
 
 /* RFC 9788 §3.2.2: the time, but not the sender's zone. */
@@ -93,19 +86,35 @@ static void shy_date(const struct header_field *field, struct buf *out)
 
 /* ---- one field ---- */
 
-/* Appends FIELD as it stands outside; nothing: it does not. */
+/* Appends FIELD as it stands outside; nothing: it does not. What is not encrypted can hide nothing. */
 static void append_field(const struct protect_order *order, const struct header_field *field, struct buf *out)
 {
-    bool shy = order->policy == PROTECT_HCP_SHY;
-    if (order->policy != PROTECT_HCP_NONE && span_is(field->name, "Subject")) {
+    enum protect_policy policy = order->encrypted ? order->policy : PROTECT_HCP_NONE;
+    bool shy = policy == PROTECT_HCP_SHY;
+    if (policy != PROTECT_HCP_NONE && span_is(field->name, "Subject")) {
         buf_append_str(out, OUTER_SUBJECT_HIDDEN);
     } else if (shy && is_address_field(field->name)) {
         shy_addresses(field, out);
-    } else if (shy && (span_is(field->name, "Date") || span_is(field->name, "Resent-Date"))) {
+    } else if (shy && is_date_field(field->name)) {
         shy_date(field, out);
     } else {
-        append_raw(field, out);
+        header_append(field->raw, out);
     }
+}
+
+/* What mail programs show of a header (RFC 9787 §1.1.2), of the fields that a policy changes. */
+bool protect_outer_hides(const struct protect_order *order, const struct header_field *field)
+{
+    struct buf outside;
+    bool shown =
+        span_is(field->name, "Subject") || is_address_field(field->name) || is_date_field(field->name);
+    if (!shown)
+        return false;
+    buf_init(&outside, 2 * field->raw.len + OUTSIDE_EXTRA);
+    append_field(order, field, &outside);
+    bool hides = !span_eq(buf_span(&outside), field->raw);
+    buf_free(&outside);
+    return hides;
 }
 
 static bool is_structural(struct span name)

@@ -11,4 +11,7 @@
 MUST_USE enum status protect_outer(const struct protect_order *order, struct buf *outer, struct buf *told,
                                    struct error *err);
 
+/* Does FIELD show people something that the outside lacks? */
+bool protect_outer_hides(const struct protect_order *order, const struct header_field *field);
+
 #endif

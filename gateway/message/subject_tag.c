@@ -5,80 +5,114 @@
 
 #include "gateway/message/decode.h"
 #include "gateway/message/text_match.h"
+#include "gateway/wire/ascii.h"
+#include "gateway/wire/base64.h"
 
-/* Takes every place of TAG out of TEXT. True: there was one. */
-static bool cut(GString *text, const char *tag)
+#define WORD_BYTES 39 /* of text in an encoded-word, so that "Subject: " fits in front (RFC 2047 §2) */
+#define WORD_MAX 900  /* of a word in ASCII; no line may have more than 998 (RFC 5322 §2.1.1) */
+
+static bool is_space(char c)
 {
-    struct text_fold fold, wanted;
-    size_t from = 0, start, end, kept = 0;
-    bool any = false;
-    text_fold_make(text->str, &fold);
-    text_fold_make(tag, &wanted);
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* ---- taking out ---- */
+
+/* TEXT without PLACES and the white space that they leave doubled, or at the ends. */
+static char *cut(const char *text, const struct text_place *places, size_t n)
+{
     GString *rest = g_string_new(NULL);
-    while (text_fold_find(&fold, &wanted, &from, &start, &end)) {
-        /* A character of which only a part matched (a ligature) is taken out once. */
-        if (start > kept)
-            g_string_append_len(rest, text->str + kept, (gssize)(start - kept));
-        kept = end > kept ? end : kept;
-        any = true;
+    const char *at = text;
+    for (size_t i = 0; i < n; i++) {
+        g_string_append_len(rest, at, (gssize)(places[i].start - (size_t)(at - text)));
+        at = text + places[i].end;
+        while ((rest->len == 0 || is_space(rest->str[rest->len - 1])) && is_space(*at))
+            at++;
     }
-    g_string_append(rest, text->str + kept);
-    g_string_assign(text, rest->str);
-    g_string_free(rest, TRUE);
-    text_fold_free(&fold);
-    text_fold_free(&wanted);
-    return any;
+    g_string_append(rest, at);
+    while (rest->len > 0 && is_space(rest->str[rest->len - 1]))
+        g_string_truncate(rest, rest->len - 1);
+    return g_string_free(rest, FALSE);
 }
 
-/* White space that now stands double, or at the ends. */
-static void tidy(GString *text)
+/* ---- writing ---- */
+
+/* RFC 2047 §1: more than plain text in lines of a length that is allowed, or what would be decoded. */
+static bool must_be_encoded(const char *text)
 {
-    char *to = text->str;
-    for (const char *p = text->str; *p; p++) {
-        bool space = *p == ' ' || *p == '\t' || *p == '\r' || *p == '\n';
-        if (space && (to == text->str || to[-1] == ' '))
-            continue;
-        *to++ = space ? ' ' : *p;
+    size_t word = 0;
+    for (const char *p = text; *p; p++) {
+        word = *p == ' ' ? 0 : word + 1;
+        if (!ascii_is_printable(*p) || word > WORD_MAX || (p[0] == '=' && p[1] == '?'))
+            return true;
     }
-    while (to > text->str && to[-1] == ' ')
-        to--;
-    g_string_truncate(text, (gsize)(to - text->str));
+    return false;
 }
 
-/* RFC 2047 where it must be, folded (RFC 5322 §2.2.3), with CRLF. */
-static void append_field(struct buf *out, struct span name, const char *text)
+/* Whole characters, as many as fit in an encoded-word. */
+static size_t word_length(const char *text)
 {
-    char *encoded = g_mime_utils_header_encode_text(NULL, text, "utf-8");
-    char *line = g_strdup_printf("%.*s: %s", (int)name.len, name.p, encoded);
+    size_t len = strlen(text);
+    if (len <= WORD_BYTES)
+        return len;
+    const char *end = g_utf8_find_prev_char(text, text + WORD_BYTES + 1);
+    return (size_t)(end - text);
+}
+
+static void append_encoded(struct buf *out, const char *text)
+{
+    for (const char *separator = ""; *text; separator = "\r\n ") {
+        size_t n = word_length(text);
+        buf_printf(out, "%s=?UTF-8?B?", separator);
+        base64_encode(span_of(text, n), out);
+        buf_append_str(out, "?=");
+        text += n;
+    }
+}
+
+static void append_folded(struct buf *out, const char *name, const char *text)
+{
+    char *line = g_strdup_printf("%s: %s", name, text);
     char *folded = g_mime_utils_unstructured_header_fold(NULL, NULL, line);
-    for (const char *p = folded; *p; p++) {
+    for (const char *p = folded + strlen(name) + 2; *p; p++) {
         if (*p == '\r' || (*p == '\n' && p[1] != ' ' && p[1] != '\t'))
             continue;
         if (*p == '\n')
             buf_append_char(out, '\r');
         buf_append_char(out, *p);
     }
-    buf_append_str(out, "\r\n");
     g_free(folded);
     g_free(line);
-    g_free(encoded);
+}
+
+static void append_field(struct buf *out, struct span name, char *text)
+{
+    /* Encoded line ends must not become real ones. */
+    g_strdelimit(text, "\r\n", ' ');
+    char *copy = g_strndup(name.p, name.len);
+    buf_printf(out, "%s: ", copy);
+    if (must_be_encoded(text))
+        append_encoded(out, text);
+    else
+        append_folded(out, copy, text);
+    buf_append_str(out, "\r\n");
+    g_free(copy);
 }
 
 static void strip(const struct header_field *field, const char *const *tags, size_t n, struct buf *out)
 {
-    char *decoded = header_decode(field->value);
-    GString *text = g_string_new(decoded);
-    bool any = false;
-    for (size_t i = 0; i < n; i++)
-        any = cut(text, tags[i]) || any;
-    if (any) {
-        tidy(text);
-        append_field(out, field->name, text->str);
+    struct text_place *places;
+    char *text = header_decode(field->value);
+    size_t n_places = text_places(text, tags, n, &places);
+    if (n_places > 0) {
+        char *rest = cut(text, places, n_places);
+        append_field(out, field->name, rest);
+        g_free(rest);
     } else {
         buf_append_span(out, field->raw);
     }
-    g_string_free(text, TRUE);
-    free(decoded);
+    free(places);
+    free(text);
 }
 
 enum status subject_strip_tags(struct span header, const char *const *tags, size_t n, struct buf *out,

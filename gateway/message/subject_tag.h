@@ -5,6 +5,9 @@
 #include "base/buf.h"
 #include "gateway/message/header.h"
 
+/* A header gets at most so many times as long: a byte that is no UTF-8 becomes three, in base64. */
+#define SUBJECT_STRIP_GROWTH 8
+
 /*
  * Appends HEADER to OUT without the TAGS (UTF-8) in its Subject fields: each is decoded (RFC 2047), every
  * place that matches a tag as policy's conditions do is removed with the white space it leaves doubled, and

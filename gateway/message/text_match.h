@@ -2,6 +2,9 @@
  * Finding a text whatever its spelling: case, compatibility forms (full-width letters), marks, characters
  * that show nothing (zero width, soft hyphens, direction marks), kinds of white space, Cyrillic and Greek
  * letters that look like Latin ones. For what must not slip by, never for what opens a door.
+ *
+ * Texts are UTF-8; bytes that are none count as U+FFFD. The time is linear in the length of the text. Out of
+ * memory ends the process, as everywhere in GLib.
  */
 #ifndef SEALGATE_MESSAGE_TEXT_MATCH_H
 #define SEALGATE_MESSAGE_TEXT_MATCH_H
@@ -9,27 +12,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A text as it is compared. */
-struct text_fold {
-    char *text;     /* folded, UTF-8; owned */
-    size_t *origin; /* of each byte of TEXT, where its character stands in the original; one more: its end;
-                       owned */
-    size_t len;
+/* Does TEXT hold NEEDLE? It never holds one that shows nothing. */
+bool text_holds(const char *text, const char *needle);
+
+struct text_place {
+    size_t start, end; /* bytes of the text: the first, and the one behind */
 };
 
-/* TEXT is UTF-8; bytes that are none count as U+FFFD. Linear time. Free with text_fold_free. Out of memory
- * ends the process, as everywhere in GLib. */
-void text_fold_make(const char *text, struct text_fold *fold_out);
-void text_fold_free(struct text_fold *fold);
-
 /*
- * The next place where NEEDLE (folded) stands in FOLD, from byte *FROM of FOLD on, which moves behind it: in
- * the original, its first byte and the byte behind it. False: nowhere. An empty needle stands nowhere.
+ * All places of TEXT where a NEEDLE stands, or would stand if the others were taken out ("[x[x]]"), in their
+ * order; none overlap. *PLACES_OUT is on the heap: free.
  */
-bool text_fold_find(const struct text_fold *fold, const struct text_fold *needle, size_t *from,
-                    size_t *start_out, size_t *end_out);
-
-/* Does TEXT hold NEEDLE? */
-bool text_holds(const char *text, const char *needle);
+size_t text_places(const char *text, const char *const *needles, size_t n, struct text_place **places_out);
 
 #endif

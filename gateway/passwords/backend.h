@@ -19,8 +19,10 @@ struct backend {
     void (*close)(void *state);
 };
 
-/* The file is read now, see users_load for the errors. PATH must outlive the backend. */
-MUST_USE enum status backend_users_open(const char *path, struct backend *backend_out, struct error *err);
+/* The file is read now, see users_load for the errors. PATH must outlive the backend. A right password is not
+ * hashed again for REMEMBER_MS (gateway/users/remembered.h; 0: always). */
+MUST_USE enum status backend_users_open(const char *path, int64_t remember_ms, struct backend *backend_out,
+                                        struct error *err);
 
 struct dovecot_settings {
     const char *socket_path; /* of the auth service, for clients */

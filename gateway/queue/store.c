@@ -177,7 +177,8 @@ static enum status tell_notes(const struct insertion *in, const struct store_cop
         const struct copy_note *note = &copy->notes[i];
         struct audit_row extra = {.text = {[AUDIT_RECIPIENT] = note->address,
                                            [AUDIT_FINGERPRINT] = note->fingerprint,
-                                           [AUDIT_SOURCE] = note->source}};
+                                           [AUDIT_SOURCE] = note->source,
+                                           [AUDIT_REASON] = note->reason}};
         st = audit_recipient(in->sql, in->now_ms, recipient_id, note->event, &extra, err);
     }
     return st;

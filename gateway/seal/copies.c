@@ -122,10 +122,11 @@ static enum status get_form(struct builder *b, const struct plan_copy *group, st
 static enum status note_signer(const struct builder *b, const struct form *form, struct store_copy *copy,
                                struct error *err)
 {
-    if (!form->signing)
-        return STATUS_OK;
     const char *from = b->job->facts.from.n > 0 ? b->job->facts.from.items[0] : "";
-    return copy_add_note(copy, "signed", from, form->fingerprint, "local", err);
+    if (form->signing)
+        return copy_add_note(copy, "signed", from, form->fingerprint, "local", err);
+    return form->unsigned_why[0] ? copy_add_reason(copy, "unsigned", from, form->unsigned_why, err)
+                                 : STATUS_OK;
 }
 
 static enum status seal_group(struct builder *b, const struct plan_copy *group, const struct form *form,

@@ -5,6 +5,7 @@
 
 #include "gateway/message/outer.h"
 #include "gateway/message/subject_tag.h"
+#include "gateway/seal/report.h"
 
 /* What the fields add that the gateway adds. */
 #define EXTRA_MAX 8192
@@ -37,7 +38,7 @@ static enum status strip_tag(const struct making *m, struct error *err)
     form->parts = m->source->job->parts;
     if (!rule->treatment.strip_subject_tag || form->action == ACTION_PASS)
         return STATUS_OK;
-    buf_init(&form->header, 2 * form->parts.header.len + EXTRA_MAX);
+    buf_init(&form->header, SUBJECT_STRIP_GROWTH * form->parts.header.len + EXTRA_MAX);
     enum status st =
         subject_strip_tags(form->parts.header, rule->subjects, rule->n_subjects, &form->header, err);
     form->parts.header = buf_span(&form->header);
@@ -85,10 +86,16 @@ static const char *sender_of(const struct seal_job *job)
     return job->facts.from.n > 0 ? job->facts.from.items[0] : NULL;
 }
 
-static const struct seal_signing *find_signing(const struct making *m, enum certificate_format *format_out)
+/*
+ * The first key that may sign. One that may not any more (expired, revoked) leaves its reason in
+ * unsigned_why; one that fails now is an error.
+ */
+static enum status find_signing(const struct making *m, enum certificate_format *format_out,
+                                struct error *err)
 {
     static const enum certificate_format any[] = {CERTIFICATE_OPENPGP, CERTIFICATE_SMIME};
-    const struct form *form = m->form;
+    struct form *form = m->form;
+    const struct seal *seal = m->source->seal;
     const enum certificate_format *formats = form->rule->n_formats ? form->rule->formats : any;
     size_t n = form->rule->n_formats ? form->rule->n_formats : 2;
     if (form->action == ACTION_SEAL) {
@@ -97,31 +104,56 @@ static const struct seal_signing *find_signing(const struct making *m, enum cert
     }
     for (size_t i = 0; i < n; i++) {
         const struct seal_signing *signing =
-            seal_signing_for(m->source->seal->settings, sender_of(m->source->job), formats[i]);
+            seal_signing_for(seal->settings, sender_of(m->source->job), formats[i]);
+        if (!signing)
+            continue;
+        enum status st = seal_signing_check(seal->signers, signing, formats[i], err);
+        if (st == STATUS_DENIED) {
+            snprintf(form->unsigned_why, sizeof form->unsigned_why, "%s", err->text);
+            continue;
+        }
+        form->unsigned_why[0] = '\0';
+        form->signing = signing;
         *format_out = formats[i];
-        if (signing)
-            return signing;
+        return st;
     }
-    return NULL;
+    return STATUS_OK;
+}
+
+static enum status refuse_unsigned(const struct making *m, struct error *err)
+{
+    const struct form *form = m->form;
+    const char *from = sender_of(m->source->job);
+    if (form->unsigned_why[0]) {
+        *m->outcome = SUBMIT_LATER_SIGNING;
+        return error_set(err, STATUS_TEMPORARY,
+                         "rule %s requires a signature, nothing was sent, try again later: %s",
+                         form->rule->name, form->unsigned_why);
+    }
+    *m->outcome = SUBMIT_REFUSED_POLICY;
+    return error_set(
+        err, STATUS_DENIED, "rule %s requires a signature, and there is no %s key to sign with for <%s>",
+        form->rule->name, form->action == ACTION_SEAL ? certificate_format_word(form->format) : "suitable",
+        from ? from : "");
 }
 
 /* What the client signed or sealed keeps the client's signature alone. */
 static enum status choose_signing(const struct making *m, enum certificate_format *format_out,
                                   struct error *err)
 {
-    struct form *form = m->form;
+    const struct form *form = m->form;
     enum policy_sign sign = form->rule->treatment.sign;
     if (sign == SIGN_NEVER || form->action == ACTION_PASS || m->source->job->already.is_signed)
         return STATUS_OK;
-    form->signing = find_signing(m, format_out);
-    if (form->signing || sign != SIGN_REQUIRE)
-        return STATUS_OK;
-    const char *from = sender_of(m->source->job);
-    *m->outcome = SUBMIT_REFUSED_POLICY;
-    return error_set(
-        err, STATUS_DENIED, "rule %s requires a signature, and there is no %s key to sign with for <%s>",
-        form->rule->name, form->action == ACTION_SEAL ? certificate_format_word(form->format) : "suitable",
-        from ? from : "");
+    enum status st = find_signing(m, format_out, err);
+    if (st != STATUS_OK || form->signing)
+        return st;
+    if (sign == SIGN_REQUIRE)
+        return refuse_unsigned(m, err);
+    if (form->unsigned_why[0])
+        seal_report(m->source->seal->settings->log, LOG_LEVEL_WARNING, "unsigned", &m->source->job->envelope,
+                    err);
+    return STATUS_OK;
 }
 
 static enum status sign(const struct making *m, enum certificate_format format, struct error *err)

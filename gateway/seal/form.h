@@ -28,6 +28,7 @@ struct form {
     const struct seal_signing *signing; /* whose key signs; NULL: nobody's */
     bool signs_inside;                  /* OpenPGP signs what it encrypts, so nothing of it shows here */
     char fingerprint[CERTIFICATE_FINGERPRINT_SIZE]; /* of that key; "": nobody signs */
+    char unsigned_why[ERROR_TEXT_MAX];   /* why a key that there is does not sign; "": it does, or is none */
     const char *inline_charset;          /* CONTENT is text for OpenPGP without MIME; NULL: an entity */
     struct span outer;                   /* ACTION_SEAL: the header outside */
     struct span pieces[FORM_PIECES_MAX]; /* ACTION_SEAL: what is sealed; else: the whole message */
@@ -50,7 +51,8 @@ static inline struct spans form_content(const struct form *form)
 /*
  * Makes the form for ACTION and FORMAT under RULE. A failure says in *OUTCOME_OUT how to answer the client:
  * STATUS_INVALID (SUBMIT_REFUSED_SMTPUTF8): a field outside must not stand there; STATUS_DENIED
- * (SUBMIT_REFUSED_POLICY): the rule requires a signature, and the sender has no key; all else SUBMIT_LATER.
+ * (SUBMIT_REFUSED_POLICY): the rule requires a signature, and the sender has no key; STATUS_TEMPORARY
+ * (SUBMIT_LATER_SIGNING): the key that it requires may not sign any more; all else SUBMIT_LATER.
  * *FORM_OUT is on the heap: form_free.
  */
 MUST_USE enum status form_make(const struct form_source *source, const struct policy_rule *rule,

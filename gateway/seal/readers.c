@@ -1,14 +1,15 @@
 #include "gateway/seal/readers.h"
 
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 static enum status no_memory(struct error *err)
 {
     return error_set(err, STATUS_TEMPORARY, "out of memory for the readers of a copy");
 }
 
-enum status copy_add_note(struct store_copy *copy, const char *event, const char *address,
-                          const char *fingerprint, const char *source, struct error *err)
+static enum status add_note(struct store_copy *copy, const struct copy_note *note, struct error *err)
 {
     if (!copy->notes)
         copy->notes = calloc(COPY_NOTES_MAX, sizeof *copy->notes);
@@ -16,14 +17,35 @@ enum status copy_add_note(struct store_copy *copy, const char *event, const char
         return no_memory(err);
     if (copy->n_notes == COPY_NOTES_MAX)
         return error_set(err, STATUS_LIMIT, "too many archives for one copy");
-    struct copy_note *note = &copy->notes[copy->n_notes++];
-    *note = (struct copy_note){.event = strdup(event),
-                               .address = strdup(address),
-                               .fingerprint = fingerprint ? strdup(fingerprint) : NULL,
-                               .source = source ? strdup(source) : NULL};
-    bool whole =
-        note->event && note->address && (note->fingerprint || !fingerprint) && (note->source || !source);
+    struct copy_note *to = &copy->notes[copy->n_notes++];
+    *to = (struct copy_note){.event = strdup(note->event),
+                             .address = strdup(note->address),
+                             .fingerprint = note->fingerprint ? strdup(note->fingerprint) : NULL,
+                             .source = note->source ? strdup(note->source) : NULL,
+                             .reason = note->reason ? strdup(note->reason) : NULL};
+    bool whole = to->event && to->address && (to->fingerprint || !note->fingerprint) &&
+                 (to->source || !note->source) && (to->reason || !note->reason);
     return whole ? STATUS_OK : no_memory(err);
+}
+
+enum status copy_add_note(struct store_copy *copy, const char *event, const char *address,
+                          const char *fingerprint, const char *source, struct error *err)
+{
+    /* They are only read here. */
+    const struct copy_note note = {.event = (char *)(uintptr_t)event,
+                                   .address = (char *)(uintptr_t)address,
+                                   .fingerprint = (char *)(uintptr_t)fingerprint,
+                                   .source = (char *)(uintptr_t)source};
+    return add_note(copy, &note, err);
+}
+
+enum status copy_add_reason(struct store_copy *copy, const char *event, const char *address,
+                            const char *reason, struct error *err)
+{
+    const struct copy_note note = {.event = (char *)(uintptr_t)event,
+                                   .address = (char *)(uintptr_t)address,
+                                   .reason = (char *)(uintptr_t)reason};
+    return add_note(copy, &note, err);
 }
 
 /* Two recipients may have the same certificate, and an archive may be a recipient. */

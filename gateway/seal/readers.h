@@ -23,5 +23,8 @@ void readers_free(struct readers *readers);
 /* Adds a note to COPY; strings are copied. STATUS_LIMIT over COPY_NOTES_MAX. */
 MUST_USE enum status copy_add_note(struct store_copy *copy, const char *event, const char *address,
                                    const char *fingerprint, const char *source, struct error *err);
+/* The same for something that was not done, with the REASON. */
+MUST_USE enum status copy_add_reason(struct store_copy *copy, const char *event, const char *address,
+                                     const char *reason, struct error *err);
 
 #endif

@@ -8,8 +8,9 @@
 #include "gateway/seal/copies.h"
 #include "gateway/seal/job.h"
 
-/* Its size was judged when it came in; the limit may be lower by now. */
-static enum status unlock(const struct seal *seal, const struct request *request, const char *id,
+/* Its size was judged when it came in; the limit may be lower by now. The locked body is given back before
+ * its copies are made: with it, all together would be more than three times a message. */
+static enum status unlock(const struct seal *seal, struct request *request, const char *id,
                           struct buf *message, struct error *err)
 {
     struct span locked;
@@ -21,6 +22,7 @@ static enum status unlock(const struct seal *seal, const struct request *request
     buf_init(message, locked.len);
     st = spool_unlock(&seal->settings->spool_key, id, locked, message, err);
     memfile_unmap(locked);
+    close(ipc_take_fd(&request->msg, 0));
     return st == STATUS_OK ? buf_check(message, "held message", err) : st;
 }
 
@@ -105,7 +107,7 @@ static void answer(const struct seal *seal, struct request *request, const char 
     buf_free(&body);
 }
 
-static enum status release(const struct seal *seal, const struct request *request, struct queue_release *held,
+static enum status release(const struct seal *seal, struct request *request, struct queue_release *held,
                            struct queue_released *released, int *bodies, struct error *err)
 {
     struct seal_job job = {0};

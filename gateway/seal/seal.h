@@ -34,6 +34,7 @@ struct seal_settings {
     const struct seal_signing *signings;
     size_t n_signings;
     const char *signing_home; /* GnuPG home whose agent holds the secret keys; used when a signing needs it */
+    const char *pins_folder;  /* shared by all workers: the PINs that were refused (wrong_pins.h) */
     int keys_service;
     int queue_service;
     int64_t keys_ms; /* budget of a lookup */

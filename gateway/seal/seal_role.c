@@ -1,5 +1,6 @@
 #include <stdlib.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -59,6 +60,22 @@ static void on_job(void *arg, struct request *request)
     }
 }
 
+/* Aside, in a process that nobody waits for: an agent or token that hangs must not keep mail that it has
+ * nothing to do with. The supervisor reaps it. */
+static void check_signers(const struct seal *seal)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (fork() == 0) {
+            set_alarm(seal->settings->worker.deadline_ms);
+            seal_signers_check(seal->signers);
+        }
+        _exit(0);
+    }
+    if (pid > 0)
+        waitpid(pid, NULL, 0);
+}
+
 /* From here on it takes jobs. */
 static void log_ready(const struct log *log)
 {
@@ -83,9 +100,7 @@ int seal_run(const struct seal_settings *settings)
         return EX_SOFTWARE;
     }
     message_inspect_start();
-    set_alarm(settings->worker.deadline_ms);
-    seal_signers_check(seal.signers);
-    set_alarm(0);
+    check_signers(&seal);
     log_ready(settings->log);
     int code = worker_run(&settings->worker, on_job, &seal);
     seal_close(&seal);

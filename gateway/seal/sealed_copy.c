@@ -35,17 +35,9 @@ static enum status encrypt_pgp(const struct seal *seal, const struct sealed_orde
                                const struct pgp_recipient *recipients, const struct sink *sink, char *cipher,
                                struct error *err)
 {
-    struct pgp_engine *engine;
-    if (!order->signing)
-        return pgp_encrypt(seal->engine, recipients, order->n, order->inner, sink, cipher, err);
-    struct pgp_signer signer = seal_pgp_signer(order->signing);
-    enum status st = seal_signers_pgp(seal->signers, &engine, err);
-    if (st == STATUS_OK)
-        st = pgp_sign_encrypt(engine, &signer, recipients, order->n, order->inner, sink, cipher, err);
-    /* Whatever is wrong with the key, the message waits for the administrator. */
-    if (st == STATUS_NOT_FOUND || st == STATUS_DENIED)
-        st = STATUS_TEMPORARY;
-    return st == STATUS_OK ? st : error_prefix(err, "signing \"%s\"", order->signing->pattern);
+    return order->signing ? seal_signers_pgp_encrypt(seal->signers, order->signing, recipients, order->n,
+                                                     order->inner, sink, cipher, err)
+                          : pgp_encrypt(seal->engine, recipients, order->n, order->inner, sink, cipher, err);
 }
 
 static enum status pgp_body(const struct seal *seal, const struct sealed_order *order,
@@ -56,7 +48,9 @@ static enum status pgp_body(const struct seal *seal, const struct sealed_order *
     enum status st = paths && recipients ? STATUS_OK : no_memory(order->n, err);
     for (size_t i = 0; i < order->n && st == STATUS_OK; i++) {
         st = seal_certfile(&seal->certfiles, buf_span(&order->certificates[i]->bytes), paths[i], err);
-        recipients[i].certificate_path = paths[i];
+        /* The path is the certificate's digest. */
+        recipients[i] = (struct pgp_recipient){.certificate_path = paths[i],
+                                               .fingerprint = order->certificates[i]->fingerprint};
     }
     if (st == STATUS_OK)
         st = encrypt_pgp(seal, order, recipients, sink, cipher, err);
@@ -159,6 +153,8 @@ enum status sealed_copy(const struct seal *seal, const struct sealed_order *orde
     made.place.len = bodies->len - made.place.at;
     if (st == STATUS_OK)
         st = prove(bodies, made.place, order, err);
+    if (st != STATUS_OK && order->format == CERTIFICATE_OPENPGP)
+        pgp_engine_doubt(seal->engine);
     if (st == STATUS_OK)
         *made_out = made;
     return st;

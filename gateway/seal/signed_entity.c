@@ -16,11 +16,8 @@ static enum status sign_pgp(struct seal_signers *signers, const struct seal_sign
                             struct spans entity, struct signed_entity *out, struct signature *signature,
                             struct error *err)
 {
-    struct pgp_signer signer = seal_pgp_signer(signing);
-    struct pgp_engine *engine;
-    snprintf(out->fingerprint, sizeof out->fingerprint, "%s", signer.fingerprint);
-    enum status st = seal_signers_pgp(signers, &engine, err);
-    return st == STATUS_OK ? pgp_sign(engine, &signer, entity, &signature->text, signature->micalg, err) : st;
+    snprintf(out->fingerprint, sizeof out->fingerprint, "%s", signing->openpgp);
+    return seal_signers_pgp_sign(signers, signing, entity, &signature->text, signature->micalg, err);
 }
 
 static enum status sign_smime(struct seal_signers *signers, const struct seal_signing *signing,
@@ -43,7 +40,7 @@ static enum status sign_smime(struct seal_signers *signers, const struct seal_si
         if (st == STATUS_OK)
             st = base64_lines_end(&lines, err);
     } else {
-        seal_signers_forget(signers, signing);
+        seal_signers_forget(signers, signing, st);
     }
     buf_free(&der);
     return st;

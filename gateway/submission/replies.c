@@ -84,6 +84,7 @@ static const struct reply_entry entries[] = {
     [REPLY_LATER] = {451, "4.3.0", "Not possible now, try again later"},
     [REPLY_LATER_BUSY] = {451, "4.3.2", "Busy, try again later"},
     [REPLY_LATER_MEMORY] = {452, "4.3.1", "Out of memory now, try again later"},
+    [REPLY_LATER_SIGNING] = {451, "4.7.5", "The key to sign with cannot sign, try again later"},
     [REPLY_LATER_DISK] = {452, "4.3.1", "Out of disk space now, try again later"},
 
     [REPLY_TOO_MANY_SESSIONS] = {421, "4.7.0",
@@ -122,6 +123,8 @@ enum reply_id reply_for_submit(enum submit_outcome outcome)
         return REPLY_LOOKUP_FAILED;
     case SUBMIT_LATER_DISK:
         return REPLY_LATER_DISK;
+    case SUBMIT_LATER_SIGNING:
+        return REPLY_LATER_SIGNING;
     }
     return REPLY_LATER;
 }

@@ -2,6 +2,7 @@
 #ifndef SEALGATE_USERS_PASSWORD_H
 #define SEALGATE_USERS_PASSWORD_H
 
+#include "gateway/users/remembered.h"
 #include "gateway/users/users.h"
 
 /*
@@ -16,9 +17,11 @@ MUST_USE enum status user_set_password(struct user *user, const char *password, 
  * nothing about the password.
  *
  * A user who is not there costs what one who is there costs: the hash of one of them is computed, always of
- * the same for the same name (A19).
+ * the same for the same name (A19). REMEMBERED, which may be NULL, spares a user the hash whose password was
+ * right not long ago; nobody else.
  */
 MUST_USE enum status users_check(const struct users *users, const char *name, const char *password,
-                                 const struct user **user_out, struct error *err);
+                                 struct remembered *remembered, const struct user **user_out,
+                                 struct error *err);
 
 #endif

@@ -1,5 +1,6 @@
 """Fixtures of the end-to-end tests: keys, next hops and a gateway for the whole session, and makers of further ones."""
 
+import os
 import pathlib
 import sys
 import types
@@ -9,7 +10,9 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
+import letters as letters_sent
 import tools
+from authority import Authority
 from gateway import USER, Gateway
 from keys import Keyring
 from peers import Exim, Postfix
@@ -29,6 +32,9 @@ rule "prefer" { when { recipient = {"@prefer.example"} } protect = prefer }
 rule "never"  { when { recipient = {"@never.example"} } protect = never }
 rule default  { protect = require on-missing-key = refuse }
 """
+
+# make readers-full
+collect_ignore = [] if os.environ.get("READERS_FULL") else ["test_thunderbird.py"]
 
 LIVE = []  # gateways whose log is shown when a test fails
 
@@ -80,6 +86,19 @@ def sink(pki):
     made = Sink(tls=server_context(*pki.next_hop))
     yield made
     made.stop()
+
+
+@pytest.fixture(scope="session")
+def letters(pki, sink):
+    """What lib/letters.py says, as it arrived: .cast, .authority, .by_name. With keys of its own: others have an alice too."""
+    folder = tools.short_folder()
+    keyring, authority = Keyring(folder), Authority(folder)
+    cast = letters_sent.make_cast(keyring, authority)
+    for gateway in run_gateway(letters_sent.make_gateway(pki, sink.route, cast), [cast.pat, cast.sam, cast.erin]):
+        by_name = letters_sent.send(gateway, sink, cast)
+    yield types.SimpleNamespace(cast=cast, authority=authority, by_name=by_name)
+    keyring.close()
+    tools.remove_folder(folder)
 
 
 def everybody(people):

@@ -44,6 +44,7 @@ class World:
         # Hosts whose name is an alias, in this zone and out of it.
         text += self.host("real", [tlsa(3, 1, 1, own)])
         text += "alias MX 10 mx.alias\nmx.alias CNAME mx.real\n"
+        text += f"alias-own MX 10 mx.alias-own\nmx.alias-own CNAME mx.none\n_{self.port}._tcp.mx.alias-own TLSA {tlsa(3, 1, 1, own)}\n"
         text += f"far MX 10 mx.far\nmx.far CNAME mx.plain.\n_{self.port}._tcp.mx.far TLSA {tlsa(3, 1, 1, own)}\n"
         # Two hosts, of which the first is not as it must be.
         text += "next MX 10 mx.clear\nnext MX 20 mx.ee-311\n"
@@ -168,12 +169,21 @@ def test_a_trust_anchor(gateway, hop, world, tag, domain, certificate):
 
 
 @pytest.mark.parametrize("domain, base", [("alias.example", "mx.real.example"), ("far.example", "mx.far.example"),
+                                          ("alias-own.example", "mx.alias-own.example"),
                                           ("implicit.example", "implicit.example")])
 def test_base_domain(gateway, hop, world, tag, domain, base):
     """§2.2.3: the end of the CNAMEs where all of it is secure, else the name in the MX record."""
     sink = hop(world.own)
     line, _ = delivered(gateway, sink, send(gateway, domain, tag))
     assert line["out_tls_peer"].startswith(f"verified for {base} (dane-ee, ") and sink.names == [base]
+
+
+def test_a_fixed_route(make_gateway, hop, world, tag):
+    """The administrator named the host: no MX record has to be signed. The records are those of its port."""
+    sink = hop(world.own)
+    gateway = make_gateway(f"[mx.ee-311.example]:{world.port}", rules=CLEAR, settings=dane(world))
+    line, _ = delivered(gateway, sink, send(gateway, "anywhere.invalid", tag))
+    assert line["out_tls_peer"].startswith("verified for mx.ee-311.example (dane-ee, ")
 
 
 # ---- records that do not, and hosts that are not as the records demand ----

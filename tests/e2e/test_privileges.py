@@ -4,15 +4,24 @@ import os
 import pathlib
 import re
 
-from gateway import service_user
+from conftest import run_gateway
+from gateway import Gateway, service_user
 from tools import AS_ROOT
 
 import pytest
 
-ROLES = ("submission", "auth", "passwords", "seal", "keys", "queue", "delivery", "control")
+ROLES = ("submission", "auth", "passwords", "agent", "seal", "keys", "queue", "delivery", "control")
 CHROOTED = {"submission": "empty", "queue": "queue", "control": "empty"}
-FOLDERS = {"submission": "empty", "auth": "auth", "passwords": "empty", "seal": "seal", "keys": "keys", "queue": "queue",
+FOLDERS = {"submission": "empty", "auth": "auth", "passwords": "empty", "agent": "empty", "seal": "seal", "keys": "keys", "queue": "queue",
            "delivery": "empty", "control": "empty"}
+
+SIGNING = f'signing "*" {{ openpgp = {"0123456789" * 4} }}'  # so that an agent runs; nothing is signed
+
+
+@pytest.fixture(scope="module")
+def gateway(pki, sink, people):
+    yield from run_gateway(Gateway(pki, sink.route, extra=SIGNING), [people.bob])
+
 
 only_root = pytest.mark.skipif(not AS_ROOT, reason="only root can look into processes that are not dumpable")
 

@@ -2,7 +2,6 @@
 
 import email
 import os
-import pathlib
 import re
 import signal
 import types
@@ -10,20 +9,14 @@ import types
 import protection
 import readers
 from conftest import run_gateway
-from gateway import SERVICE_USER, USER, Gateway, mail, queue_id, service_user
-from tools import AS_ROOT, run, wait_until
+from gateway import USER, Gateway, mail
+from signing import (RULES, at, decrypted_by_gpg, give_key, locked, sent, signed_line, signing_section, stays,
+                     verified_by_openssl, wait_home)
+from tools import run, wait_until
 
 import pytest
 
-PASSPHRASE = "a passphrase\twith spaces"
 STRANGER = "stranger@example.net"  # a sender without a key
-
-RULES = """
-rule "must"  { when { recipient = {"@must.example"} } protect = require on-missing-key = refuse sign = require }
-rule "may"   { when { recipient = {"@may.example"} } protect = require on-missing-key = refuse sign = prefer }
-rule "clear" { when { recipient = {"@clear.example"} } protect = never sign = require }
-rule default { protect = require on-missing-key = refuse }
-"""
 MAY_SEND = f'account "{USER}" {{ send-as = {{"*"}} }}'
 
 
@@ -35,95 +28,16 @@ def cast(keyring):
         alice=locked(keyring, USER), alice_smime=keyring.smime(USER), dora=keyring.smime("dora@domain.example"))
 
 
-def locked(keyring, address):
-    """Somebody whose secret key has a PASSPHRASE; readers know only the certificate."""
-    home, secret = keyring.folder / "locked", keyring.folder / "locked.key"
-    home.mkdir(mode=0o700)
-
-    def gpg(*words):
-        return run("gpg", "--homedir", home, "--batch", "--quiet", "--no-tty", "--pinentry-mode", "loopback",
-                   "--passphrase", PASSPHRASE, *words).stdout
-    try:
-        gpg("--quick-gen-key", f"Test <{address}>", "ed25519", "sign,cert", "never")
-        secret.write_bytes(gpg("--armor", "--export-secret-keys", address))
-        keyring.gpg("--import", input=gpg("--export", address))
-        fingerprint = re.search(rb"^fpr:+(\w+):", gpg("--with-colons", "--list-keys", address), re.M)[1].decode()
-    finally:
-        run("gpgconf", "--homedir", home, "--kill", "all", check=False)
-    return types.SimpleNamespace(fingerprint=fingerprint, secret=secret, home=keyring.home)
-
-
-def secret_file(path, text):
-    path.write_text(text)
-    path.chmod(0o600)
-    return path
-
-
-def signing_section(gateway, sender, openpgp=None, smime=None, passphrase=PASSPHRASE):
-    """For the configuration: keys of SENDER, and the files it names."""
-    lines = []
-    if openpgp:
-        path = secret_file(gateway.folder / "passphrase", passphrase + "\n")
-        lines += [f"openpgp = {openpgp.fingerprint}", f'openpgp-passphrase-file = "{path}"']
-    if smime:
-        both = smime.certificate.read_text() + smime.secret.read_text()
-        lines.append(f'smime-certificate = "{secret_file(gateway.folder / f"{smime.serial}.pem", both)}"')
-    return f'signing "{sender}" {{ {" ".join(lines)} }}\n'
-
-
-def give_key(gateway, key):
-    """As an administrator does: gpg --import in the signing home, as the service user, while the gateway runs."""
-    who = {"user": SERVICE_USER, "group": SERVICE_USER, "extra_groups": []} if AS_ROOT else {}
-    run("gpg", "--homedir", gateway.state_dir / "signing", "--batch", "--quiet", "--no-tty", "--import",
-        input=key.read_bytes(), cwd="/", **who)
-
-
-def wait_home(gateway, after=0):
-    """Until the agent listens, to which an imported key goes, and every worker that started behind position AFTER of the log
-    has asked for its keys: the first gpg of all makes the trust database, and another that comes then finds it damaged."""
-    workers = gateway.settings["seal"]["workers"]
-    wait_until(lambda: gateway.log[after:].count("role=seal level=info event=ready") >= workers, gateway.tail)
-    wait_until(lambda: (gateway.state_dir / "signing" / "S.gpg-agent").exists(), gateway.tail)
-
-
 @pytest.fixture(scope="module")
 def signing(pki, sink, cast):
     gateway = Gateway(pki, sink.route, RULES)
     gateway.extra = "\n".join([MAY_SEND, signing_section(gateway, USER, cast.alice, cast.alice_smime),
-                               signing_section(gateway, "@domain.example", smime=cast.dora)])
+                               signing_section(gateway, "@domain.example", smime=cast.dora, more="smime-announce-gcm = yes")])
     gateway.write_conf()
     for started in run_gateway(gateway, [cast.pat, cast.sam]):
         wait_home(started)
         give_key(started, cast.alice.secret)
         yield started
-
-
-def at(person, domain, tag):
-    return f"{person.address.partition('@')[0]}+{tag}@{domain}.example"
-
-
-def sent(gateway, sink, address, message, sender=USER):
-    reply = gateway.submit([address], message, sender=sender)
-    assert reply.code == 250, f"{reply}\n{gateway.tail()}"
-    return sink.wait(address).data, gateway.audit(queue_id(reply))
-
-
-def decrypted_by_gpg(person, message):
-    """The entity, and the fingerprints of the primary keys of good signatures inside."""
-    done = run("gpg", "--homedir", person.home, "--batch", "--quiet", "--no-tty", "--status-fd", "2", "--trust-model",
-               "always", "--pinentry-mode", "loopback", "--passphrase", "", "--decrypt", input=readers.armored(message))
-    return done.stdout, re.findall(rb"^\[GNUPG:\] VALIDSIG .* (\w{40})$", done.stderr, re.M)
-
-
-def verified_by_openssl(entity, person):
-    """What PERSON's certificate alone vouches for."""
-    return run("openssl", "cms", "-verify", "-inform", "SMIME", "-CAfile", person.certificate, "-purpose", "any",
-               input=entity).stdout
-
-
-def signed_line(trail):
-    line, = [line for line in trail if line["event"] == "signed"]
-    return line
 
 
 # ---- what arrives ----
@@ -132,7 +46,7 @@ def signed_line(trail):
 def test_openpgp_signature_inside_by_a_key_with_a_passphrase(signing, sink, cast, tag):
     address = at(cast.pat, "must", tag)
     message = mail(address, "Grüße\r\n-- \r\ntrailing \r\n")
-    arrived, trail = sent(signing, sink, address, message)
+    arrived, trail = sent(signing, sink, address, message, USER)
     entity, signers = decrypted_by_gpg(cast.pat, arrived)
     assert signers == [cast.alice.fingerprint.encode()]
     protection.assert_is(entity, message)
@@ -141,7 +55,7 @@ def test_openpgp_signature_inside_by_a_key_with_a_passphrase(signing, sink, cast
 
 def test_smime_signature_inside(signing, sink, cast, tag):
     address = at(cast.sam, "must", tag)
-    arrived, trail = sent(signing, sink, address, mail(address, f"{tag}\r\n"))
+    arrived, trail = sent(signing, sink, address, mail(address, f"{tag}\r\n"), USER)
     entity = readers.with_openssl(cast.sam, arrived)
     assert f"{tag}\r\n".encode() in verified_by_openssl(entity, cast.alice_smime)
     assert signed_line(trail)["fingerprint"].upper() == cast.alice_smime.fingerprint.upper()
@@ -153,7 +67,7 @@ def test_smime_signature_inside(signing, sink, cast, tag):
 
 def test_a_copy_in_clear_is_multipart_signed(signing, sink, cast, tag, tmp_path):
     address = f"{tag}@clear.example"
-    arrived, _ = sent(signing, sink, address, mail(address, f"{tag}\r\n"))
+    arrived, _ = sent(signing, sink, address, mail(address, f"{tag}\r\n"), USER)
     kind = email.message_from_bytes(arrived)
     assert kind.get_content_type() == "multipart/signed"
     assert (kind.get_param("protocol"), kind.get_param("micalg")) == ("application/pgp-signature", "pgp-sha512")
@@ -175,6 +89,23 @@ def test_a_domain_signs_for_its_people(signing, sink, cast, tag):
     assert f"{tag}\r\n".encode() in verified_by_openssl(readers.with_openssl(cast.sam, arrived), cast.dora)
 
 
+def announced(entity):
+    """The ciphers that a signed entity says its sender reads, in order (RFC 8551 §2.5.2)."""
+    said = run("openssl", "cms", "-cmsout", "-print", "-noout", "-inform", "SMIME", input=entity).stdout.decode()
+    said = said.partition("S/MIME Capabilities")[2]
+    return re.findall(r":(aes-\d+-\w+)", said)
+
+
+def test_gcm_is_announced_where_the_administrator_says_so(signing, sink, cast, tag):
+    """Else what every program reads: partners seal in that way from then on."""
+    cbc = ["aes-256-cbc", "aes-192-cbc", "aes-128-cbc"]
+    for number, (sender, ciphers) in enumerate(((USER, cbc), ("somebody@domain.example", ["aes-256-gcm", *cbc]))):
+        address = at(cast.sam, "must", f"{tag}{number}")
+        message = mail(address).replace(USER.encode(), sender.encode(), 1)
+        arrived, _ = sent(signing, sink, address, message, sender)
+        assert announced(readers.with_openssl(cast.sam, arrived)) == ciphers
+
+
 def test_without_a_key_for_the_sender(signing, sink, cast, tag):
     """require refuses, and nothing leaves; prefer seals without a signature."""
     refused, sealed = at(cast.pat, "must", tag), at(cast.pat, "may", tag)
@@ -186,27 +117,6 @@ def test_without_a_key_for_the_sender(signing, sink, cast, tag):
     protection.assert_is(entity, message)
     assert not signers and not [line for line in trail if line["event"] == "signed"]
     assert not sink.find(refused)
-
-
-# ---- the agent ----
-
-
-@pytest.mark.skipif(not AS_ROOT, reason="only root can look into the processes of another user")
-def test_rights_of_the_agent(signing):
-    agent, = signing.pids("agent")
-    said = dict(re.findall(r"(\w+):[ \t]*(.*)", pathlib.Path(f"/proc/{agent}/status").read_text(encoding="ascii")))
-    assert set(said["Uid"].split()) == {str(service_user().pw_uid)}
-    assert said["NoNewPrivs"] == "1" and int(said["CapEff"], 16) == int(said["CapPrm"], 16) == 0
-    assert os.readlink(f"/proc/{agent}/cwd") == str(signing.state_dir / "empty")
-    limits = pathlib.Path(f"/proc/{agent}/limits").read_text(encoding="ascii")
-    assert re.search(r"Max core file size +0 +0 ", limits)
-    held = [os.readlink(f"/proc/{agent}/fd/{n}") for n in os.listdir(f"/proc/{agent}/fd") if int(n) > 2]
-    files = [what for what in held if what.startswith("/") and not what.startswith(("/dev/", "/proc/"))]
-    assert not files, f"it holds no database and no message: {held}"
-    agents_own = [what for what in held if what.startswith("socket:")]
-    with open("/proc/net/tcp", encoding="ascii") as tcp:
-        network = {f"socket:[{line.split()[9]}]" for line in tcp.readlines()[1:]}
-    assert agents_own and not network & set(agents_own)
 
 
 # ---- what can fail ----
@@ -230,10 +140,7 @@ def test_a_wrong_passphrase_is_temporary_and_nothing_leaves(make_gateway, sink, 
     wait_home(gateway)
     give_key(gateway, cast.alice.secret)
     for domain in ("must", "may"):
-        address = at(cast.pat, domain, tag)
-        reply = gateway.submit([address], mail(address))
-        assert reply.code == 451, str(reply)
-        assert gateway.state(address) is None and not sink.find(address)
+        stays(gateway, sink, domain, tag, cast.pat)
     assert "passphrase" in gateway.log
 
 

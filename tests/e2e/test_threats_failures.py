@@ -205,6 +205,54 @@ def test_r5_a_gpg_that_fails(world, how):
     works_again(world)
 
 
+# ---- R5, the gpg that stays for certificates seen before ----
+
+
+@pytest.fixture
+def standing(world):
+    """World, every worker of which has such a gpg, and their process ids."""
+    def all_have_one():
+        assert world.submit("ann@refuse.example").code == 250
+        pids = gpg_processes(world.gateway)
+        return len(pids) == world.gateway.settings["seal"]["workers"] and pids
+    return world, wait_until(all_have_one, "each worker has a gpg that stays")
+
+
+def test_r5_a_standing_gpg_is_killed(standing):
+    world, pids = standing
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    for _ in range(4):
+        assert world.submit("ann@refuse.example").code == 250
+    works_again(world)
+
+
+def test_r5_a_standing_gpg_that_hangs(standing):
+    world, pids = standing
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    for _ in pids:
+        started = time.monotonic()
+        reply = world.submit("ann@refuse.example")
+        assert is_safe(reply), str(reply)
+        assert time.monotonic() - started < 30, "not in time"
+    wait_until(lambda: not set(pids) & set(world.gateway.session_processes()), "those gpg are gone")
+    works_again(world)
+
+
+@pytest.mark.parametrize("how", ["empty", "exit2", "truncate"])
+def test_r5_a_standing_gpg_that_comes_back_broken(standing, how):
+    world, pids = standing
+    world.spoil(how)
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    for _ in range(4):
+        reply = world.submit("ann@refuse.example")
+        assert is_safe(reply), str(reply)
+    world.mend()
+    works_again(world)
+
+
 def test_r5_a_gpg_that_fails_from_the_start(make_gateway, make_sink, tmp_path):
     """The start-up probe keeps a gateway that cannot seal from taking mail at all."""
     sink = make_sink()

@@ -63,6 +63,15 @@ static void check_lines(struct span header)
         must(field.name.len > 0);
 }
 
+/* A subject that is hidden stands in no field outside. */
+static void check_subject(struct span outer)
+{
+    struct header_field field;
+    while (header_next(&outer, &field))
+        must(!memmem(field.name.p, field.name.len, "ubject", 6) || span_is(span_trim(field.value), "[...]") ||
+             span_starts(field.name, "List-"));
+}
+
 /* The pieces hold every byte of the body, in its order; no Bcc stands in either header. */
 static void check_protected(const struct message_parts *parts, uint8_t choice)
 {
@@ -83,6 +92,8 @@ static void check_protected(const struct message_parts *parts, uint8_t choice)
     check_no_bcc(buf_span(&protected.outer));
     if (order.encrypted)
         check_lines(buf_span(&protected.outer));
+    if (order.encrypted && order.policy != PROTECT_HCP_NONE)
+        check_subject(buf_span(&protected.outer));
     for (size_t i = 0; i < protected.n_pieces; i++) {
         struct span piece = protected.pieces[i];
         if (piece.p < parts->body.p || piece.p >= parts->body.p + parts->body.len)

@@ -20,11 +20,13 @@ class Authority:
             "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign",
             "-keyout", self.key, "-out", self.certificate)
 
-    def smime(self, address):
-        """A person whose certificate file holds the authority's too."""
-        certificate, key, request = (self.folder / f"{address}.{kind}" for kind in ("pem", "key", "csr"))
-        run("openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=Test", "-addext",
-            f"subjectAltName=email:{address}", "-addext", "extendedKeyUsage=emailProtection", "-keyout", key, "-out", request)
+    def smime(self, address, *more, algorithm="rsa"):
+        """A person whose certificate file holds the authority's too. MORE: further addresses in it; algorithm: "rsa" or "ec"."""
+        certificate, key, request = (self.folder / f"{address}-{algorithm}.{kind}" for kind in ("pem", "key", "csr"))
+        names = ",".join(f"email:{a}" for a in (address, *more))
+        kind = ("rsa:2048",) if algorithm == "rsa" else ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+        run("openssl", "req", "-newkey", *kind, "-nodes", "-subj", "/CN=Test", "-addext",
+            f"subjectAltName={names}", "-addext", "extendedKeyUsage=emailProtection", "-keyout", key, "-out", request)
         run("openssl", "x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial",
             "-copy_extensions", "copyall", "-days", "20", "-out", certificate)
         said = run("openssl", "x509", "-in", certificate, "-noout", "-fingerprint", "-sha256", "-serial").stdout.decode()

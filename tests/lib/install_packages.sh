@@ -1,17 +1,20 @@
 #!/bin/sh
 # Installs the Debian packages that are missing, through sudo when not root.
-# Usage: install_packages.sh build|test|demo …
+# Usage: install_packages.sh build|test|demo|readers …
 set -eu
 
-build='gcc make pkg-config libgpgme-dev libgmime-3.0-dev libevent-dev libconfuse-dev libgsasl-dev
+build='gcc make pkg-config libgpgme-dev libassuan-dev libgmime-3.0-dev libevent-dev libconfuse-dev libgsasl-dev
        libldap-dev libsqlite3-dev libssl-dev libunbound-dev libjansson-dev libsystemd-dev libcrypt-dev libidn2-dev
        libp11-dev libp11-kit-dev
        gnupg dns-root-data'
 demo='swaks libnet-ssleay-perl libio-socket-ssl-perl gnupg openssl python3 procps'
 test="$demo libcmocka-dev python3-pytest python3-pytest-xdist python3-cryptography msmtp s-nail curl mutt gsasl nodejs node-nodemailer sq rnp
-      softhsm2 opensc gpgsm
+      softhsm2 opensc gnupg-pkcs11-scd gpgsm neomutt notmuch
       postfix libnss-wrapper libgnutls-dane0 nsd ldnsutils dovecot-core slapd ldap-utils haproxy testssl.sh systemd
       clang libclang-rt-14-dev clang-format universal-ctags mandoc sqlite3 libxml2-utils iproute2 procps"
+readers='thunderbird'
+# Node.js from elsewhere than Debian brings npm along, and Debian's does not install beside it.
+command -v npm >/dev/null 2>&1 || test="$test npm"
 
 missing=
 for set in "$@"; do

@@ -39,13 +39,14 @@ class Keyring:
     def close(self):
         run("gpgconf", "--homedir", self.home, "--kill", "all", check=False)
 
-    def openpgp(self, address, *more, algorithm="cv25519", expired=False, revoked=False):
-        """MORE: further addresses of the same key. algorithm: "cv25519" or "rsa2048". An expired one expired on
-        2020-06-01."""
-        primary, sub = ("ed25519", "cv25519") if algorithm == "cv25519" else (algorithm, algorithm)
+    def openpgp(self, address, *more, algorithm="cv25519", expired=False, revoked=False, ciphers=None):
+        """MORE: further addresses of the same key. algorithm: "cv25519", "rsa2048", or another that GnuPG encrypts to. An
+        expired one expired on 2020-06-01. ciphers: what its owner reads, as in "AES192 AES"."""
+        sub, primary = algorithm, {"cv25519": "ed25519", "elg2048": "dsa2048"}.get(algorithm, algorithm)
         then = ("--faked-system-time", "20200101T000000!") if expired else ()
         expires = "2020-06-01" if expired else "never"
-        self.gpg(*then, "--quick-gen-key", f"Test <{address}>", primary, "sign,cert", expires)
+        reads = ("--default-preference-list", ciphers) if ciphers else ()
+        self.gpg(*then, *reads, "--quick-gen-key", f"Test <{address}>", primary, "sign,cert", expires)
         listing = self.gpg("--with-colons", "--list-keys", f"=Test <{address}>").stdout.decode()
         fingerprint = re.findall(r"^pub:.*\nfpr:+(\w+):", listing, re.M)[-1]
         self.gpg(*then, "--quick-add-key", fingerprint, sub, "encr", expires)
@@ -69,12 +70,14 @@ class Keyring:
                       key_ids=tuple(fields[4] for fields in subkeys))
 
     def smime(self, address, algorithm="rsa", more=()):
-        """algorithm: "rsa" or "ec". Signed by itself, valid for 30 days. more: further addresses in it."""
+        """algorithm: "rsa", "rsa:4096", "ec" (P-256) or the name of a curve. Signed by itself, valid for 30 days. more: further addresses in it."""
         names = ",".join(f"email:{a}" for a in (address, *more))
-        name = self.folder / f"{address}-{algorithm}"
+        name = self.folder / f"{address}-{algorithm.replace(':', '')}"
         certificate, key = pathlib.Path(f"{name}.pem"), pathlib.Path(f"{name}.key")
-        kind = ("rsa:2048",) if algorithm == "rsa" else ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
-        usage = "keyEncipherment" if algorithm == "rsa" else "keyAgreement"
+        curve = "P-256" if algorithm == "ec" else algorithm
+        rsa = {"rsa": "rsa:2048"}.get(algorithm, algorithm) if algorithm.startswith("rsa") else None
+        kind = (rsa,) if rsa else ("ec", "-pkeyopt", f"ec_paramgen_curve:{curve}")
+        usage = "keyEncipherment" if rsa else "keyAgreement"
         run("openssl", "req", "-x509", "-newkey", *kind, "-nodes", "-days", "30", "-subj", "/CN=Test",
             "-addext", f"subjectAltName={names}", "-addext", "basicConstraints=critical,CA:FALSE",
             "-addext", f"keyUsage=critical,digitalSignature,{usage}", "-addext", "extendedKeyUsage=emailProtection",

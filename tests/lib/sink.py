@@ -104,17 +104,10 @@ class Session(socketserver.StreamRequestHandler):
         if not self.recipients:
             return self.say("503 5.5.1 RCPT first")
         self.say("354 go ahead")
-        lines = []
-        while (line := self.rfile.readline()) != b".\r\n":
-            if not line:
-                return False
-            lines.append(line[1:] if line.startswith(b".") else line)
-        message = Message(self.sender, self.recipients, b"".join(lines), self.tls, self.number, self.mail_line)
-        self.forget()
-        reply = self.replaced("END", message)
-        if reply is None:
-            self.sink.keep(message)
-        return reply is not False and self.say(reply or "250 2.0.0 kept")
+        data = self.read_data()
+        if data is None:
+            return False
+        return self.take(data)
 
     def do_bdat(self, argument):
         size, _, last = argument.partition(" ")
@@ -123,12 +116,31 @@ class Session(socketserver.StreamRequestHandler):
             return self.say("502 5.5.1 one chunk only")
         if not self.recipients:
             return self.say("503 5.5.1 RCPT first")
+        return self.take(data)
+
+    def take(self, data):
         message = Message(self.sender, self.recipients, data, self.tls, self.number, self.mail_line)
         self.forget()
         reply = self.replaced("END", message)
         if reply is None:
             self.sink.keep(message)
         return reply is not False and self.say(reply or "250 2.0.0 kept")
+
+    def read_data(self):
+        """Up to the final dot and no further, un-stuffed; None: the connection ended. A line at a time would be slow."""
+        got = bytearray(b"\r\n")
+        while chunk := self.rfile.peek():
+            before = len(got)
+            got += chunk
+            end = got.find(b"\r\n.\r\n", max(before - 4, 0))
+            self.rfile.read(len(chunk) if end < 0 else end + 5 - before)
+            if end >= 0:
+                del got[end + 2:]
+                break
+        else:
+            return None
+        del got[:3 if got.startswith(b"\r\n.") else 2]
+        return bytes(got).replace(b"\r\n.", b"\r\n")
 
     def forget(self):
         self.sender, self.recipients = None, []

@@ -119,8 +119,8 @@ class Raw:
 def dot_stuff(message):
     """MESSAGE as it stands between DATA's 354 and the reply."""
     assert message.endswith(b"\r\n")
-    lines = message.split(b"\r\n")
-    return b"\r\n".join(b"." + line if line.startswith(b".") else line for line in lines) + b".\r\n"
+    # Large ones are copied once.
+    return (b"." if message.startswith(b".") else b"") + message.replace(b"\r\n.", b"\r\n..") + b".\r\n"
 
 
 def smtplib_client(gateway, implicit=True, login=True):

@@ -325,14 +325,37 @@ static void status_shows_who_is_blocked_and_who_is_in_clear(void **state)
         "\"guard\":{\"ok\":true,\"blocked\":[{\"kind\":\"user\",\"name\":\"a\\u001b\",\"count\":50,"
         "\"blocked-until\":\"U\"}],\"clear\":[{\"name\":\"192.0.2.9\",\"count\":3,\"last\":\"L\",\"verb\":"
         "\"MAIL\","
-        "\"helo\":null}]}}";
+        "\"helo\":null}]},\"delivery\":{\"ok\":true,\"since\":\"S\",\"delivered\":{\"dane-ee\":2,\"clear\":0}"
+        "}}";
     char *out, *errors;
     assert_int_equal(run(verb_named(ctl_status_verbs, "status", NULL), answer, false, NULL, &out, &errors),
                      EX_OK);
     assert_string_equal(
-        out, "configuration: c\nstarted: s\nno process\n"
+        out, "configuration: c\nstarted: s\ndelivered since S: 2 dane-ee, 0 clear\nno process\n"
              "\nBLOCKED  NAME  FAILURES  UNTIL\nuser     a?    50        U\n"
              "\nTRIED WITHOUT TLS  TIMES  LAST  VERB  HELO\n192.0.2.9          3      L     MAIL  -\n");
+    free(out);
+    free(errors);
+}
+
+/* Names and errors came from DNS. */
+static void tls_shows_no_control_characters(void **state)
+{
+    (void)state;
+    static const char answer[] =
+        "{\"ok\":true,\"domain\":\"example.com\",\"route\":\"mx\",\"secure\":true,\"implicit_mx\":false,"
+        "\"hosts\":["
+        "{\"host\":\"a\\u001b[2J\",\"port\":25,\"verdict\":\"wait\",\"level\":\"dane\",\"why\":\"W\\u0007\","
+        "\"addresses\":[\"192.0.2.1\"],\"match_name\":null,\"dane\":\"failed\",\"tlsa_base\":null,\"tlsa\":[]"
+        "},"
+        "{\"host\":\"b\",\"port\":25,\"error\":\"E\\n\"}]}";
+    static const char *const args[] = {"example.com", NULL};
+    const struct ctl_verb *tls = verb_named(ctl_tls_verbs, "tls", NULL);
+    char *out, *errors;
+    assert_int_equal(run(tls, answer, false, args, &out, &errors), EX_OK);
+    assert_string_equal(out, "domain example.com\nroute mx\nMX record found, signed by DNSSEC\n"
+                             "host a?[2J port 25\n  nothing is sent for now: W?\n  address 192.0.2.1\n"
+                             "  TLSA records: failed\nhost b port 25\n  not reachable: E?\n");
     free(out);
     free(errors);
 }
@@ -355,9 +378,9 @@ static void a_changed_audit_trail_fails(void **state)
 static void the_manual_names_each_verb(void **state)
 {
     (void)state;
-    static const struct ctl_verb *const groups[] = {ctl_status_verbs, ctl_queue_verbs,     ctl_held_verbs,
-                                                    ctl_key_verbs,    ctl_user_verbs,      ctl_guard_verbs,
-                                                    ctl_audit_verbs,  ctl_autoconfig_verbs};
+    static const struct ctl_verb *const groups[] = {ctl_status_verbs, ctl_queue_verbs, ctl_held_verbs,
+                                                    ctl_key_verbs,    ctl_user_verbs,  ctl_guard_verbs,
+                                                    ctl_audit_verbs,  ctl_tls_verbs,   ctl_autoconfig_verbs};
     struct buf manual;
     struct error err;
     assert_int_equal(conf_read_file("doc/sealctl.8", &manual, &err), STATUS_OK);
@@ -397,6 +420,7 @@ int main(void)
         cmocka_unit_test(a_gateway_that_is_not_there_is_unavailable),
         cmocka_unit_test(explain_shows_no_control_characters),
         cmocka_unit_test(status_shows_who_is_blocked_and_who_is_in_clear),
+        cmocka_unit_test(tls_shows_no_control_characters),
         cmocka_unit_test(a_changed_audit_trail_fails),
         cmocka_unit_test(the_manual_names_each_verb),
     };

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "gateway/delivery/dsn.h"
+#include "gateway/message/tls_required.h"
 
 static struct recipient make(struct lease_recipient *lease, const char *address, const char *status,
                              const char *text, const char *host)
@@ -289,6 +290,32 @@ static void a_delay_is_told_without_alarm(void **state)
     buf_free(&out);
 }
 
+/* RFC 8689 §5: what the sender said of TLS counts for the way back too, and is said only then. */
+static void tls_required_goes_back(void **state)
+{
+    (void)state;
+    struct lease_recipient l;
+    struct recipient a = make(&l, "alice@example.org", "5.1.1", "550 5.1.1 nobody here", NULL);
+    struct recipient *const to[] = {&a};
+    struct dsn dsn = {.id = "0123456789abcdefghij",
+                      .hostname = "gw.example.net",
+                      .to = "carol@example.net",
+                      .recipients = to,
+                      .n = 1,
+                      .header = span_str("Subject: hello\r\n")};
+    for (int i = 0; i < 2; i++) {
+        struct buf out;
+        dsn.tls_optional = i == 1;
+        buf_init(&out, 1 << 20);
+        dsn_write(&dsn, &out);
+        struct span header = buf_span(&out);
+        header.len = (size_t)(strstr(buf_str(&out), "\r\n\r\n") + 2 - header.p);
+        assert_int_equal(tls_required_no(header), i == 1);
+        is_seven_bit_crlf(&out);
+        buf_free(&out);
+    }
+}
+
 static void notify_is_obeyed(void **state)
 {
     (void)state;
@@ -351,6 +378,7 @@ int main(void)
         cmocka_unit_test(a9_envid_and_orcpt),
         cmocka_unit_test(relayed_and_failed),
         cmocka_unit_test(a_delay_is_told_without_alarm),
+        cmocka_unit_test(tls_required_goes_back),
         cmocka_unit_test(notify_is_obeyed),
         cmocka_unit_test(advice_fits_the_status),
     };

@@ -731,7 +731,7 @@ static void huge_numbers_are_refused(void **state)
 static void enum_out_of_range_is_refused(void **state)
 {
     (void)state;
-    static const uint32_t wrong[] = {0, SUBMIT_LATER_DISK + 1, UINT32_MAX};
+    static const uint32_t wrong[] = {0, SUBMIT_LATER_SIGNING + 1, UINT32_MAX};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct submit_reply reply = {.outcome = wrong[i]}, out;
         struct sasl_result result = {.verdict = wrong[i]}, result_out;

@@ -137,6 +137,18 @@ static void unfolds(void **state)
     }
 }
 
+static void fields_are_appended_as_lines(void **state)
+{
+    (void)state;
+    struct buf b;
+    buf_init(&b, 100);
+    header_append(span_str("A: 1\r\n"), &b);
+    header_append(span_str("B: 2\n"), &b); /* another line end would end the header */
+    header_append(span_str("C: 3"), &b);
+    assert_string_equal(buf_str(&b), "A: 1\r\nB: 2\nC: 3\r\n");
+    buf_free(&b);
+}
+
 static void lines_keep_their_ends(void **state)
 {
     (void)state;
@@ -160,6 +172,7 @@ int main(void)
         cmocka_unit_test(every_byte_is_in_one_field),
         cmocka_unit_test(finds_the_nth),
         cmocka_unit_test(unfolds),
+        cmocka_unit_test(fields_are_appended_as_lines),
         cmocka_unit_test(lines_keep_their_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

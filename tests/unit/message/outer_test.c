@@ -254,6 +254,27 @@ static void a_clear_message_is_the_same_bytes(void **state)
     }
 }
 
+/* RFC 9788 §3: a confidentiality policy is for what is encrypted. */
+static void signed_alone_nothing_is_hidden(void **state)
+{
+    (void)state;
+    static const char header[] =
+        "From: A <a@example.org>\r\nDate: Thu, 1 Jan 2026 12:00:00 +0200\r\nSubject: x\r\n";
+    static const enum protect_policy policies[] = {PROTECT_HCP_NONE, PROTECT_HCP_BASELINE, PROTECT_HCP_SHY};
+    struct message_parts parts = parts_of(header);
+    for (size_t i = 0; i < sizeof policies / sizeof *policies; i++) {
+        const struct protect_order order = {.parts = &parts, .policy = policies[i]};
+        struct buf out, told;
+        struct error err;
+        buf_init(&out, OUTPUT_MAX);
+        buf_init(&told, OUTPUT_MAX);
+        assert_int_equal(protect_outer(&order, &out, &told, &err), STATUS_OK);
+        assert_string_equal(buf_str(&out), header);
+        buf_free(&out);
+        buf_free(&told);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +288,7 @@ int main(void)
         cmocka_unit_test(outside_ascii_needs_smtputf8),
         cmocka_unit_test(too_small_a_buffer_is_told),
         cmocka_unit_test(a_clear_message_is_the_same_bytes),
+        cmocka_unit_test(signed_alone_nothing_is_hidden),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

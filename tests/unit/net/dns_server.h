@@ -13,7 +13,8 @@ struct dns_record {
     int type;
     int rcode;
     bool silent;
-    const char *const *data; /* "10 mx.example.org" for MX, addresses else; NULL-terminated */
+    const char *const
+        *data; /* "10 mx.example.org" for MX, "3 1 1 x" for TLSA, addresses else; NULL-terminated */
 };
 
 struct dns_server {
@@ -50,6 +51,13 @@ static inline size_t dns_put_record(unsigned char *packet, size_t at, int type, 
         p[12] = 0;
         p[13] = (unsigned char)atoi(text);
         len = 2 + ns_name_compress(strchr(text, ' ') + 1, p + 14, 255, NULL, NULL);
+    } else if (type == ns_t_cname) {
+        len = ns_name_compress(text, p + 12, 255, NULL, NULL);
+    } else if (type == ns_t_tlsa) {
+        len = 4; /* "3 1 1 x": one byte of data */
+        for (int i = 0; i < 3; i++)
+            p[12 + i] = (unsigned char)(text[2 * i] - '0');
+        p[15] = (unsigned char)text[6];
     } else {
         inet_pton(type == ns_t_a ? AF_INET : AF_INET6, text, p + 12);
         len = type == ns_t_a ? 4 : 16;

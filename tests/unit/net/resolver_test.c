@@ -21,6 +21,8 @@ static const struct dns_record records[] = {
     {"half.example.org", ns_t_aaaa, ns_r_servfail, false, NULL},
     {"bare.example.org", ns_t_a, 0, false, NULL},
     {"bare.example.org", ns_t_aaaa, 0, false, NULL},
+    {"_25._tcp.a.example.org", ns_t_tlsa, 0, false, (const char *const[]){"3 1 1 a", "2 0 2 b", NULL}},
+    {"_25._tcp.c.example.org", ns_t_tlsa, ns_r_servfail, false, NULL},
     {"silent.example", ns_t_mx, 0, true, NULL},
 };
 
@@ -41,6 +43,21 @@ static void on_done(void *arg, const struct resolver_answer *answer)
     got->calls++;
     got->done = true;
     got->answer = *answer;
+}
+
+/* The records are gone when this returns. */
+static void on_tlsa(void *arg, const struct resolver_answer *answer)
+{
+    struct buf text;
+    buf_init(&text, 100);
+    assert_int_equal(answer->tlsa->n, 2);
+    struct tlsa_records *copy = tlsa_records_copy(answer->tlsa);
+    for (size_t i = 0; i < copy->n; i++)
+        tlsa_write(copy, i, &text);
+    assert_string_equal(buf_str(&text), "3 1 1 612 0 2 62");
+    free(copy);
+    buf_free(&text);
+    on_done(arg, answer);
 }
 
 static struct resolver *open_resolver(const char *anchor, const char *hosts)
@@ -231,6 +248,99 @@ static void too_many_mx_keep_the_best(void **state)
         assert_int_equal(answer.mx[i].preference, i + 1);
 }
 
+/* ---- TLSA ---- */
+
+static const unsigned char tlsa_question[19] = {0, 1, 0x81, 0x80, 0,   1, 0,         0, 0,
+                                                0, 0, 0,    1,    'x', 0, ns_t_tlsa, 0, 1};
+
+static void tlsa_records_are_read_as_they_are(void **state)
+{
+    (void)state;
+    struct resolver *resolver = open_resolver(NULL, NULL);
+    struct got got = {0};
+    struct error err;
+    assert_non_null(resolver_tlsa(resolver, "a.example.org", 25, on_tlsa, &got, &err));
+    fixture_run(dns.base, &got.done);
+    assert_int_equal(got.answer.state, RESOLVER_FOUND);
+    assert_false(got.answer.secure);
+    got = (struct got){0};
+    assert_non_null(resolver_tlsa(resolver, "b.example.org", 25, on_done, &got, &err));
+    fixture_run(dns.base, &got.done);
+    assert_int_equal(got.answer.state, RESOLVER_NONE);
+    got = (struct got){0};
+    assert_non_null(resolver_tlsa(resolver, "c.example.org", 25, on_done, &got, &err));
+    fixture_run(dns.base, &got.done);
+    assert_int_equal(got.answer.state, RESOLVER_FAILED);
+    resolver_close(resolver);
+}
+
+static void damaged_tlsa_is_a_failure_and_not_none(void **state)
+{
+    (void)state;
+    unsigned char packet[512];
+    struct tlsa_records *found;
+    struct error err;
+    memcpy(packet, tlsa_question, sizeof tlsa_question);
+    size_t len = dns_put_record(packet, sizeof tlsa_question, ns_t_tlsa, "3 1 1 x");
+    packet[7] = 1;
+    assert_int_equal(dns_answer_tlsa(span_of(packet, len), &found, &err), STATUS_OK);
+    assert_int_equal(found->n, 1);
+    free(found);
+    for (size_t cut = 0; cut < len; cut++) {
+        unsigned char *exact = malloc(cut ? cut : 1);
+        memcpy(exact, packet, cut);
+        assert_int_equal(dns_answer_tlsa(span_of(exact, cut), &found, &err), STATUS_INVALID);
+        assert_null(found);
+        free(exact);
+    }
+    /* Two bytes are no TLSA record. */
+    packet[sizeof tlsa_question + 11] = 2;
+    assert_int_equal(dns_answer_tlsa(span_of(packet, len - 2), &found, &err), STATUS_INVALID);
+}
+
+static void too_many_tlsa_are_not_understood(void **state)
+{
+    (void)state;
+    unsigned char packet[4000];
+    struct tlsa_records *found;
+    struct error err;
+    memcpy(packet, tlsa_question, sizeof tlsa_question);
+    size_t len = sizeof tlsa_question;
+    for (packet[7] = 0; packet[7] < TLSA_RECORDS_MAX; packet[7]++)
+        len = dns_put_record(packet, len, ns_t_tlsa, "3 1 1 x");
+    assert_int_equal(dns_answer_tlsa(span_of(packet, len), &found, &err), STATUS_OK);
+    assert_int_equal(found->n, TLSA_RECORDS_MAX);
+    assert_int_equal(found->data_len, TLSA_RECORDS_MAX);
+    free(found);
+    len = dns_put_record(packet, len, ns_t_tlsa, "3 1 1 x");
+    packet[7]++;
+    assert_int_equal(dns_answer_tlsa(span_of(packet, len), &found, &err), STATUS_LIMIT);
+    assert_null(found);
+}
+
+static void cnames_are_followed_to_their_end(void **state)
+{
+    (void)state;
+    unsigned char packet[512];
+    char name[DNS_NAME_SIZE];
+    memcpy(packet, tlsa_question, sizeof tlsa_question);
+    size_t len = dns_put_record(packet, sizeof tlsa_question, ns_t_cname, "real.example.org");
+    packet[7] = 1;
+    dns_answer_canonical(span_of(packet, len), name);
+    assert_string_equal(name, "real.example.org");
+    packet[7] = 0;
+    dns_answer_canonical(span_of(packet, sizeof tlsa_question), name);
+    assert_string_equal(name, "x");
+    /* A loop ends. */
+    len = dns_put_record(packet, sizeof tlsa_question, ns_t_cname, "x");
+    packet[7] = 1;
+    dns_answer_canonical(span_of(packet, len), name);
+    assert_string_equal(name, "x");
+    len = dns_put_record(packet, sizeof tlsa_question, ns_t_cname, "a b.example");
+    dns_answer_canonical(span_of(packet, len), name);
+    assert_string_equal(name, "");
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -256,6 +366,10 @@ int main(void)
         cmocka_unit_test(hosts_file_is_used),
         cmocka_unit_test(a33_unsigned_under_an_anchor_is_a_failure),
         cmocka_unit_test(a33_missing_anchor_is_a_failure),
+        cmocka_unit_test(tlsa_records_are_read_as_they_are),
+        cmocka_unit_test(damaged_tlsa_is_a_failure_and_not_none),
+        cmocka_unit_test(too_many_tlsa_are_not_understood),
+        cmocka_unit_test(cnames_are_followed_to_their_end),
         cmocka_unit_test(cancelled_queries_stay_quiet),
         cmocka_unit_test(damaged_packets_are_refused),
         cmocka_unit_test(too_many_mx_keep_the_best),

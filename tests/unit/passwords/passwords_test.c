@@ -90,7 +90,7 @@ static void test_verdicts_and_changes_of_the_file(void **state)
     struct backend backend;
     struct error err = {0};
     add_user(f, "alice", "one");
-    assert_int_equal(backend_users_open(f->path, &backend, &err), STATUS_OK);
+    assert_int_equal(backend_users_open(f->path, 0, &backend, &err), STATUS_OK);
     struct role role = start_role(&backend);
     expect(&role, "alice", "one", PASSWORD_OK);
     expect(&role, "alice", "two", PASSWORD_WRONG);
@@ -117,10 +117,10 @@ static void test_A26_a_file_that_others_can_read_is_not_opened(void **state)
     const struct folder *f = *state;
     struct backend backend;
     struct error err = {0};
-    assert_int_equal(backend_users_open(f->path, &backend, &err), STATUS_NOT_FOUND);
+    assert_int_equal(backend_users_open(f->path, 0, &backend, &err), STATUS_NOT_FOUND);
     add_user(f, "alice", "one");
     assert_int_equal(chmod(f->path, 0640), 0);
-    assert_int_equal(backend_users_open(f->path, &backend, &err), STATUS_DENIED);
+    assert_int_equal(backend_users_open(f->path, 0, &backend, &err), STATUS_DENIED);
 }
 
 /* ---- a backend that says yes to everything ---- */

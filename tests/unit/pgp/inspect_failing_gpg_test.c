@@ -40,6 +40,7 @@ static void R5_a_failed_gpg_is_never_a_fitness(void **state)
     struct buf certificate;
 
     fixture_read(f, "one", &certificate);
+    pgp_engine_close(fixture_engine(f, "/usr/bin/gpg")); /* the home is made by one that works */
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
         struct pgp_certificate_info info;
         struct pgp_engine *engine;

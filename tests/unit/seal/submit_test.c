@@ -183,10 +183,11 @@ static void binary_of(const struct store_copy *copy, struct span body, struct bu
 {
     struct error err;
     if (copy->format == FORMAT_OPENPGP) {
+        const struct sink sink = sink_to_buf(out);
         struct buf armored;
         buf_init(&armored, 64u << 20);
         talk_armored(body, &armored);
-        assert_int_equal(pgp_armor_decode_message(buf_span(&armored), out, &err), STATUS_OK);
+        assert_int_equal(pgp_armor_decode_message(buf_span(&armored), &sink, &err), STATUS_OK);
         buf_free(&armored);
         return;
     }

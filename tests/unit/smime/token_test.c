@@ -188,7 +188,7 @@ static void refuses_wrong_pins_and_modules(void **state)
     struct smime_signer *signer = NULL;
     struct error err = {0};
     const char *uri = "pkcs11:token=mail;object=rsa";
-    assert_int_equal(open_token(uri, uri, "000000", &signer, &err), STATUS_INVALID);
+    assert_int_equal(open_token(uri, uri, "000000", &signer, &err), STATUS_DENIED);
     assert_non_null(strstr(err.text, "PIN is wrong"));
     assert_int_equal(open_token(uri, uri, NULL, &signer, &err), STATUS_INVALID);
     assert_non_null(strstr(err.text, "wants a PIN"));

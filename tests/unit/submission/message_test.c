@@ -95,6 +95,7 @@ static void test_outcomes(void **state)
         {SUBMIT_LATER, "", "451 4.3.0 "},
         {SUBMIT_LATER_LOOKUP, "", "451 4.4.3 "},
         {SUBMIT_LATER_DISK, "", "452 4.3.1 "},
+        {SUBMIT_LATER_SIGNING, "rule r requires it", "451 4.7.5 rule r requires it"},
         {SUBMIT_REFUSED_POLICY, "a\r\n250 2.0.0 queued", "550 5.7.1 a??250 2.0.0 queued\r\n"},
     };
     struct fixture *f = start();

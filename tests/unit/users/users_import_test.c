@@ -54,7 +54,7 @@ static void test_what_is_taken(void **state)
         assert_string_equal(users.items[0].name, cases[i].name);
         assert_int_equal(users.items[0].has_scram, cases[i].scram);
         assert_int_equal(users.items[0].hash != NULL, cases[i].hash);
-        if (users_check(&users, cases[i].name, cases[i].password, &user, &err) != STATUS_OK)
+        if (users_check(&users, cases[i].name, cases[i].password, NULL, &user, &err) != STATUS_OK)
             fail_msg("case %zu: not the password", i);
         users_free(&users);
         buf_free(&problems);

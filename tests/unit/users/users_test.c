@@ -145,7 +145,8 @@ static void test_passwords(void **state)
     assert_int_equal(users_load(f->users, &users, &err), STATUS_OK);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct user *user = NULL;
-        assert_int_equal(users_check(&users, cases[i].name, cases[i].password, &user, &err), cases[i].status);
+        assert_int_equal(users_check(&users, cases[i].name, cases[i].password, NULL, &user, &err),
+                         cases[i].status);
         assert_true(!user == (cases[i].status != STATUS_OK));
         if (user)
             assert_string_equal(user->name, cases[i].name);
@@ -184,9 +185,10 @@ static void test_passwords_are_prepared(void **state)
     struct error err = {0};
     add_user(f, "alice", "pass\xc2\xa0word \xef\xac\x81"); /* NO-BREAK SPACE, LIGATURE FI */
     assert_int_equal(users_load(f->users, &users, &err), STATUS_OK);
-    assert_int_equal(users_check(&users, "alice", "pass word fi", &user, &err), STATUS_OK);
-    assert_int_equal(users_check(&users, "alice", "pass\xc2\xa0word \xef\xac\x81", &user, &err), STATUS_OK);
-    assert_int_equal(users_check(&users, "al\xc2\xadice", "pass word fi", &user, &err), STATUS_OK);
+    assert_int_equal(users_check(&users, "alice", "pass word fi", NULL, &user, &err), STATUS_OK);
+    assert_int_equal(users_check(&users, "alice", "pass\xc2\xa0word \xef\xac\x81", NULL, &user, &err),
+                     STATUS_OK);
+    assert_int_equal(users_check(&users, "al\xc2\xadice", "pass word fi", NULL, &user, &err), STATUS_OK);
     assert_string_equal(user->name, "alice");
     assert_true(scram_keys_match(&user->scram, "pass word fi"));
     users_free(&users);
@@ -204,12 +206,12 @@ static void test_hashes_and_keys_from_elsewhere(void **state)
     struct error err = {0};
     write_users(f, text, sizeof text - 1, 0600);
     assert_int_equal(users_load(f->users, &users, &err), STATUS_OK);
-    assert_int_equal(users_check(&users, "six", "Hello world!", &user, &err), STATUS_OK);
+    assert_int_equal(users_check(&users, "six", "Hello world!", NULL, &user, &err), STATUS_OK);
     assert_false(user->has_scram);
-    assert_int_equal(users_check(&users, "user", "pencil", &user, &err), STATUS_OK);
+    assert_int_equal(users_check(&users, "user", "pencil", NULL, &user, &err), STATUS_OK);
     assert_null(user->hash);
-    assert_int_equal(users_check(&users, "user", "pencils", &user, &err), STATUS_DENIED);
-    assert_int_equal(users_check(&users, "six", "pencil", &user, &err), STATUS_DENIED);
+    assert_int_equal(users_check(&users, "user", "pencils", NULL, &user, &err), STATUS_DENIED);
+    assert_int_equal(users_check(&users, "six", "pencil", NULL, &user, &err), STATUS_DENIED);
     users_free(&users);
 }
 
@@ -234,7 +236,7 @@ static double cpu_ms(const struct users *users, const char *name)
     struct error err;
     for (int i = 0; i < 5; i++) {
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
-        assert_int_equal(users_check(users, name, "wrong", &user, &err), STATUS_DENIED);
+        assert_int_equal(users_check(users, name, "wrong", NULL, &user, &err), STATUS_DENIED);
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
         double ms = (double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) / 1e6;
         least = ms < least ? ms : least;
@@ -254,8 +256,8 @@ static void test_A19_unknown_users_cost_the_same(void **state)
     cpu_ms(&users, "alice");
     double ratio = cpu_ms(&users, "nobody") / cpu_ms(&users, "alice");
     assert_true(ratio > 0.5 && ratio < 2);
-    assert_int_equal(users_check(&users, "alice", "wrong", &user, &err), STATUS_DENIED);
-    assert_int_equal(users_check(&users, "nobody", "wrong", &user, &unknown), STATUS_DENIED);
+    assert_int_equal(users_check(&users, "alice", "wrong", NULL, &user, &err), STATUS_DENIED);
+    assert_int_equal(users_check(&users, "nobody", "wrong", NULL, &user, &unknown), STATUS_DENIED);
     assert_string_equal(err.text, unknown.text);
     users_free(&users);
 }
