@@ -156,11 +156,17 @@ struct conf {
     int64_t delivery_per_destination;
     struct conf_strings delivery_resolvers;
     char *delivery_trust_anchor;
+    char *delivery_user, *delivery_password_file; /* for the smarthost; NULL: no login */
+    char *delivery_certificate, *delivery_key;    /* shown to it; NULL: none */
+    struct conf_strings delivery_source_address;  /* at most one IPv4 and one IPv6 address */
+    int64_t delivery_connect_ms, delivery_handshake_ms, delivery_greeting_ms, delivery_command_ms,
+        delivery_data_ms, delivery_end_of_data_ms, delivery_idle_ms;
     struct conf_tls_policy *tls_policies;
     size_t n_tls_policies;
     struct conf_retry_policy *retry_policies;
     size_t n_retry_policies;
 
+    int64_t queue_delay_warning_ms; /* 0: never */
     int64_t queue_first_retry_ms, queue_last_retry_ms, queue_lifetime_ms, queue_hold_ms, queue_recheck_ms;
 
     int64_t submission_processes;

@@ -15,8 +15,10 @@ static const struct conn_limits limits = {.input_max = 4 * REPLY_LINE_MAX, .outp
 
 static void leave(struct client *c)
 {
-    if (--c->busy == 0 && c->freed)
-        free(c);
+    if (--c->busy > 0 || !c->freed)
+        return;
+    client_forget_login(c);
+    free(c);
 }
 
 static void release(struct client *c)
@@ -197,6 +199,13 @@ static void on_end(void *arg, struct conn *conn, const struct error *why)
 
 static const struct conn_handler conn_handler = {on_open, on_data, on_drained, on_deadline, on_end};
 
+static const struct sockaddr *source_for(const struct client_settings *settings, const struct sockaddr *to)
+{
+    const struct sockaddr_storage *source =
+        to->sa_family == AF_INET ? &settings->sources.ipv4 : &settings->sources.ipv6;
+    return source->ss_family ? (const struct sockaddr *)source : NULL;
+}
+
 struct client *client_open(struct event_base *base, const struct client_settings *settings,
                            const struct client_target *target, const struct client_handler *handler,
                            void *arg, struct error *err)
@@ -214,8 +223,10 @@ struct client *client_open(struct event_base *base, const struct client_settings
     tls_demand_words(&c->demand, c->policy, sizeof c->policy);
     c->clear = target->clear;
     c->fixed = target->fixed;
+    buf_init(&c->login_first, COMMAND_MAX);
     snprintf(c->host, sizeof c->host, "%s", target->host);
-    c->conn = conn_connect(base, target->address, target->address_len, &conn_handler, c, limits, err);
+    c->conn = conn_connect(base, source_for(settings, target->address), target->address, target->address_len,
+                           &conn_handler, c, limits, err);
     if (!c->conn) {
         free(c);
         return NULL;

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "gateway/delivery/delivery.h"
+#include "gateway/delivery/login.h"
 #include "gateway/delivery/tls.h"
 #include "gateway/delivery/transaction.h"
 
@@ -21,6 +22,8 @@ struct client_settings {
     const char *hostname; /* for EHLO */
     SSL_CTX *tls_context;
     struct delivery_timeouts timeouts;
+    struct credentials credentials; /* for the host of a fixed route, nobody else */
+    struct delivery_sources sources;
 };
 
 enum client_trouble {

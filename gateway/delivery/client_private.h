@@ -16,6 +16,7 @@ enum client_state {
     CLIENT_HELO,
     CLIENT_STARTTLS,
     CLIENT_HANDSHAKE,
+    CLIENT_LOGIN,
     CLIENT_READY,
     CLIENT_MAIL,
     CLIENT_RCPT, /* of recipient number rcpt_at */
@@ -46,6 +47,11 @@ struct client {
     char policy[500];    /* what was demanded and why */
     char told[920];      /* both, for the audit trail */
     enum tls_way way;
+
+    struct login *login; /* NULL: none under way */
+    bool logged_in;
+    bool login_waits;       /* AUTH was sent without the initial response, */
+    struct buf login_first; /* which is this */
 
     bool ready_told; /* on_ready was called */
 
@@ -91,6 +97,14 @@ void client_write_rcpt(struct client *c, struct recipient *r);
 void client_after_ehlo(struct client *c);
 void client_on_starttls(struct client *c);
 void client_on_tls(struct client *c);
+
+/* client_login.c */
+/* Is it a host that wants to know who we are, and does not know it yet? */
+bool client_must_log_in(const struct client *c);
+/* Then ready, or the end. */
+void client_log_in(struct client *c);
+void client_on_login(struct client *c);
+void client_forget_login(struct client *c);
 
 /* client_body.c */
 void client_start_body(struct client *c);

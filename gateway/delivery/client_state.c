@@ -30,9 +30,29 @@ static void enter_ehlo(struct client *c)
     client_write(c, "EHLO %s\r\n", c->settings->hostname);
 }
 
+/* RFC 5321 §5.1, what names in MX records alone do not show: behind this one it is us. */
+static bool is_ourselves(const struct client *c)
+{
+    struct span name = span_of(c->reply.text, c->reply.len);
+    for (size_t i = 0; i < name.len; i++)
+        if (name.p[i] == ' ' || name.p[i] == '\n')
+            name.len = i;
+    return !c->fixed && span_is(name, c->settings->hostname);
+}
+
+static void fail_loop(struct client *c)
+{
+    struct result result;
+    outcome_local(&result, FAILURE_REFUSED, "5.4.6", "%s calls itself %s, as this gateway: mail would loop",
+                  c->where, c->settings->hostname);
+    client_fail(c, &result);
+}
+
 static void on_ehlo(struct client *c)
 {
-    if (is_2xx(c)) {
+    if (is_2xx(c) && is_ourselves(c)) {
+        fail_loop(c);
+    } else if (is_2xx(c)) {
         ehlo_parse(span_of(c->reply.text, c->reply.len), &c->ehlo);
         client_after_ehlo(c);
     } else if (c->reply.code / 100 != 5 || conn_is_tls(c->conn)) {
@@ -71,6 +91,8 @@ static void enter_ready(struct client *c)
     c->t = NULL;
     if (c->ready_told) {
         c->handler->on_sent(c->arg);
+    } else if (client_must_log_in(c)) {
+        client_log_in(c);
     } else {
         c->ready_told = true;
         c->handler->on_ready(c->arg);
@@ -125,7 +147,8 @@ static void enter_mail(struct client *c)
     for (size_t i = 0; i < c->t->n && !c->freed; i++)
         if (!c->t->recipients[i]->done)
             client_write_rcpt(c, c->t->recipients[i]);
-    client_write(c, "DATA\r\n"); /* RFC 2920 §3.1: last in its group */
+    if (!c->ehlo.chunking)
+        client_write(c, "DATA\r\n"); /* RFC 2920 §3.1: last in its group */
 }
 
 /* RFC 4954 §6: the host wants us to authenticate; whoever the message is for. */
@@ -170,13 +193,21 @@ static void on_mail(struct client *c)
 
 /* ---- RCPT ---- */
 
+/* BDAT is itself the message, so it is sent only to somebody; DATA was pipelined whatever comes of RCPT. */
+static enum client_state after_rcpt(const struct client *c)
+{
+    if (c->ehlo.chunking)
+        return c->accepted > 0 ? CLIENT_BODY : CLIENT_RSET;
+    return c->pipelined || c->accepted > 0 ? CLIENT_DATA : CLIENT_RSET;
+}
+
 static void enter_rcpt(struct client *c)
 {
     struct recipient **r = c->t->recipients;
     while (c->rcpt_at < c->t->n && (c->pipelined ? !r[c->rcpt_at]->asked : r[c->rcpt_at]->done))
         c->rcpt_at++;
     if (c->rcpt_at == c->t->n)
-        client_enter(c, c->pipelined || c->accepted > 0 ? CLIENT_DATA : CLIENT_RSET);
+        client_enter(c, after_rcpt(c));
     else if (!c->pipelined)
         client_write_rcpt(c, r[c->rcpt_at]);
 }
@@ -247,7 +278,8 @@ static void on_end_of_data(struct client *c)
     }
     if (c->accepted > 0)
         transaction_fail(c->t, &result, &peer);
-    client_enter(c, CLIENT_READY);
+    /* A refused BDAT leaves the transaction open (RFC 3030 §2). */
+    client_enter(c, c->ehlo.chunking && result.failure != FAILURE_NONE ? CLIENT_RSET : CLIENT_READY);
 }
 
 /* ---- the table ---- */
@@ -263,6 +295,7 @@ static const struct {
     [CLIENT_HELO] = {"the reply to HELO", enter_helo, on_helo},
     [CLIENT_STARTTLS] = {"the reply to STARTTLS", enter_starttls, client_on_starttls},
     [CLIENT_HANDSHAKE] = {"the TLS handshake", NULL, on_unasked},
+    [CLIENT_LOGIN] = {"the reply to AUTH", NULL, client_on_login},
     [CLIENT_READY] = {"the next message", enter_ready, on_unasked},
     [CLIENT_MAIL] = {"the reply to MAIL", enter_mail, on_mail},
     [CLIENT_RCPT] = {"the reply to RCPT", enter_rcpt, on_rcpt},
@@ -301,10 +334,37 @@ static int64_t deadline_ms(const struct client *c)
     }
 }
 
+/*
+ * Does the host say something before it is told what this state tells it? Then its replies are out of step:
+ * one of them would be taken for the answer to another command, and a message for delivered that is not.
+ */
+static bool is_out_of_turn(const struct client *c, enum client_state state)
+{
+    switch (state) {
+    case CLIENT_EHLO:
+    case CLIENT_HELO:
+    case CLIENT_STARTTLS:
+    case CLIENT_LOGIN:
+    case CLIENT_MAIL:
+    case CLIENT_BODY:
+    case CLIENT_RSET:
+        return conn_input(c->conn).len > 0;
+    case CLIENT_RCPT:
+    case CLIENT_DATA:
+        return !c->pipelined && conn_input(c->conn).len > 0;
+    default:
+        return false;
+    }
+}
+
 void client_enter(struct client *c, enum client_state state)
 {
     if (c->freed)
         return;
+    if (is_out_of_turn(c, state)) {
+        client_fail_text(c, "4.5.0", "%s said more than it was asked", c->where);
+        return;
+    }
     c->state = state;
     conn_deadline(c->conn, deadline_ms(c));
     if (states[state].enter)

@@ -38,12 +38,18 @@ static void split_settings(struct delivery_role *role, const struct delivery_set
         .log = s->log,
         .route = {.route = s->route, .mx_port = s->mx_port, .hostname = s->hostname},
         .tls = s->tls,
-        .client = {.hostname = s->hostname, .tls_context = s->tls_context, .timeouts = s->timeouts},
+        .client = {.hostname = s->hostname,
+                   .tls_context = s->tls_context,
+                   .timeouts = s->timeouts,
+                   .credentials = s->credentials,
+                   .sources = s->sources},
         .per_destination = s->per_destination,
         .deliveries_per_connection = s->deliveries_per_connection,
         .idle_ms = s->idle_ms};
-    role->task_settings =
-        (struct task_settings){.log = s->log, .hostname = s->hostname, .spool_key = s->spool_key};
+    role->task_settings = (struct task_settings){.log = s->log,
+                                                 .hostname = s->hostname,
+                                                 .delay_warning_ms = s->delay_warning_ms,
+                                                 .spool_key = s->spool_key};
     role->attach_settings =
         (struct attach_settings){.log = s->log, .queue_service = s->queue_service, .window = s->window};
 }

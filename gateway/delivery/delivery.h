@@ -5,14 +5,21 @@
 
 #include <openssl/types.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "base/log.h"
+#include "gateway/delivery/login.h"
 #include "gateway/message/spool.h"
 #include "gateway/net/resolver.h"
 #include "gateway/policy/tls_level.h"
 
 struct delivery_timeouts { /* RFC 5321 §4.5.3.2 */
     int64_t connect_ms, handshake_ms, greeting_ms, command_ms, data_ms, end_of_data_ms;
+};
+
+/* Where connections come from; ss_family 0: wherever the system says. */
+struct delivery_sources {
+    struct sockaddr_storage ipv4, ipv6;
 };
 
 struct delivery_settings {
@@ -22,6 +29,8 @@ struct delivery_settings {
     uint16_t mx_port;     /* 25; tests use another */
     struct tls_level_settings tls;
     SSL_CTX *tls_context;
+    struct credentials credentials; /* for the host of a fixed route */
+    struct delivery_sources sources;
     struct resolver_settings resolver;
     struct spool_key spool_key;
     unsigned window;                    /* leases at once, default 200 */
@@ -30,8 +39,9 @@ struct delivery_settings {
     int64_t idle_ms;                    /* a connection is kept for reuse so long, default 5 s */
     struct delivery_timeouts timeouts;
     int64_t drain_ms;
-    int queue_service;   /* client end: QUEUE_ATTACH */
-    int control_service; /* server end: CONTROL_REQUEST (control.h) */
+    int64_t delay_warning_ms; /* the sender of what waits longer is told so, once; 0: never */
+    int queue_service;        /* client end: QUEUE_ATTACH */
+    int control_service;      /* server end: CONTROL_REQUEST (control.h) */
 };
 
 int delivery_run(const struct delivery_settings *settings);

@@ -6,6 +6,9 @@
 
 #include "gateway/delivery/destination_private.h"
 
+/* A message that no connection bears does not go round for ever. */
+#define PUT_BACK_MAX 3
+
 /* Connections of all destinations together: bounds descriptors, however many domains one message names. */
 #define SESSIONS_MAX 500
 
@@ -56,6 +59,7 @@ static struct destination *find(struct destinations *d, const char *domain, cons
     destination->domain = copy;
     destination->requiretls = mail->requiretls;
     destination->tls_optional = mail->tls_optional;
+    concurrency_init(&destination->concurrency, d->settings->per_destination);
     TAILQ_INIT(&destination->waiting);
     LIST_INIT(&destination->sessions);
     LIST_INSERT_HEAD(&d->list, destination, link);
@@ -95,7 +99,7 @@ static bool start_one(struct destination *destination)
         session_deliver(idle, destination_next(destination));
         return true;
     }
-    if (destination->n_sessions >= d->settings->per_destination || d->n_sessions >= SESSIONS_MAX)
+    if (destination->n_sessions >= destination->concurrency.limit || d->n_sessions >= SESSIONS_MAX)
         return false;
     struct transaction *t = destination_next(destination);
     struct error err;
@@ -147,12 +151,32 @@ void destination_session_ended(struct session *s)
     pump_soon(destination->all);
 }
 
+/* Sessions beside the one that failed and is about to end: at work, or still looking for a host. */
+static unsigned count_others(const struct destination *destination)
+{
+    return destination->n_sessions - 1;
+}
+
+void destination_succeeded(struct destination *destination)
+{
+    concurrency_succeeded(&destination->concurrency);
+}
+
+bool destination_put_back(struct destination *destination, struct transaction *t)
+{
+    unsigned others = count_others(destination);
+    concurrency_failed(&destination->concurrency, others);
+    if (others == 0 || destination->all->draining || t->put_back == PUT_BACK_MAX)
+        return false;
+    t->put_back++;
+    TAILQ_INSERT_HEAD(&destination->waiting, t, link);
+    return true;
+}
+
 void destination_unreachable(struct destination *destination, const struct result *why)
 {
-    struct session *s;
-    LIST_FOREACH(s, &destination->sessions, link)
-    if (s->ready)
-        return; /* not for all, it seems */
+    if (count_others(destination) > 0)
+        return; /* it is for the last one to say so */
     struct transaction_list waiting;
     TAILQ_INIT(&waiting);
     TAILQ_CONCAT(&waiting, &destination->waiting, link);

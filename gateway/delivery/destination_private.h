@@ -2,6 +2,7 @@
 #ifndef SEALGATE_DELIVERY_DESTINATION_PRIVATE_H
 #define SEALGATE_DELIVERY_DESTINATION_PRIVATE_H
 
+#include "gateway/delivery/concurrency.h"
 #include "gateway/delivery/destination.h"
 #include "gateway/delivery/host.h"
 
@@ -15,6 +16,7 @@ struct destination {
     struct transaction_list waiting;
     LIST_HEAD(, session) sessions;
     unsigned n_sessions;
+    struct concurrency concurrency;
 };
 
 struct destinations {
@@ -63,7 +65,14 @@ void session_end(struct session *s);
 struct transaction *destination_next(struct destination *destination);
 /* It is about to be freed. */
 void destination_session_ended(struct session *s);
-/* No host of the route could be reached for a transaction: those that wait would fare the same. */
+/* A transaction went through to its end. */
+void destination_succeeded(struct destination *destination);
+/*
+ * No host of the route could be reached for T, or all cut it off. True: others of the destination's sessions
+ * do not fare so, or not yet; T waits for one of those. False: T stays the caller's.
+ */
+bool destination_put_back(struct destination *destination, struct transaction *t);
+/* After that: those that wait would fare the same. */
 void destination_unreachable(struct destination *destination, const struct result *why);
 
 #endif

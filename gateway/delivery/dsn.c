@@ -20,17 +20,25 @@ bool dsn_is_wanted(const struct recipient *r, enum delivery_outcome outcome)
     case OUTCOME_DELIVERED:
         return notify && strcasestr(notify, "SUCCESS") && !r->dsn_known;
     case OUTCOME_DEFERRED:
-        break;
+        return r->late && !r->lease->delay_told && (!notify || strcasestr(notify, "DELAY"));
     }
     return false;
 }
 
-static bool has_failed(const struct dsn *dsn)
+size_t dsn_count(const struct dsn *dsn, enum dsn_action action)
 {
+    size_t n = 0;
     for (size_t i = 0; i < dsn->n; i++)
-        if (!dsn_is_relayed(dsn->recipients[i]))
-            return true;
-    return false;
+        n += dsn_action(dsn->recipients[i]) == action;
+    return n;
+}
+
+/* The worst first. */
+static const char *subject(const struct dsn *dsn)
+{
+    if (dsn_count(dsn, DSN_FAILED) > 0)
+        return "Your message could not be delivered";
+    return dsn_count(dsn, DSN_DELAYED) > 0 ? "Your message is delayed" : "Your message was passed on";
 }
 
 static void put_header(const struct dsn *dsn, struct buf *out)
@@ -42,8 +50,7 @@ static void put_header(const struct dsn *dsn, struct buf *out)
     /* An international address cannot stand in a 7-bit header; the envelope has it. */
     if (dsn_is_printable(dsn->to))
         buf_printf(out, "To: <%s>\r\n", dsn->to);
-    buf_printf(out, "Subject: %s\r\n",
-               has_failed(dsn) ? "Your message could not be delivered" : "Your message was passed on");
+    buf_printf(out, "Subject: %s\r\n", subject(dsn));
     buf_printf(out, "Message-ID: <%s@%s>\r\n", dsn->id, dsn->hostname);
     if (dsn->tls_optional)
         buf_append_str(out, "TLS-Required: No\r\n");

@@ -14,7 +14,8 @@ struct dsn {
     const char *envid;    /* ENVID of the original (xtext), NULL: none */
     int64_t received_ms;  /* of the original */
     int64_t now_ms;
-    struct recipient *const *recipients; /* FAILURE_NONE in the result: relayed; else failed */
+    struct recipient *const *recipients; /* FAILURE_NONE in the result: relayed; late: delayed; else
+                                            failed */
     size_t n;
     bool
         tls_optional; /* the original had TLS-Required: No, which counts for the way back too (RFC 8689 §5) */
@@ -23,7 +24,8 @@ struct dsn {
 
 /*
  * Does the sender want to hear of this OUTCOME of R's (RFC 3461 §4.1: NOTIFY)? Of a delivered one only when
- * the host that took it does not know DSN and so will never tell (§5.2.2); of a deferred one never.
+ * the host that took it does not know DSN and so will never tell (§5.2.2); of a deferred one once, when it is
+ * late.
  */
 bool dsn_is_wanted(const struct recipient *r, enum delivery_outcome outcome);
 

@@ -4,11 +4,19 @@
 
 #include "gateway/delivery/dsn.h"
 
-/* Was the message for R handed on, to a host that will not tell what becomes of it? */
-static inline bool dsn_is_relayed(const struct recipient *r)
+/* What is told of R (RFC 3464 §2.3.3). RELAYED: handed on, to a host that will not tell what becomes of it.
+ */
+enum dsn_action { DSN_FAILED, DSN_DELAYED, DSN_RELAYED };
+
+static inline enum dsn_action dsn_action(const struct recipient *r)
 {
-    return r->result.failure == FAILURE_NONE;
+    if (r->result.failure == FAILURE_NONE)
+        return DSN_RELAYED;
+    return r->late ? DSN_DELAYED : DSN_FAILED;
 }
+
+/* Of how many is ACTION told? */
+size_t dsn_count(const struct dsn *dsn, enum dsn_action action);
 
 /* dsn.c: the head of a part; ENCODING: "7bit", "quoted-printable". */
 void dsn_put_part(const struct dsn *dsn, const char *type, const char *encoding, struct buf *out);

@@ -29,28 +29,42 @@ static void put_original_recipient(const struct recipient *r, struct buf *out)
     buf_free(&value);
 }
 
-/* §2.3.4: the class is 2 where the action is "relayed", 4 or 5 where it is "failed". */
+/* §2.3.4: the class is 2 where the action is "relayed", 4 where it is "delayed", 4 or 5 where it is "failed".
+ */
 static const char *status_of(const struct recipient *r)
 {
-    return dsn_is_relayed(r) && r->result.status[0] != '2' ? "2.0.0" : r->result.status;
+    switch (dsn_action(r)) {
+    case DSN_RELAYED:
+        return r->result.status[0] == '2' ? r->result.status : "2.0.0";
+    case DSN_DELAYED:
+        return r->result.status[0] == '4' ? r->result.status : "4.0.0";
+    case DSN_FAILED:
+        break;
+    }
+    return r->result.status;
 }
 
 static void put_recipient(const struct dsn *dsn, const struct recipient *r, struct buf *out)
 {
+    static const char *const actions[] = {
+        [DSN_FAILED] = "failed", [DSN_DELAYED] = "delayed", [DSN_RELAYED] = "relayed"};
     char date[CLOCK_RFC5322_SIZE];
     clock_rfc5322(dsn->now_ms, date);
     buf_append_str(out, "\r\n");
     put_original_recipient(r, out);
     buf_append_str(out, "Final-Recipient: ");
     dsn_put_address(out, r->lease->address);
-    buf_printf(out, "\r\nAction: %s\r\nStatus: %s\r\n", dsn_is_relayed(r) ? "relayed" : "failed",
-               status_of(r));
+    buf_printf(out, "\r\nAction: %s\r\nStatus: %s\r\n", actions[dsn_action(r)], status_of(r));
     if (r->host)
         buf_printf(out, "Remote-MTA: dns; %.*s\r\n", (int)strcspn(r->host, " "), r->host);
     /* Only a reply of another server is a diagnostic "smtp" (§2.3.6). */
     bool reply = r->host && isdigit((unsigned char)r->result.text[0]);
     buf_printf(out, "Diagnostic-Code: %s; %s\r\n", reply ? "smtp" : "x-sealgate", r->result.text);
     buf_printf(out, "Last-Attempt-Date: %s\r\n", date);
+    if (dsn_action(r) == DSN_DELAYED) {
+        clock_rfc5322(r->lease->expires_ms, date);
+        buf_printf(out, "Will-Retry-Until: %s\r\n", date);
+    }
 }
 
 static void put_envelope_id(const struct dsn *dsn, struct buf *out)

@@ -37,52 +37,66 @@ static void put_wrapped(struct buf *out, const char *text, const char *indent)
     buf_append_str(out, "\r\n");
 }
 
-static size_t count(const struct dsn *dsn, bool relayed)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < dsn->n; i++)
-        n += dsn_is_relayed(dsn->recipients[i]) == relayed;
-    return n;
-}
-
-static void put_recipients(const struct dsn *dsn, bool relayed, struct buf *out)
+static void put_recipients(const struct dsn *dsn, enum dsn_action action, struct buf *out)
 {
     for (size_t i = 0; i < dsn->n; i++) {
         const struct recipient *r = dsn->recipients[i];
-        if (dsn_is_relayed(r) != relayed)
+        if (dsn_action(r) != action)
             continue;
         buf_append_str(out, "\r\n  ");
         dsn_put_shown(out, r->lease->address);
         buf_append_str(out, "\r\n");
         put_wrapped(out, r->result.text, "    ");
-        if (relayed)
+        if (action != DSN_FAILED)
             continue;
         buf_append_str(out, "\r\n");
         put_wrapped(out, dsn_advice(&r->result), "    ");
     }
 }
 
-static void put_text(const struct dsn *dsn, struct buf *out)
+/* "The message that you sent on DATE …", the recipients of whom that is to be said, and what FOLLOWS. */
+static void put_section(const struct dsn *dsn, enum dsn_action action, const char *what, const char *follows,
+                        struct buf *out)
 {
     char date[CLOCK_RFC5322_SIZE];
     char text[200];
+    if (dsn_count(dsn, action) == 0)
+        return;
     clock_rfc5322(dsn->received_ms, date);
+    snprintf(text, sizeof text, "The message that you sent on %s %s:", date, what);
+    buf_append_str(out, "\r\n");
+    put_wrapped(out, text, "");
+    put_recipients(dsn, action, out);
+    if (follows) {
+        buf_append_str(out, "\r\n");
+        put_wrapped(out, follows, "");
+    }
+}
+
+static int64_t last_try_ms(const struct dsn *dsn)
+{
+    int64_t last = 0;
+    for (size_t i = 0; i < dsn->n; i++)
+        if (dsn_action(dsn->recipients[i]) == DSN_DELAYED && dsn->recipients[i]->lease->expires_ms > last)
+            last = dsn->recipients[i]->lease->expires_ms;
+    return last;
+}
+
+static void put_text(const struct dsn *dsn, struct buf *out)
+{
+    char date[CLOCK_RFC5322_SIZE];
+    char text[300];
     snprintf(text, sizeof text, "This is the mail gateway %.100s.", dsn->hostname);
     put_wrapped(out, text, "");
-    if (count(dsn, false) > 0) {
-        buf_append_str(out, "\r\n");
-        snprintf(text, sizeof text, "The message that you sent on %s could not be delivered to:", date);
-        put_wrapped(out, text, "");
-        put_recipients(dsn, false, out);
-    }
-    if (count(dsn, true) > 0) {
-        buf_append_str(out, "\r\n");
-        snprintf(text, sizeof text, "The message that you sent on %s was passed on for:", date);
-        put_wrapped(out, text, "");
-        put_recipients(dsn, true, out);
-        buf_append_str(out, "\r\n");
-        put_wrapped(out, passed_on, "");
-    }
+    put_section(dsn, DSN_FAILED, "could not be delivered to", NULL, out);
+    clock_rfc5322(last_try_ms(dsn), date);
+    snprintf(
+        text, sizeof text,
+        "You need not send it again: this gateway goes on trying until %s, and tells you if it gives up. "
+        "If it is urgent, reach the recipient by other means.",
+        date);
+    put_section(dsn, DSN_DELAYED, "has not been delivered yet to", text, out);
+    put_section(dsn, DSN_RELAYED, "was passed on for", passed_on, out);
     buf_append_str(out, "\r\nThe header of your message is attached. Its content is not.\r\n");
 }
 

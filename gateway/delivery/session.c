@@ -66,6 +66,10 @@ static void give_up(struct session *s, const struct result *why)
         why = &changed;
     }
     s->t = NULL;
+    if (why->failure == FAILURE_CONNECTION && destination_put_back(destination, t)) {
+        release(s);
+        return;
+    }
     transaction_fail(t, why, NULL);
     if (why->failure == FAILURE_CONNECTION)
         destination_unreachable(destination, why);
@@ -142,6 +146,7 @@ static void go_idle(struct session *s)
 static void on_sent(void *arg)
 {
     struct session *s = arg;
+    destination_succeeded(s->destination);
     done_with(s);
     struct transaction *next = NULL;
     if (s->deliveries < settings_of(s)->deliveries_per_connection)

@@ -12,6 +12,7 @@
 struct task_settings {
     const struct log *log;
     const char *hostname;
+    int64_t delay_warning_ms; /* the sender of what waits longer is told so; 0: never */
     struct spool_key spool_key;
 };
 

@@ -65,6 +65,12 @@ static enum delivery_reach reach_of(const struct task *task, const struct recipi
     return strncmp(r->result.status, "4.7.", 4) == 0 ? REACH_NO_PRIVACY : REACH_NO_HOST;
 }
 
+static bool is_late(const struct task *task, int64_t now_ms)
+{
+    int64_t after = task->all->settings->delay_warning_ms;
+    return after > 0 && now_ms - task->lease.received_ms >= after;
+}
+
 static bool collect(struct task *task, bool all, struct report *report)
 {
     size_t n = task->lease.n_recipients;
@@ -83,6 +89,7 @@ static bool collect(struct task *task, bool all, struct report *report)
             log_unset(task);
         report->reaches[report->n] = reach_of(task, r);
         report->outcomes[report->n] = outcome_decide(&r->result, now, r->lease->expires_ms);
+        r->late = report->outcomes[report->n] == OUTCOME_DEFERRED && is_late(task, now);
         report->recipients[report->n++] = r;
     }
     return true;
@@ -151,6 +158,12 @@ static void add_dsn(struct task *task, struct report *report)
     free(told_of);
 }
 
+static bool is_told_of_delay(const struct report *report, size_t i)
+{
+    return report->outcome.has_dsn && report->outcomes[i] == OUTCOME_DEFERRED &&
+           dsn_is_wanted(report->recipients[i], OUTCOME_DEFERRED);
+}
+
 /* The strings stay the recipients'; packing copies them. */
 static void fill(struct task *task, struct report *report)
 {
@@ -162,6 +175,7 @@ static void fill(struct task *task, struct report *report)
         outcome->recipients[i] = (struct outcome_recipient){.id = r->lease->id,
                                                             .outcome = report->outcomes[i],
                                                             .reach = report->reaches[i],
+                                                            .delay_told = is_told_of_delay(report, i),
                                                             .reply = r->result.text,
                                                             .host = r->host,
                                                             .tls_version = r->tls_version,

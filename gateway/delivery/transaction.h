@@ -31,6 +31,7 @@ struct recipient {
     bool done;      /* RESULT is final for this attempt */
     bool abandoned; /* not tried: we are about to stop */
     bool reported;  /* told to queue */
+    bool late;      /* deferred, for so long by now that the sender should hear of it */
     struct result result;
     char *host, *tls_version, *tls_cipher, *tls_peer; /* owned */
     enum tls_way way;
@@ -54,6 +55,7 @@ struct transaction {
     const struct mail *mail;
     struct recipient **recipients;
     size_t n;
+    unsigned put_back; /* so many times it went back to wait for another connection */
     void (*on_done)(void *arg, struct transaction *t); /* no recipient is open any more; frees it */
     void *arg;
 };

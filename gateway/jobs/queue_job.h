@@ -141,6 +141,7 @@ struct lease_recipient {
     char *orcpt;
     uint32_t attempts;  /* before this one */
     int64_t expires_ms; /* a temporary failure after this is a bounce */
+    bool delay_told;    /* the sender knows already that it waits */
 };
 
 struct queue_lease {
@@ -178,6 +179,7 @@ struct outcome_recipient {
     int64_t id;
     enum delivery_outcome outcome;
     enum delivery_reach reach;
+    bool delay_told;   /* deferred, and the DSN tells the sender so */
     char *reply;       /* the next hop's last reply or our reason; escaped, at most 500 bytes */
     char *host;        /* "mx.example.org [192.0.2.1]:25" */
     char *tls_version; /* NULL: no TLS */

@@ -33,6 +33,7 @@ static void pack_recipient(struct buf *b, const struct lease_recipient *r)
     pack_str(b, r->orcpt);
     pack_u32(b, r->attempts);
     pack_i64(b, r->expires_ms);
+    pack_bool(b, r->delay_told);
 }
 
 static void unpack_recipient(struct unpack *u, struct lease_recipient *r)
@@ -44,6 +45,7 @@ static void unpack_recipient(struct unpack *u, struct lease_recipient *r)
     r->orcpt = unpack_str(u);
     r->attempts = unpack_u32(u);
     r->expires_ms = unpack_i64(u);
+    r->delay_told = unpack_bool(u);
 }
 
 static void free_recipient(struct lease_recipient *r)

@@ -8,6 +8,7 @@ static void pack_recipient(struct buf *b, const struct outcome_recipient *r)
     pack_i64(b, r->id);
     pack_u32(b, r->outcome);
     pack_u32(b, r->reach);
+    pack_bool(b, r->delay_told);
     pack_str(b, r->reply);
     pack_str(b, r->host);
     pack_str(b, r->tls_version);
@@ -20,6 +21,7 @@ static void unpack_recipient(struct unpack *u, struct outcome_recipient *r)
     r->id = unpack_i64(u);
     r->outcome = unpack_between(u, OUTCOME_DELIVERED, OUTCOME_BOUNCED);
     r->reach = unpack_between(u, REACH_UNKNOWN, REACH_NO_PRIVACY);
+    r->delay_told = unpack_bool(u);
     r->reply = unpack_str(u);
     r->host = unpack_str(u);
     r->tls_version = unpack_str(u);

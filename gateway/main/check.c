@@ -8,6 +8,7 @@
 
 #include "gateway/main/auth_conf.h"
 #include "gateway/main/check_auth.h"
+#include "gateway/main/delivery_conf.h"
 #include "gateway/main/policy_conf.h"
 #include "gateway/main/relay_conf.h"
 #include "gateway/main/signing_conf.h"
@@ -179,6 +180,7 @@ enum status check_configuration(struct span text, const char *path, struct conf 
     check_listeners(conf_out, path, problems);
     check_networks(conf_out, path, problems);
     check_route(conf_out, path, problems);
+    delivery_conf_check(conf_out, path, problems);
     check_dane(conf_out, path, problems);
     check_autoconfig(conf_out, path, problems);
     check_gpg(conf_out, path, problems);

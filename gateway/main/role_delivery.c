@@ -1,25 +1,14 @@
 #include <openssl/ssl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
 #include "gateway/delivery/delivery.h"
+#include "gateway/main/delivery_conf.h"
 #include "gateway/main/paths.h"
 #include "gateway/main/policy_conf.h"
 #include "gateway/main/role_runs.h"
 #include "gateway/net/tls.h"
-
-#define SECONDS(n) ((int64_t)(n)*1000)
-#define MINUTES(n) SECONDS((n)*60)
-
-/* RFC 5321 §4.5.3.2. */
-static const struct delivery_timeouts rfc5321_timeouts = {
-    .connect_ms = SECONDS(30),
-    .handshake_ms = SECONDS(60),
-    .greeting_ms = MINUTES(5),
-    .command_ms = MINUTES(5),
-    .data_ms = MINUTES(3),
-    .end_of_data_ms = MINUTES(10),
-};
 
 int role_delivery(const struct role_start *start)
 {
@@ -34,16 +23,14 @@ int role_delivery(const struct role_start *start)
                      .trust_anchor = conf->delivery_trust_anchor,
                      .hosts = "/etc/hosts"},
         .window = 200,
-        .per_destination = (unsigned)conf->delivery_per_destination,
         .deliveries_per_connection = 100,
-        .idle_ms = SECONDS(5),
-        .timeouts = rfc5321_timeouts,
         .drain_ms = conf->limit_drain_ms,
         .queue_service = start->ports[0],
         .control_service = start->ports[1],
     };
     struct tls_client_settings tls = {.ca_path = conf->delivery_ca};
     char key_path[PATH_SIZE];
+    char *password;
     struct error err;
     if (path_in_state(conf, SPOOL_KEY_FILE, key_path, &err) != STATUS_OK ||
         spool_key_load(key_path, &settings.spool_key, &err) != STATUS_OK)
@@ -52,7 +39,14 @@ int role_delivery(const struct role_start *start)
         return role_failed(start, "TLS policies", &err);
     if (tls_client_context(&tls, &settings.tls_context, &err) != STATUS_OK)
         return role_failed(start, "TLS trust anchors", &err);
+    if (delivery_certificate_from_conf(conf, settings.tls_context, &err) != STATUS_OK)
+        return role_failed(start, "delivery certificate", &err);
+    if (delivery_from_conf(conf, &settings, &password, &err) != STATUS_OK)
+        return role_failed(start, "delivery", &err);
     int code = role_drop(start, "delivery", 0) ? delivery_run(&settings) : EX_CONFIG;
+    if (password)
+        explicit_bzero(password, strlen(password));
+    free(password);
     explicit_bzero(&settings.spool_key, sizeof settings.spool_key);
     SSL_CTX_free(settings.tls_context);
     tls_level_conf_free(&settings.tls);

@@ -276,9 +276,9 @@ struct conn *conn_accepted(struct event_base *base, int fd, SSL_CTX *tls, const 
     return c;
 }
 
-struct conn *conn_connect(struct event_base *base, const struct sockaddr *to, socklen_t to_len,
-                          const struct conn_handler *handler, void *arg, struct conn_limits limits,
-                          struct error *err)
+struct conn *conn_connect(struct event_base *base, const struct sockaddr *from, const struct sockaddr *to,
+                          socklen_t to_len, const struct conn_handler *handler, void *arg,
+                          struct conn_limits limits, struct error *err)
 {
     int fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
@@ -289,6 +289,11 @@ struct conn *conn_connect(struct event_base *base, const struct sockaddr *to, so
     if (!c)
         return NULL;
     c->state = CONN_CONNECTING;
+    if (from && bind(fd, from, to_len) < 0) {
+        error_errno(err, STATUS_TEMPORARY, errno, "cannot connect from the configured source address");
+        release(c);
+        return NULL;
+    }
     if (connect(fd, to, to_len) < 0 && errno != EINPROGRESS) {
         error_errno(err, STATUS_TEMPORARY, errno, "cannot connect to %s", c->peer);
         release(c);

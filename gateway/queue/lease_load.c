@@ -94,6 +94,7 @@ static enum status add_recipient(struct queue_lease *lease, struct sql_stmt *stm
         .orcpt = dup_optional(stmt, 4, &failed),
         .attempts = (uint32_t)sql_col_int(stmt, 5),
         .expires_ms = sql_col_int(stmt, 7),
+        .delay_told = sql_col_int(stmt, 8) != 0,
     };
     if (sql_col_int(stmt, 6))
         lease->state = COPY_RETURN;
@@ -106,7 +107,8 @@ static enum status load_recipients(struct sql *sql, struct queue_lease *lease, s
     bool row = false;
     enum status st =
         sql_prepare(sql,
-                    "SELECT id, address, reason, notify, orcpt, attempts, to_return, expires_ms "
+                    "SELECT id, address, reason, notify, orcpt, attempts, to_return, expires_ms, "
+                    "delay_told "
                     "FROM recipient WHERE copy_id = ?1 AND state = '" STATE_LEASED "' ORDER BY id",
                     &stmt, err);
     if (st != STATUS_OK)

@@ -109,7 +109,8 @@ static enum status write_state(const struct application *a, const struct outcome
     struct sql_stmt *stmt;
     enum status st = sql_prepare(a->sql,
                                  "UPDATE recipient SET state = ?2, next_ms = ?3, attempts = ?4, hold = NULL, "
-                                 "host = ?5, reply = ?6 WHERE id = ?1",
+                                 "host = ?5, reply = ?6, "
+                                 "delay_told = CASE WHEN ?7 <> 0 THEN 1 ELSE delay_told END WHERE id = ?1",
                                  &stmt, err);
     if (st != STATUS_OK)
         return st;
@@ -122,6 +123,7 @@ static enum status write_state(const struct application *a, const struct outcome
     sql_bind_int(stmt, 4, now->attempts + 1);
     sql_bind_str(stmt, 5, r->host);
     sql_bind_str(stmt, 6, r->reply);
+    sql_bind_int(stmt, 7, deferred && r->delay_told && a->outcome->has_dsn && !a->dsn_lost);
     return sql_run(stmt, err);
 }
 

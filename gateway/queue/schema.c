@@ -167,4 +167,7 @@ static const char third[] =
     " probe_copy BIGINT,"
     " reply TEXT);";
 
-const char *const queue_schema[] = {first, second, third, NULL};
+/* Each sender hears of a delay once. */
+static const char fourth[] = "ALTER TABLE recipient ADD COLUMN delay_told INTEGER NOT NULL DEFAULT 0;";
+
+const char *const queue_schema[] = {first, second, third, fourth, NULL};

@@ -12,6 +12,22 @@ static void take_size(struct span parameter, struct ehlo *ehlo)
     ehlo->size_max = n;
 }
 
+static void take_mechanisms(struct span names, struct ehlo *ehlo)
+{
+    while ((names = span_trim(names)).len > 0) {
+        const char *space = memchr(names.p, ' ', names.len);
+        size_t len = space ? (size_t)(space - names.p) : names.len;
+        struct span name = span_of(names.p, len);
+        if (span_is(name, "PLAIN"))
+            ehlo->auth_plain = true;
+        else if (span_is(name, "SCRAM-SHA-1"))
+            ehlo->auth_scram_sha_1 = true;
+        else if (span_is(name, "SCRAM-SHA-256"))
+            ehlo->auth_scram_sha_256 = true;
+        names = span_of(names.p + len, names.len - len);
+    }
+}
+
 static void take_line(struct span line, struct ehlo *ehlo)
 {
     line = span_trim(line);
@@ -29,6 +45,10 @@ static void take_line(struct span line, struct ehlo *ehlo)
         ehlo->dsn = true;
     } else if (span_is(keyword, "REQUIRETLS")) {
         ehlo->requiretls = true;
+    } else if (span_is(keyword, "CHUNKING")) {
+        ehlo->chunking = true;
+    } else if (span_is(keyword, "AUTH")) {
+        take_mechanisms(span_of(line.p + keyword.len, line.len - keyword.len), ehlo);
     } else if (span_is(keyword, "SIZE")) {
         ehlo->size = true;
         if (space)

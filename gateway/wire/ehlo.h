@@ -16,6 +16,9 @@ struct ehlo {
     uint64_t size_max; /* bytes; 0: no limit said */
     bool dsn;          /* RFC 3461 */
     bool requiretls;   /* RFC 8689 */
+    bool chunking;     /* RFC 3030 */
+    /* AUTH (RFC 4954): the mechanisms that a client here knows */
+    bool auth_plain, auth_scram_sha_1, auth_scram_sha_256;
 };
 
 /* LINES: the texts of the reply to EHLO, each with a LF behind it (reply_parser's text); the first only

@@ -120,6 +120,31 @@ def test_expired_message_is_returned(make_gateway, make_sink, people, tag):
     assert gateway.wait_state(people.bob.tagged(tag), None)
 
 
+@pytest.mark.parametrize("notify, told", [("", True), (" NOTIFY=FAILURE,DELAY", True), (" NOTIFY=FAILURE", False)])
+def test_the_sender_is_told_once_of_a_delay(make_gateway, make_sink, people, tag, notify, told):
+    tries = []
+
+    def script(verb, argument, _session):
+        if verb != "RCPT" or USER in argument:
+            return None
+        tries.append(argument)
+        return "450 4.2.1 come back later" if len(tries) < 5 else None
+
+    sink = make_sink(script=script)
+    settings = {"queue": {"delay-warning": "500ms", "last-retry": "400ms"}}
+    gateway = make_gateway(sink.route, people.bob, settings=settings)
+    address = people.bob.tagged(tag)
+    assert gateway.submit([address], mail(address, f"{tag}-body\r\n"), rcpt_params=notify).code == 250
+    sink.wait(address)
+    wait_until(lambda: gateway.queue() == [], lambda: gateway.tail())
+    warnings = sink.find(lambda m: m.sender == "")
+    assert len(warnings) == told
+    for warning in warnings:
+        assert f"Final-Recipient: rfc822; {address}\r\nAction: delayed\r\nStatus: 4.2.1\r\n".encode() in warning.data
+        assert b"come back later" in warning.data and b"Will-Retry-Until: " in warning.data
+        assert b"BEGIN PGP MESSAGE" not in warning.data
+
+
 # ---- audit ----
 
 

@@ -5,7 +5,10 @@ import ssl
 import protection
 import readers
 from gateway import mail, queue_id
+from more_peers import Chasquid, OpenSmtpd
+from peers import Exim, Postfix
 from pki import Pki, server_context
+from tools import AS_ROOT
 
 import pytest
 
@@ -13,8 +16,24 @@ LEVELS = ("none", "may", "encrypt", "verify", "secure")
 POLICIES = "\n".join(f'tls-policy "{level}.example" {{ level = {level} }}' for level in LEVELS)
 
 
-@pytest.mark.parametrize("tls", [True, False], ids=["tls", "clear"])
-@pytest.mark.parametrize("server", ["postfix", "exim"])
+@pytest.fixture(scope="module")
+def opensmtpd():
+    if not AS_ROOT:
+        pytest.skip("OpenSMTPD runs only as root")
+    made = OpenSmtpd()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def chasquid(pki):
+    made = Chasquid(pki, ["bob", "dan"])
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("server, tls", [("postfix", True), ("postfix", False), ("exim", True), ("exim", False),
+                                         ("opensmtpd", False), ("chasquid", True)])
 def test_real_server(request, make_gateway, people, tag, server, tls):
     peer = request.getfixturevalue(server)
     gateway = make_gateway(f"[localhost]:{peer.port if tls else peer.clear_port}", people.bob, people.dan,
@@ -31,6 +50,54 @@ def test_real_server(request, make_gateway, people, tag, server, tls):
         if line["event"] == "delivered":
             assert line.get("out_tls_version", "").startswith("TLSv1.") == tls
             assert line["reply"].startswith("250 ") and line["host"]
+
+
+KINDS = ("wrong name", "expired", "self-signed")
+
+
+@pytest.fixture(scope="module")
+def bad(pki):
+    """Certificates that are wrong for localhost."""
+    return {"wrong name": pki.wrong_name, "expired": pki.issue("expired.example.net", "DNS:localhost", days=-1),
+            "self-signed": pki.self_signed("localhost")}
+
+
+@pytest.fixture(scope="module")
+def bad_postfix(pki, bad, folder):
+    if not AS_ROOT:
+        pytest.skip("Postfix runs only as root")
+    services = {}
+    for kind, pair in bad.items():
+        chain = folder / f"{kind.replace(' ', '-')}.chain.pem"
+        chain.touch(mode=0o600)
+        chain.write_bytes(b"".join(path.read_bytes() for path in reversed(pair)))
+        services[kind] = f"-o smtpd_tls_chain_files={chain}"
+    made = Postfix(pki, services=services)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def bad_exim(pki, bad):
+    made = Exim(pki, certificates=bad)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("kind, words", zip(KINDS, ("not for localhost", "certificate has expired", "self-signed certificate")))
+@pytest.mark.parametrize("server", ["bad_postfix", "bad_exim"])
+def test_a_real_server_with_a_bad_certificate(request, make_gateway, tag, server, kind, words):
+    """It gets what asks for encryption alone, and nothing of what is for a proven host."""
+    peer = request.getfixturevalue(server)
+    gateway = make_gateway(f"[localhost]:{peer.ports[kind]}", rules="rule default { protect = never }", extra=POLICIES)
+    proven, any_host = f"{tag}-proven@verify.example", f"{tag}-any@encrypt.example"
+    message_id = queue_id(gateway.submit([proven, any_host], mail([proven, any_host], f"{tag}-body\r\n")))
+    peer.maildir.wait(f"{tag}-body")
+    gateway.wait_state(any_host, "delivered", None)
+    gateway.wait_state(proven, "deferred")
+    told = [line for line in gateway.audit(message_id) if line.get("recipient") == proven]
+    assert told[-1]["event"] == "deferred" and words in told[-1]["reply"]
+    assert f"to=<{proven}>" not in peer.log and f"for {proven}" not in peer.log
 
 
 @pytest.fixture(scope="module")

@@ -19,14 +19,14 @@ class Dovecot:
     gateway connects to. failure_delay: before FAIL.
     """
 
-    def __init__(self, users, failure_delay=0):
+    def __init__(self, users, failure_delay=0, mechanisms="plain login"):
         self.folder = short_folder()
         self.users = self.folder / "passwd"
         self.socket = self.folder / "run" / "auth-client"
         self.process = None
         try:
             self.write_users(users)
-            self._configure(failure_delay)
+            self._configure(failure_delay, mechanisms)
             self.start()
         except BaseException:
             self.close()
@@ -36,7 +36,7 @@ class Dovecot:
         self.users.write_text("".join(f"{name}:{{PLAIN}}{password}::::::\n" for name, password in users.items()))
         self.users.chmod(0o644)
 
-    def _configure(self, failure_delay):
+    def _configure(self, failure_delay, mechanisms):
         self.conf = self.folder / "dovecot.conf"
         self.conf.write_text(f"""
 base_dir = {self.folder}/run
@@ -44,7 +44,7 @@ state_dir = {self.folder}/state
 log_path = {self.folder}/log
 protocols =
 ssl = no
-auth_mechanisms = plain login
+auth_mechanisms = {mechanisms}
 auth_failure_delay = {failure_delay} secs
 auth_verbose = yes
 passdb {{

@@ -40,11 +40,13 @@ def answers(port):
 
 
 class Postfix:
-    """port offers STARTTLS, clear_port does not. Needs root, as Postfix does. more: lines for main.cf."""
+    """port offers STARTTLS, clear_port does not. Needs root, as Postfix does. more: lines for main.cf. services: {name:
+    options}, each a further port with STARTTLS, ports[name]."""
 
-    def __init__(self, pki, more=""):
+    def __init__(self, pki, more="", services=None):
         self.folder = short_folder()
-        self.more = more
+        self.more, self.services = more, services or {}
+        self.ports = {name: free_port() for name in self.services}
         self.folder.chmod(0o755)
         self.port, self.clear_port = free_port(), free_port()
         self.maildir = Maildir(self.folder / "mail")
@@ -89,7 +91,9 @@ alias_maps =
 local_recipient_maps =
 {self.more}
 """)
-        (conf / "master.cf").write_text(f"""
+        further = "".join(f"127.0.0.1:{self.ports[name]} inet n - n - - smtpd -o smtpd_tls_security_level=may {options}\n"
+                          for name, options in self.services.items())
+        (conf / "master.cf").write_text(f"""{further}
 127.0.0.1:{self.port} inet n - n - - smtpd -o smtpd_tls_security_level=may
 127.0.0.1:{self.clear_port} inet n - n - - smtpd
 pickup unix n - n 60 1 pickup
@@ -118,24 +122,31 @@ postlog unix-dgram n - n - 1 postlogd
         remove_folder(self.folder)
 
 
-def unpack_exim():
-    """Exim's program. Its package would push Postfix out, so it is only unpacked, into the build folder."""
-    folder = (BUILD / "exim").resolve()
-    program = folder / "usr/sbin/exim4"
-    if not program.exists():
+def unpack(package, program):
+    """A program of a package that would push Postfix out: it is only unpacked, into the build folder."""
+    folder = (BUILD / package).resolve()
+    path = folder / program
+    if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        run("apt-get", "download", "exim4-daemon-light", cwd=folder, timeout=120)
-        package = next(folder.glob("exim4-daemon-light*.deb"))
-        run("dpkg", "-x", package, folder)
-        # It runs as an ordinary user here; with its setuid bit it would refuse the library that names that user.
-        program.chmod(0o755)
+        run("apt-get", "download", package, cwd=folder, timeout=120)
+        run("dpkg", "-x", next(folder.glob(f"{package}_*.deb")), folder)
+    return path
+
+
+def unpack_exim():
+    program = unpack("exim4-daemon-light", "usr/sbin/exim4")
+    # It runs as an ordinary user here; with its setuid bit it would refuse the library that names that user.
+    program.chmod(0o755)
     return program
 
 
 class Exim:
-    """port offers STARTTLS, clear_port does not. Runs as an ordinary user."""
+    """port offers STARTTLS, clear_port does not. Runs as an ordinary user. certificates: {name: (certificate, key)}, each
+    a further port with STARTTLS, ports[name]."""
 
-    def __init__(self, pki):
+    def __init__(self, pki, certificates=None):
+        self.certificates = certificates or {}
+        self.ports = {name: free_port() for name in self.certificates}
         self.folder = short_folder()
         self.folder.chmod(0o755)
         self.port, self.clear_port = free_port(), free_port()
@@ -145,9 +156,11 @@ class Exim:
         self._start()
 
     def _configure(self, pki, program):
-        certificate, key = pki.next_hop
-        for name, path in (("tls.pem", certificate), ("tls.key", key)):
-            (self.folder / name).write_bytes(path.read_bytes())
+        pairs = {self.port: pki.next_hop, self.clear_port: pki.next_hop}
+        pairs.update({self.ports[name]: pair for name, pair in self.certificates.items()})
+        for port, (certificate, key) in pairs.items():
+            (self.folder / f"tls-{port}.pem").write_bytes(certificate.read_bytes())
+            (self.folder / f"tls-{port}.key").write_bytes(key.read_bytes())
         # As root the program is copied, for others may not be allowed into the build folder.
         self.program = self.folder / "exim4"
         self.program.write_bytes(program.read_bytes())
@@ -161,9 +174,9 @@ spool_directory = {self.folder}/spool
 log_file_path = {self.folder}/log/%slog
 pid_file_path = {self.folder}/exim.pid
 local_interfaces = 127.0.0.1
-daemon_smtp_ports = {self.port} : {self.clear_port}
-tls_certificate = {self.folder}/tls.pem
-tls_privatekey = {self.folder}/tls.key
+daemon_smtp_ports = {" : ".join(str(port) for port in pairs)}
+tls_certificate = {self.folder}/tls-$received_port.pem
+tls_privatekey = {self.folder}/tls-$received_port.key
 tls_advertise_hosts = ${{if ={{$received_port}}{{{self.clear_port}}}{{}}{{*}}}}
 deliver_drop_privilege = true
 smtp_accept_queue_per_connection = 0

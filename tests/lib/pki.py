@@ -54,6 +54,14 @@ class Pki:
         key.chmod(0o600)
         return certificate, key
 
+    def self_signed(self, name, *alternatives):
+        """(certificate, key) that nobody vouches for."""
+        certificate, key = self.folder / f"self-{name}.pem", self.folder / f"self-{name}.key"
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+            "-subj", f"/CN={name}", "-addext", f"subjectAltName={','.join((f'DNS:{name}',) + alternatives)}", "-keyout", key,
+            "-out", certificate)
+        return certificate, key
+
     def chain(self, name, *alternatives):
         """As issue, with the authority's certificate behind the server's in the file (for TLSA of usage 2)."""
         certificate, key = self.issue(name, *alternatives, file=f"{name}-chain")

@@ -107,6 +107,18 @@ class Session(socketserver.StreamRequestHandler):
         data = self.read_data()
         if data is None:
             return False
+        return self.take(data)
+
+    def do_bdat(self, argument):
+        size, _, last = argument.partition(" ")
+        data = self.rfile.read(int(size))
+        if last.upper() != "LAST":
+            return self.say("502 5.5.1 one chunk only")
+        if not self.recipients:
+            return self.say("503 5.5.1 RCPT first")
+        return self.take(data)
+
+    def take(self, data):
         message = Message(self.sender, self.recipients, data, self.tls, self.number, self.mail_line)
         self.forget()
         reply = self.replaced("END", message)

@@ -218,7 +218,7 @@ static inline void bench_clean(struct bench *b)
 struct bench_lease {
     int64_t copy_id;
     enum copy_state state; /* 0: queued */
-    bool locked, smtputf8, expired, requiretls;
+    bool locked, smtputf8, expired, requiretls, delay_told;
     const char *reverse_path; /* NULL: alice@example.org */
     const char *header;       /* for a DSN */
     const char *reason;
@@ -256,6 +256,7 @@ static inline void bench_send(struct bench *b, const struct bench_lease *l)
         recipients[lease.n_recipients] =
             (struct lease_recipient){.id = l->copy_id * 100 + (int64_t)lease.n_recipients,
                                      .address = (char *)(uintptr_t)l->recipients[lease.n_recipients],
+                                     .delay_told = l->delay_told,
                                      .expires_ms = l->expired ? 1700000000001 : INT64_MAX,
                                      .reason = (char *)(uintptr_t)l->reason,
                                      .notify = (char *)(uintptr_t)l->notify,

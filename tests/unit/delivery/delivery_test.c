@@ -336,6 +336,24 @@ static void connections_are_shared_and_bounded(void **state)
     assert_true(bench.smtpd.connections >= 3 && bench.smtpd.connections <= 6);
 }
 
+/* Too many connections for the host: the others carry what it turned away, and no message suffers. */
+static void a_host_that_takes_few_connections_gets_few(void **state)
+{
+    (void)state;
+    bench.settings.per_destination = 10;
+    bench.smtpd.open_max = 2;
+    bench_start(&bench);
+    for (int64_t i = 0; i < 200; i++)
+        bench_send(&bench, &(struct bench_lease){
+                               .copy_id = i, .body = span_str(small), .recipients = {"bob@example.com"}});
+    bench_wait(&bench, 200);
+    for (int64_t i = 0; i < 200; i++)
+        assert_int_equal(result_of(i * 100)->outcome, OUTCOME_DELIVERED);
+    assert_int_equal(bench.smtpd.messages, 200);
+    /* At first 5, then one more now and then to see whether it is still so. */
+    assert_true(bench.smtpd.turned_away >= 1 && bench.smtpd.turned_away < 110);
+}
+
 static void idle_connections_quit(void **state)
 {
     (void)state;
@@ -719,6 +737,29 @@ static void mx_hosts_that_all_refuse_us_are_the_last_word(void **state)
     dns_server_stop(&dns);
 }
 
+/* RFC 5321 §5.1: a name that MX records do not know it by. */
+static void a29_a_host_that_is_this_gateway_is_a_loop(void **state)
+{
+    (void)state;
+    struct dns_server dns;
+    dns_server_start(&dns, bench.base, two, 3);
+    const char *servers[] = {dns.address};
+    bench.settings.resolver = (struct resolver_settings){.servers = servers, .n_servers = 1};
+    bench.settings.route = "mx";
+    bench.smtpd.name = "GW.example.net and more";
+    deliver(&(struct bench_lease){.copy_id = 1, .body = span_str(small), .recipients = {"a@example.com"}}, 1);
+    assert_int_equal(result_of(100)->outcome, OUTCOME_BOUNCED);
+    assert_non_null(strstr(result_of(100)->reply, "mail would loop"));
+    assert_int_equal(bench.smtpd.messages, 0);
+    bench_stop(&bench);
+    dns_server_stop(&dns);
+    /* A smarthost on the same machine may well have its name. */
+    bench.settings.route = bench.route;
+    bench_forget(&bench);
+    deliver(&(struct bench_lease){.copy_id = 2, .body = span_str(small), .recipients = {"a@example.com"}}, 1);
+    assert_int_equal(result_of(200)->outcome, OUTCOME_DELIVERED);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, prepare, clean)
 
 int main(void)
@@ -739,6 +780,7 @@ int main(void)
         TEST(too_old_is_bounced),
         TEST(what_the_host_cannot_do),
         TEST(connections_are_shared_and_bounded),
+        TEST(a_host_that_takes_few_connections_gets_few),
         TEST(idle_connections_quit),
         TEST(a_kept_connection_that_ended_is_no_failure),
         TEST(r1_reattached_with_the_same_instance),
@@ -752,6 +794,7 @@ int main(void)
         TEST(routes_by_mx),
         TEST(the_next_mx_is_tried),
         TEST(mx_hosts_that_all_refuse_us_are_the_last_word),
+        TEST(a29_a_host_that_is_this_gateway_is_a_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

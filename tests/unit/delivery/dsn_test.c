@@ -255,6 +255,41 @@ static void relayed_and_failed(void **state)
     buf_free(&out);
 }
 
+static void a_delay_is_told_without_alarm(void **state)
+{
+    (void)state;
+    struct lease_recipient l[2];
+    struct recipient a =
+        make(&l[0], "alice@example.org", "4.2.1", "450 4.2.1 later", "mx.example.org [192.0.2.1]:25");
+    struct recipient b = make(&l[1], "bob@example.com", "5.1.1", "550 5.1.1 nobody here", NULL);
+    struct buf out;
+    a.result.failure = FAILURE_TEMPORARY;
+    a.late = true;
+    l[0].expires_ms = 1700432000000;
+    const char *text = write((struct recipient *const[]){&a}, 1, "carol@example.net", "Subject: x\r\n", &out);
+    static const char *const parts[] = {
+        "Subject: Your message is delayed\r\n",
+        "has not been\r\ndelivered yet to:\r\n\r\n  alice@example.org\r\n    450 4.2.1 later\r\n",
+        "You need not send it again",
+        "goes on trying until Sun, 19 Nov\r\n2023 22:13:20 +0000, and tells you",
+        "Action: delayed\r\nStatus: 4.2.1\r\n",
+        "\r\nWill-Retry-Until: Sun, 19 Nov 2023 22:13:20 +0000\r\n",
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (!strstr(text, parts[i]))
+            print_message("%s\n---\n%s", text, parts[i]);
+        assert_non_null(strstr(text, parts[i]));
+    }
+    is_seven_bit_crlf(&out);
+    buf_free(&out);
+    /* Beside one that failed, that is what matters. */
+    text = write((struct recipient *const[]){&a, &b}, 2, "carol@example.net", "Subject: x\r\n", &out);
+    assert_non_null(strstr(text, "Subject: Your message could not be delivered\r\n"));
+    assert_non_null(strstr(text, "alice@example.org\r\nAction: delayed\r\n"));
+    assert_non_null(strstr(text, "bob@example.com\r\nAction: failed\r\n"));
+    buf_free(&out);
+}
+
 /* RFC 8689 §5: what the sender said of TLS counts for the way back too, and is said only then. */
 static void tls_required_goes_back(void **state)
 {
@@ -286,15 +321,25 @@ static void notify_is_obeyed(void **state)
     (void)state;
     static const struct {
         const char *notify;
-        bool failed, relayed;
-    } cases[] = {{NULL, true, false},      {"FAILURE", true, false}, {"SUCCESS,FAILURE", true, true},
-                 {"failure", true, false}, {"NEVER", false, false},  {"SUCCESS", false, true},
-                 {"success", false, true}, {"DELAY", false, false},  {"SUCCESS,DELAY", false, true}};
+        bool failed, relayed, delayed;
+    } cases[] = {{NULL, true, false, true},
+                 {"FAILURE", true, false, false},
+                 {"SUCCESS,FAILURE", true, true, false},
+                 {"failure", true, false, false},
+                 {"NEVER", false, false, false},
+                 {"SUCCESS", false, true, false},
+                 {"success", false, true, false},
+                 {"DELAY", false, false, true},
+                 {"SUCCESS,DELAY", false, true, true}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct lease_recipient l = {.notify = (char *)(uintptr_t)cases[i].notify};
         struct recipient r = {.lease = &l};
         assert_int_equal(dsn_is_wanted(&r, OUTCOME_BOUNCED), cases[i].failed);
         assert_int_equal(dsn_is_wanted(&r, OUTCOME_DELIVERED), cases[i].relayed);
+        assert_false(dsn_is_wanted(&r, OUTCOME_DEFERRED));
+        r.late = true;
+        assert_int_equal(dsn_is_wanted(&r, OUTCOME_DEFERRED), cases[i].delayed);
+        l.delay_told = true; /* once is enough */
         assert_false(dsn_is_wanted(&r, OUTCOME_DEFERRED));
         r.dsn_known = true; /* the next hop will tell */
         assert_false(dsn_is_wanted(&r, OUTCOME_DELIVERED));
@@ -332,6 +377,7 @@ int main(void)
         cmocka_unit_test(long_international_addresses),
         cmocka_unit_test(a9_envid_and_orcpt),
         cmocka_unit_test(relayed_and_failed),
+        cmocka_unit_test(a_delay_is_told_without_alarm),
         cmocka_unit_test(tls_required_goes_back),
         cmocka_unit_test(notify_is_obeyed),
         cmocka_unit_test(advice_fits_the_status),

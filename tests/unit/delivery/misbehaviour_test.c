@@ -49,13 +49,15 @@ static void one(enum step step, enum deed deed)
     bench_forget(&bench);
 }
 
+static enum step skipped_step;
+
 static void all_steps(const char *capabilities)
 {
     bench.smtpd.capabilities = capabilities;
     bench.settings.tls.level = TLS_LEVEL_ENCRYPT;
     for (enum step step = AT_GREETING; step < STEPS; step++)
         for (enum deed deed = DO_RIGHT; deed < DEEDS; deed++)
-            if (deed != DO_HANG)
+            if (deed != DO_HANG && step != skipped_step)
                 one(step, deed);
 }
 
@@ -69,6 +71,16 @@ static void a3_a22_every_step_without_pipelining(void **state)
 {
     (void)state;
     all_steps("");
+}
+
+/* Behind BDAT there is no step DATA. */
+static void a3_a22_every_step_with_chunking(void **state)
+{
+    (void)state;
+    skipped_step = AT_DATA;
+    all_steps("250-PIPELINING\r\n250-CHUNKING\r\n");
+    all_steps("250-CHUNKING\r\n");
+    skipped_step = AT_NOTHING;
 }
 
 static void a18_a_silent_host_is_left(void **state)
@@ -146,6 +158,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a3_a22_every_step_with_pipelining),
         cmocka_unit_test(a3_a22_every_step_without_pipelining),
+        cmocka_unit_test(a3_a22_every_step_with_chunking),
         cmocka_unit_test(a18_a_silent_host_is_left),
         cmocka_unit_test(may_falls_back_to_clear_only_where_allowed),
     };

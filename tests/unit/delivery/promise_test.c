@@ -121,6 +121,45 @@ static void who_hears_what(void **state)
     }
 }
 
+/* The message of the bench is years old. */
+static void who_hears_of_a_delay(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t after_ms;
+        const char *notify, *from;
+        bool told, dsn;
+    } cases[] = {
+        {1000, NULL, NULL, false, true},       {1000, "FAILURE,DELAY", NULL, false, true},
+        {1000, "FAILURE", NULL, false, false}, {1000, "NEVER", NULL, false, false},
+        {1000, NULL, "", false, false},        {1000, NULL, NULL, true, false},
+        {0, NULL, NULL, false, false},         {INT64_MAX, NULL, NULL, false, false},
+    };
+    bench.smtpd.put_off = "bob";
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        bench.settings.delay_warning_ms = cases[i].after_ms;
+        bench_start(&bench);
+        bench_send(&bench, &(struct bench_lease){.copy_id = 1,
+                                                 .notify = cases[i].notify,
+                                                 .reverse_path = cases[i].from,
+                                                 .delay_told = cases[i].told,
+                                                 .body = span_str(small),
+                                                 .recipients = {"bob@example.com"}});
+        bench_wait(&bench, 1);
+        assert_int_equal(bench.outcomes[0].recipients[0].outcome, OUTCOME_DEFERRED);
+        assert_int_equal(bench.outcomes[0].recipients[0].delay_told, cases[i].dsn);
+        if ((dsn_text() != NULL) != cases[i].dsn)
+            fail_msg("case %zu: %s", i, dsn_text() ? dsn_text() : "no DSN");
+        if (cases[i].dsn) {
+            assert_non_null(strstr(dsn_text(), "Action: delayed\r\nStatus: 4.2.1\r\n"));
+            assert_null(strstr(dsn_text(), "canary"));
+        }
+        bench_forget(&bench);
+        bench_stop(&bench);
+    }
+    bench_start(&bench);
+}
+
 static void a9_parameters_cannot_break_out(void **state)
 {
     (void)state;
@@ -386,6 +425,7 @@ int main(void)
         TEST(a_host_that_knows_dsn_is_told_all),
         TEST(a_host_that_does_not_know_dsn_is_told_nothing_but_the_sender_is),
         TEST(who_hears_what),
+        TEST(who_hears_of_a_delay),
         TEST(a9_parameters_cannot_break_out),
         TEST(only_who_needs_smtputf8_is_refused_for_want_of_it),
         TEST(an_international_sender_or_header_needs_it_for_all),

@@ -57,8 +57,11 @@ struct smtpd {
     const char *refuse;   /* a recipient that starts so is refused with 550 5.1.1 */
     const char *put_off;  /* … with 450 4.2.1 */
     const char *hang_for; /* … hangs the session */
+    unsigned open_max;    /* a connection beyond so many gets 421; 0: all are welcome */
+    const char *name;     /* what it calls itself in the reply to EHLO; NULL: mx.example.org */
+    const char *auth;     /* the reply to AUTH; "334…": what comes then is right (235) */
     /* what came */
-    unsigned connections, open, messages, quits, resets;
+    unsigned connections, turned_away, open, messages, quits, resets;
     bool clear_mail;       /* MAIL came before TLS */
     struct buf commands;   /* all commands, one per line */
     struct buf last;       /* the last message, still dot-stuffed, without the final dot */
@@ -69,7 +72,8 @@ struct smtpd {
 struct smtpd_session {
     struct smtpd *d;
     struct conn *conn;
-    bool in_data;
+    bool in_data, in_auth;
+    size_t bdat_left; /* bytes of a chunk still to come; the last one */
     bool hangs;
     unsigned accepted;
     struct buf line;
@@ -152,8 +156,8 @@ static inline void smtpd_ehlo(struct smtpd_session *s)
 {
     char text[500];
     bool tls = conn_is_tls(s->conn);
-    snprintf(text, sizeof text, "250-mx.example.org\r\n%s%s250 ENHANCEDSTATUSCODES\r\n",
-             tls || s->d->no_starttls ? "" : "250-STARTTLS\r\n",
+    snprintf(text, sizeof text, "250-%s\r\n%s%s250 ENHANCEDSTATUSCODES\r\n",
+             s->d->name ? s->d->name : "mx.example.org", tls || s->d->no_starttls ? "" : "250-STARTTLS\r\n",
              s->d->connections <= s->d->poor ? "" : s->d->capabilities);
     smtpd_say(s, text);
 }
@@ -190,6 +194,20 @@ static inline void smtpd_rcpt(struct smtpd_session *s, const char *line)
 }
 
 /* False: the session is gone. */
+static inline bool smtpd_took(struct smtpd_session *s)
+{
+    struct smtpd *d = s->d;
+    bool gone;
+    if (smtpd_misbehaves(s, AT_END, &gone))
+        return !gone;
+    d->messages++;
+    if (d->watched)
+        *d->watched = true;
+    smtpd_say(s, "250 2.0.0 taken\r\n");
+    return true;
+}
+
+/* False: the session is gone. */
 static inline bool smtpd_command(struct smtpd_session *s, const char *line)
 {
     struct smtpd *d = s->d;
@@ -218,6 +236,19 @@ static inline bool smtpd_command(struct smtpd_session *s, const char *line)
             s->in_data = s->accepted > 0;
             smtpd_say(s, s->in_data ? "354 go\r\n" : "503 5.5.1 no recipients\r\n");
         }
+    } else if (strncmp(line, "BDAT ", 5) == 0) {
+        assert_true(s->accepted > 0);
+        assert_true(span_is(span_of(line + strlen(line) - 5, 5), " LAST"));
+        buf_reset(&d->last);
+        s->bdat_left = (size_t)strtoul(line + 5, NULL, 10);
+        gone = s->bdat_left == 0 && !smtpd_took(s);
+    } else if (d->auth && strncmp(line, "AUTH ", 5) == 0) {
+        gone = false;
+        s->in_auth = strncmp(d->auth, "334", 3) == 0;
+        smtpd_say(s, d->auth);
+    } else if (s->in_auth) {
+        gone = s->in_auth = false;
+        smtpd_say(s, "235 2.7.0 welcome\r\n");
     } else if (strcmp(line, "RSET") == 0) {
         gone = false;
         d->resets++;
@@ -236,23 +267,26 @@ static inline bool smtpd_command(struct smtpd_session *s, const char *line)
 }
 
 /* False: the session is gone. */
+static inline bool smtpd_chunk(struct smtpd_session *s, struct span in)
+{
+    size_t len = in.len < s->bdat_left ? in.len : s->bdat_left;
+    buf_append(&s->d->last, in.p, len);
+    conn_consume(s->conn, len);
+    s->bdat_left -= len;
+    return s->bdat_left > 0 || smtpd_took(s);
+}
+
+/* False: the session is gone. */
 static inline bool smtpd_data_line(struct smtpd_session *s, const char *line, size_t len)
 {
     struct smtpd *d = s->d;
-    bool gone;
     if (len != 1 || line[0] != '.') {
         buf_append(&d->last, line, len);
         buf_append_str(&d->last, "\r\n");
         return true;
     }
     s->in_data = false;
-    if (smtpd_misbehaves(s, AT_END, &gone))
-        return !gone;
-    d->messages++;
-    if (d->watched)
-        *d->watched = true;
-    smtpd_say(s, "250 2.0.0 taken\r\n");
-    return true;
+    return smtpd_took(s);
 }
 
 static inline void smtpd_on_data(void *arg, struct conn *conn)
@@ -260,6 +294,11 @@ static inline void smtpd_on_data(void *arg, struct conn *conn)
     struct smtpd_session *s = arg;
     struct span in;
     while (!s->hangs && (in = conn_input(conn)).len > 0) {
+        if (s->bdat_left > 0) {
+            if (!smtpd_chunk(s, in))
+                return;
+            continue;
+        }
         const char *lf = memchr(in.p, '\n', in.len);
         if (!lf)
             return;
@@ -288,6 +327,14 @@ static inline void smtpd_on_end(void *arg, struct conn *conn, const struct error
     smtpd_end(arg);
 }
 
+static inline void smtpd_turn_away(struct smtpd_session *s)
+{
+    s->d->turned_away++;
+    smtpd_say(s, "421 4.7.0 too many connections\r\n");
+    conn_close(s->conn);
+    smtpd_end(s);
+}
+
 static inline void smtpd_on_accept(void *arg, int fd)
 {
     static const struct conn_handler handler = {smtpd_on_open, smtpd_on_data, smtpd_on_open, smtpd_on_open,
@@ -303,6 +350,8 @@ static inline void smtpd_on_accept(void *arg, int fd)
     s->conn = conn_accepted(d->base, fd, NULL, &handler, s, (struct conn_limits){100000, 1 << 20}, &err);
     if (!s->conn)
         smtpd_end(s);
+    else if (d->open_max > 0 && d->open > d->open_max)
+        smtpd_turn_away(s);
     else if (!smtpd_misbehaves(s, AT_GREETING, &gone))
         smtpd_say(s, "220 mx.example.org ESMTP\r\n");
 }

@@ -102,7 +102,7 @@ static int connected(struct side *client)
     struct error err;
     int listening = fixture_listen(&sin);
     client->conn =
-        conn_connect(env.base, (struct sockaddr *)&sin, sizeof sin, &handler, client, limits, &err);
+        conn_connect(env.base, NULL, (struct sockaddr *)&sin, sizeof sin, &handler, client, limits, &err);
     assert_non_null(client->conn);
     int fd = accept(listening, NULL, NULL);
     fcntl(fd, F_SETFL, O_NONBLOCK);
@@ -137,7 +137,7 @@ static void hello_over(int version)
     SSL_CTX_set_max_proto_version(env.client_tls, version);
     int listening = fixture_listen(&sin);
     client.conn =
-        conn_connect(env.base, (struct sockaddr *)&sin, sizeof sin, &tls_client, &client, limits, &err);
+        conn_connect(env.base, NULL, (struct sockaddr *)&sin, sizeof sin, &tls_client, &client, limits, &err);
     int fd = accept(listening, NULL, NULL);
     fcntl(fd, F_SETFL, O_NONBLOCK);
     accepted(fd, env.server_tls, &server, limits);
@@ -374,7 +374,7 @@ static void backpressure_over_tls(void **state)
     struct side server = {.done = &done, .count = true}, client = {0};
     int listening = fixture_listen(&sin);
     client.conn =
-        conn_connect(env.base, (struct sockaddr *)&sin, sizeof sin, &refiller, &client, limits, &err);
+        conn_connect(env.base, NULL, (struct sockaddr *)&sin, sizeof sin, &refiller, &client, limits, &err);
     int fd = accept(listening, NULL, NULL);
     fcntl(fd, F_SETFL, O_NONBLOCK);
     accepted(fd, env.server_tls, &server, limits);
@@ -612,7 +612,7 @@ static void refused_connection_ends(void **state)
     struct side client = {.done = &done};
     close(fixture_listen(&sin));
     client.conn =
-        conn_connect(env.base, (struct sockaddr *)&sin, sizeof sin, &handler, &client, limits, &err);
+        conn_connect(env.base, NULL, (struct sockaddr *)&sin, sizeof sin, &handler, &client, limits, &err);
     if (!client.conn)
         return; /* some kernels say so at once */
     fixture_run(env.base, &done);

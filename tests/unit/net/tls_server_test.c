@@ -191,7 +191,7 @@ static struct result connect_to(const struct tls_server *server, struct client *
     SSL_CTX_sess_set_new_cb(t.client_ctx, keep_session);
     int listening = fixture_listen(&sin);
     assert_non_null(
-        conn_connect(t.base, (struct sockaddr *)&sin, sizeof sin, &client_side, &t, limits, &err));
+        conn_connect(t.base, NULL, (struct sockaddr *)&sin, sizeof sin, &client_side, &t, limits, &err));
     int fd = accept(listening, NULL, NULL);
     fcntl(fd, F_SETFL, O_NONBLOCK);
     t.server = conn_accepted(t.base, fd, tls_server_first(server), &server_side, &t, limits, &err);

@@ -220,6 +220,25 @@ static void test_a_bounce_without_dsn_is_final(void **state)
     database_remove(&d);
 }
 
+/* Told once; unless what should have told it is lost, for then nobody knows. */
+static void test_that_a_delay_was_told_is_remembered(void **state)
+{
+    (void)state;
+    for (int lost = 0; lost < 2; lost++) {
+        struct database d;
+        struct outcome_recipient r[2];
+        leased(&d);
+        struct queue_outcome outcome = bounce(r);
+        r[0].outcome = r[1].outcome = OUTCOME_DEFERRED;
+        r[0].delay_told = true;
+        struct outcome_counts counts = apply(&d, DELIVERY_1, &outcome, lost ? NULL : "locked dsn");
+        assert_int_equal(counts.deferred, 2);
+        assert_int_equal(counts.dsn_stored, !lost);
+        assert_int_equal(database_ask(&d, "SELECT SUM(delay_told) FROM recipient"), !lost);
+        database_remove(&d);
+    }
+}
+
 static void test_a_dsn_to_a_utf8_address_is_smtputf8(void **state)
 {
     (void)state;
@@ -276,6 +295,7 @@ int main(void)
         cmocka_unit_test(test_a_bounce_is_final_and_its_dsn_queued_at_once),
         cmocka_unit_test(test_without_a_readable_dsn_nobody_is_bounced_silently),
         cmocka_unit_test(test_a_bounce_without_dsn_is_final),
+        cmocka_unit_test(test_that_a_delay_was_told_is_remembered),
         cmocka_unit_test(test_a_dsn_to_a_utf8_address_is_smtputf8),
         cmocka_unit_test(test_outcomes_of_one_lease_may_come_one_by_one),
         cmocka_unit_test(test_an_outcome_moves_only_recipients_of_its_copy),

@@ -25,7 +25,10 @@ static void capabilities(void **state)
         {"mx\nSIZE -1\n", {.size = true}},
         {"mx\nSIZE  10 \n", {.size = true, .size_max = 10}},
         {"mx\nXSTARTTLS\nSTARTTLSX\nSTART\n\n \n", {0}},
-        {"mx\nAUTH PLAIN STARTTLS\n", {0}},
+        {"mx\nAUTH PLAIN STARTTLS\n", {.auth_plain = true}},
+        {"mx\nAUTH\nAUTH \nAUTH LOGIN SCRAM-SHA-256-PLUS\nAUTH=PLAIN\n", {0}},
+        {"mx\nauth  scram-sha-1 Scram-SHA-256\nCHUNKING\n",
+         {.auth_scram_sha_1 = true, .auth_scram_sha_256 = true, .chunking = true}},
         {"mx\nSTARTTLS", {.starttls = true}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -40,6 +43,10 @@ static void capabilities(void **state)
         assert_int_equal(got.size_max, want->size_max);
         assert_int_equal(got.dsn, want->dsn);
         assert_int_equal(got.requiretls, want->requiretls);
+        assert_int_equal(got.chunking, want->chunking);
+        assert_int_equal(got.auth_plain, want->auth_plain);
+        assert_int_equal(got.auth_scram_sha_1, want->auth_scram_sha_1);
+        assert_int_equal(got.auth_scram_sha_256, want->auth_scram_sha_256);
     }
 }
 

@@ -1,0 +1,44 @@
+/*
+ * One login at a smarthost: the client side of a SASL exchange (RFC 4422) by libgsasl, without I/O. Whether
+ * the connection is fit for a password is for the caller to see to.
+ */
+#ifndef SEALGATE_DELIVERY_LOGIN_H
+#define SEALGATE_DELIVERY_LOGIN_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/span.h"
+#include "gateway/wire/ehlo.h"
+
+struct credentials {
+    const char *user; /* NULL: none, nobody logs in */
+    const char *password;
+};
+
+struct login;
+
+/*
+ * Takes the best mechanism of those that EHLO offered: SCRAM-SHA-256 (RFC 7677), SCRAM-SHA-1 (RFC 5802),
+ * PLAIN (RFC 4616). STATUS_DENIED: it offered none of them. Free with login_free.
+ */
+MUST_USE enum status login_start(const struct credentials *credentials, const struct ehlo *ehlo,
+                                 struct login **login_out, struct error *err);
+void login_free(struct login *login);
+
+/* "SCRAM-SHA-256". */
+const char *login_mechanism(const struct login *login);
+
+/*
+ * Appends the answer to CHALLENGE (not base64 any more; empty at first, for the initial response) to
+ * RESPONSE_OUT. STATUS_DENIED: the challenge proves that the host does not know the password, or is none.
+ */
+MUST_USE enum status login_step(struct login *login, struct span challenge, struct buf *response_out,
+                                struct error *err);
+
+/* Is nothing more to be said, so that the host's "235" may be believed? With SCRAM the host has proved itself
+ * by then. */
+bool login_is_complete(const struct login *login);
+
+#endif

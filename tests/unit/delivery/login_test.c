@@ -1,0 +1,303 @@
+/* Logging in to a smarthost: the exchange against libgsasl's own server side, and the dialog around it. */
+#include "tests/unit/delivery/bench.h"
+
+#include <gsasl.h>
+#include <openssl/ssl.h>
+
+#include "gateway/delivery/login.h"
+
+static const struct credentials credentials = {.user = "relay@example.net", .password = "p\xC3\xA4ss, w=rd"};
+
+/* ---- the exchange ---- */
+
+struct server_side {
+    Gsasl *library;
+    Gsasl_session *session;
+    const char *password;
+};
+
+static int answer(Gsasl *library, Gsasl_session *session, Gsasl_property property)
+{
+    struct server_side *s = gsasl_callback_hook_get(library);
+    if (property == GSASL_PASSWORD)
+        return gsasl_property_set(session, property, s->password);
+    if (property != GSASL_VALIDATE_SIMPLE)
+        return GSASL_NO_CALLBACK;
+    return strcmp(gsasl_property_fast(session, GSASL_AUTHID), credentials.user) == 0 &&
+                   strcmp(gsasl_property_fast(session, GSASL_PASSWORD), s->password) == 0
+               ? GSASL_OK
+               : GSASL_AUTHENTICATION_ERROR;
+}
+
+static void server_open(struct server_side *s, const char *mechanism, const char *password)
+{
+    *s = (struct server_side){.password = password};
+    assert_int_equal(gsasl_init(&s->library), GSASL_OK);
+    gsasl_callback_set(s->library, answer);
+    gsasl_callback_hook_set(s->library, s);
+    assert_int_equal(gsasl_server_start(s->library, mechanism, &s->session), GSASL_OK);
+}
+
+static void server_close(struct server_side *s)
+{
+    gsasl_finish(s->session);
+    gsasl_done(s->library);
+}
+
+/* Both sides to the end; what the server thinks of it. */
+static int talk(struct login *login, struct server_side *s)
+{
+    struct buf challenge, response;
+    struct error err;
+    int rc = GSASL_NEEDS_MORE;
+    buf_init(&challenge, 4096);
+    buf_init(&response, 4096);
+    while (rc == GSASL_NEEDS_MORE) {
+        char *out = NULL;
+        size_t len = 0;
+        buf_reset(&response);
+        assert_int_equal(login_step(login, buf_span(&challenge), &response, &err), STATUS_OK);
+        rc = gsasl_step(s->session, (const char *)response.data, response.len, &out, &len);
+        buf_reset(&challenge);
+        buf_append(&challenge, out, len);
+        gsasl_free(out);
+    }
+    /* SCRAM: the server's proof goes out with its success, as a last challenge (RFC 4954 §4). */
+    if (rc == GSASL_OK && challenge.len > 0)
+        assert_int_equal(login_step(login, buf_span(&challenge), &response, &err), STATUS_OK);
+    buf_free(&challenge);
+    buf_free(&response);
+    return rc;
+}
+
+static struct login *start(const struct ehlo *ehlo, const char *mechanism)
+{
+    struct login *login;
+    struct error err;
+    assert_int_equal(login_start(&credentials, ehlo, &login, &err), STATUS_OK);
+    assert_string_equal(login_mechanism(login), mechanism);
+    assert_false(login_is_complete(login));
+    return login;
+}
+
+static void each_mechanism_logs_in_and_the_best_is_taken(void **state)
+{
+    (void)state;
+    static const struct {
+        struct ehlo ehlo;
+        const char *mechanism;
+    } cases[] = {
+        {{.auth_plain = true}, "PLAIN"},
+        {{.auth_plain = true, .auth_scram_sha_1 = true}, "SCRAM-SHA-1"},
+        {{.auth_plain = true, .auth_scram_sha_1 = true, .auth_scram_sha_256 = true}, "SCRAM-SHA-256"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct server_side s;
+        struct login *login = start(&cases[i].ehlo, cases[i].mechanism);
+        server_open(&s, cases[i].mechanism, credentials.password);
+        assert_int_equal(talk(login, &s), GSASL_OK);
+        assert_true(login_is_complete(login));
+        login_free(login);
+        server_close(&s);
+    }
+}
+
+static void a_wrong_password_is_the_servers_to_refuse(void **state)
+{
+    (void)state;
+    const struct ehlo ehlo = {.auth_scram_sha_256 = true};
+    struct server_side s;
+    struct login *login = start(&ehlo, "SCRAM-SHA-256");
+    server_open(&s, "SCRAM-SHA-256", "another");
+    assert_int_equal(talk(login, &s), GSASL_AUTHENTICATION_ERROR);
+    assert_false(login_is_complete(login));
+    login_free(login);
+    server_close(&s);
+}
+
+/* Whoever answers without knowing the password is not believed. */
+static void a_server_without_a_proof_is_none(void **state)
+{
+    (void)state;
+    static const char *const lies[] = {"",
+                                       "v=",
+                                       "v=AAAA",
+                                       "e=other-error",
+                                       "r=x,s=QQ==,i=1",
+                                       "\xFF",
+                                       "v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="};
+    const struct ehlo ehlo = {.auth_scram_sha_256 = true};
+    for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
+        struct server_side s;
+        struct buf response;
+        struct error err;
+        char *out;
+        size_t len;
+        struct login *login = start(&ehlo, "SCRAM-SHA-256");
+        server_open(&s, "SCRAM-SHA-256", credentials.password);
+        buf_init(&response, 4096);
+        assert_int_equal(login_step(login, span_of(NULL, 0), &response, &err), STATUS_OK);
+        assert_int_equal(gsasl_step(s.session, (char *)response.data, response.len, &out, &len),
+                         GSASL_NEEDS_MORE);
+        buf_reset(&response);
+        assert_int_equal(login_step(login, span_of(out, len), &response, &err), STATUS_OK);
+        gsasl_free(out);
+        buf_reset(&response);
+        assert_int_equal(login_step(login, span_str(lies[i]), &response, &err), STATUS_DENIED);
+        assert_int_equal(response.len, 0);
+        assert_false(login_is_complete(login));
+        login_free(login);
+        server_close(&s);
+        buf_free(&response);
+    }
+}
+
+static void no_mechanism_in_common(void **state)
+{
+    (void)state;
+    struct login *login;
+    struct error err;
+    assert_int_equal(login_start(&credentials, &(struct ehlo){.starttls = true}, &login, &err),
+                     STATUS_DENIED);
+    assert_null(login);
+    login_free(NULL);
+}
+
+/* ---- the dialog ---- */
+
+static struct bench bench;
+static const char small[] = "From: alice@example.org\r\n\r\nbody\r\n";
+
+static int prepare(void **state)
+{
+    (void)state;
+    bench_prepare(&bench);
+    bench.settings.credentials = credentials;
+    bench.smtpd.capabilities = "250-AUTH PLAIN\r\n";
+    return 0;
+}
+
+static int clean(void **state)
+{
+    (void)state;
+    bench_clean(&bench);
+    return 0;
+}
+
+static const struct outcome_recipient *deliver(void)
+{
+    bench_start(&bench);
+    bench_send(&bench, &(struct bench_lease){
+                           .copy_id = 1, .body = span_str(small), .recipients = {"bob@example.com"}});
+    bench_wait(&bench, 1);
+    bench_stop(&bench);
+    return &bench.outcomes[0].recipients[0];
+}
+
+static bool said(const char *text)
+{
+    return strstr(buf_str(&bench.smtpd.commands), text) != NULL;
+}
+
+/* RFC 4616: NUL, name, NUL, password. */
+#define PLAIN_LINE "AUTH PLAIN AHJlbGF5QGV4YW1wbGUubmV0AHDDpHNzLCB3PXJk\nMAIL FROM:"
+
+static void it_logs_in_once_before_mail(void **state)
+{
+    (void)state;
+    bench.smtpd.auth = "235 2.7.0 welcome\r\n";
+    snprintf(bench.route, sizeof bench.route, "[localhost]:%d", bench.smtpd.port);
+    assert_int_equal(deliver()->outcome, OUTCOME_DELIVERED);
+    assert_true(said(PLAIN_LINE));
+}
+
+static void a_long_password_waits_for_the_challenge(void **state)
+{
+    (void)state;
+    char password[1024];
+    memset(password, 'p', sizeof password - 1);
+    password[sizeof password - 1] = '\0';
+    bench.settings.credentials.password = password;
+    bench.smtpd.auth = "334 \r\n";
+    snprintf(bench.route, sizeof bench.route, "[localhost]:%d", bench.smtpd.port);
+    assert_int_equal(deliver()->outcome, OUTCOME_DELIVERED);
+    assert_true(said("AUTH PLAIN\nAHJlbGF5"));
+}
+
+/* Nothing that goes wrong with the login is a recipient's fault. */
+static void whatever_the_host_answers_mail_waits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *auth, *capabilities, *words;
+    } cases[] = {
+        {"535 5.7.8 wrong\r\n", NULL, "mail waits until delivery user and password-file are right"},
+        {"534 5.7.9 too weak\r\n", NULL, "refuses the login by PLAIN (534 5.7.9 too weak)"},
+        {"454 4.7.0 not now\r\n", NULL, "cannot check the login now (454"},
+        {"421 4.3.2 closing\r\n", NULL, "421"},
+        {"334 not base64!\r\n", NULL, "is no base64"},
+        {"334 QUJD\r\n", NULL, "asks for more than PLAIN has"},
+        {"235 2.7.0 welcome\r\n", "250-AUTH SCRAM-SHA-256\r\n", "without a proof"},
+        {"334 cj14LHM9UVE9PSxpPTE=\r\n", "250-AUTH SCRAM-SHA-1\r\n", "its part of SCRAM-SHA-1 is wrong"},
+        {"235 2.7.0 welcome\r\n", "250-AUTH LOGIN CRAM-MD5\r\n", "offers no login by"},
+        {"235 2.7.0 welcome\r\n", "", "offers no login by"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        buf_reset(&bench.smtpd.commands);
+        bench.smtpd.auth = cases[i].auth;
+        bench.smtpd.capabilities = cases[i].capabilities ? cases[i].capabilities : "250-AUTH PLAIN\r\n";
+        snprintf(bench.route, sizeof bench.route, "[localhost]:%d", bench.smtpd.port);
+        const struct outcome_recipient *r = deliver();
+        if (r->outcome != OUTCOME_DEFERRED || !strstr(r->reply, cases[i].words))
+            print_message("case %zu: %s\n", i, r->reply);
+        assert_int_equal(r->outcome, OUTCOME_DEFERRED);
+        assert_non_null(strstr(r->reply, cases[i].words));
+        assert_false(said("MAIL"));
+        assert_null(strstr(r->reply, "p\xC3\xA4ss"));
+        bench_forget(&bench);
+    }
+}
+
+/* Whatever less the level is content with. */
+static void the_password_goes_only_to_the_proven_host(void **state)
+{
+    (void)state;
+    SSL_CTX *trusts_nobody = SSL_CTX_new(TLS_client_method());
+    static const struct {
+        enum tls_level level;
+        bool no_starttls, trusted;
+        const char *host;
+    } cases[] = {
+        {TLS_LEVEL_NONE, false, true, "localhost"},    {TLS_LEVEL_MAY, true, true, "localhost"},
+        {TLS_LEVEL_MAY, false, false, "localhost"},    {TLS_LEVEL_ENCRYPT, false, false, "localhost"},
+        {TLS_LEVEL_ENCRYPT, false, true, "127.0.0.1"}, /* the certificate is for localhost alone */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        buf_reset(&bench.smtpd.commands);
+        bench.settings.tls.level = cases[i].level;
+        bench.settings.tls_context = cases[i].trusted ? bench.client_tls : trusts_nobody;
+        bench.smtpd.no_starttls = cases[i].no_starttls;
+        bench.smtpd.auth = "235 2.7.0 welcome\r\n";
+        snprintf(bench.route, sizeof bench.route, "[%s]:%d", cases[i].host, bench.smtpd.port);
+        assert_int_equal(deliver()->outcome, OUTCOME_DEFERRED);
+        assert_false(said("AUTH"));
+        assert_false(said("MAIL"));
+        bench_forget(&bench);
+    }
+    SSL_CTX_free(trusts_nobody);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_mechanism_logs_in_and_the_best_is_taken),
+        cmocka_unit_test(a_wrong_password_is_the_servers_to_refuse),
+        cmocka_unit_test(a_server_without_a_proof_is_none),
+        cmocka_unit_test(no_mechanism_in_common),
+        cmocka_unit_test_setup_teardown(it_logs_in_once_before_mail, prepare, clean),
+        cmocka_unit_test_setup_teardown(a_long_password_waits_for_the_challenge, prepare, clean),
+        cmocka_unit_test_setup_teardown(whatever_the_host_answers_mail_waits, prepare, clean),
+        cmocka_unit_test_setup_teardown(the_password_goes_only_to_the_proven_host, prepare, clean),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
