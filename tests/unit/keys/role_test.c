@@ -326,6 +326,8 @@ static void a_failed_inspection_is_told(void **state)
     struct buf file;
 
     fixture_read(&t->s.f, "alice.pgp", &file);
+    /* It runs, and gpg fails only then. */
+    json_decref(ask_good(t, json_pack("{s:s}", "verb", "key.list"), 0));
     fixture_run(&t->s.f, "touch broken");
     ask_bad(t, add_request(buf_span(&file)), "temporary");
     buf_free(&file);
