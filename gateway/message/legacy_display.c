@@ -97,17 +97,18 @@ static void append_crlf(struct buf *out, const char *text)
     }
 }
 
-/* Whole groups of three bytes, so that what follows decodes as before. */
+/* Whole groups of three bytes, so that what follows decodes as before: filled up behind the first field's
+ * colon. */
 static void append_base64(struct buf *out, const char *lines)
 {
-    static const char label[] = "Subject:";
+    const char *value = strchr(lines, ':') + 1;
     struct buf text;
     buf_init(&text, TEXT_MAX);
     append_crlf(&text, lines);
     size_t missing = (3 - text.len % 3) % 3;
     buf_reset(&text);
-    buf_printf(&text, "%s%*s", label, (int)missing, "");
-    append_crlf(&text, lines + strlen(label));
+    buf_printf(&text, "%.*s%*s", (int)(value - lines), lines, (int)missing, "");
+    append_crlf(&text, value);
     char *base64 = g_base64_encode(text.data, text.len);
     for (size_t i = 0, len = strlen(base64); i < len; i += 76)
         buf_printf(out, "%.76s\r\n", base64 + i);
@@ -127,7 +128,7 @@ static void append_quoted(struct buf *out, const char *text)
     g_free(encoded);
 }
 
-/* False: the part's encoding has no place for it. */
+/* LINES: at least one. False: the part's encoding has no place for them. */
 static bool encode(const struct part *part, const char *lines, struct buf *out)
 {
     enum entity_encoding encoding;
@@ -158,7 +159,8 @@ void legacy_display_find(const struct protect_order *order, const struct content
         return;
     GString *lines = g_string_new(NULL);
     collect(order, display_out, lines);
-    if (!charset_can(&part, lines->str) || !encode(&part, lines->str, &display_out->text))
+    if (display_out->n == 0 || !charset_can(&part, lines->str) ||
+        !encode(&part, lines->str, &display_out->text))
         display_out->n = 0;
     display_out->body = part.body;
     g_string_free(lines, TRUE);

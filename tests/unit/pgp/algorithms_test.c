@@ -93,7 +93,7 @@ static void sealed_free(struct sealed *sealed, size_t n)
 /* Inspects the N files NAMES, seals to them, proves it, and leaves the message in file "sealed". */
 static void seal(struct state *s, const char *const *names, size_t n, struct sealed *sealed)
 {
-    struct pgp_recipient recipients[KINDS];
+    struct pgp_recipient recipients[KINDS] = {0};
     struct pgp_expected expected[KINDS];
     struct span plain = span_str(PLAIN);
     struct error err = {0};

@@ -10,8 +10,8 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
+#include <time.h>
 
-#include "base/clock.h"
 #include "smime/smime.h"
 #include "tests/unit/smime/forge.h"
 
@@ -288,7 +288,7 @@ static void refuses_100_megabytes_at_once(void **state)
     char *large = calloc(1, size);
     assert_non_null(large);
     memcpy(large, s->made[0].der.p, s->made[0].der.len);
-    int64_t start = clock_mono_ms();
+    clock_t start = clock();
     refuse(span_of(large, size), STATUS_LIMIT, "the limit is 1048576");
     memset(large, '-', size);
     refuse(span_of(large, size), STATUS_LIMIT, "the limit is 1048576");
@@ -300,7 +300,8 @@ static void refuses_100_megabytes_at_once(void **state)
         memcpy(large + i, "-----BEGIN ", SMIME_FILE_MAX - i < 11 ? SMIME_FILE_MAX - i : 11);
     }
     refuse(span_of(large, SMIME_FILE_MAX), STATUS_INVALID, "");
-    assert_true(clock_mono_ms() - start < 1000);
+    /* Of this process, so that a busy machine does not matter. */
+    assert_true(clock() - start < CLOCKS_PER_SEC);
     free(large);
 }
 
