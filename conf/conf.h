@@ -149,6 +149,10 @@ struct conf {
     int64_t delivery_per_destination;
     struct conf_strings delivery_resolvers;
     char *delivery_trust_anchor;
+    bool delivery_mta_sts;
+    int64_t delivery_mta_sts_port;
+    int64_t delivery_mta_sts_timeout_ms;
+    struct conf_strings delivery_mta_sts_networks;
     struct conf_tls_policy *tls_policies;
     size_t n_tls_policies;
 

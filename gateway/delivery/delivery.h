@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "gateway/message/spool.h"
+#include "gateway/net/network.h"
 #include "gateway/net/resolver.h"
 #include "gateway/policy/tls_level.h"
 
@@ -22,6 +23,11 @@ struct delivery_settings {
     uint16_t mx_port;     /* 25; tests use another */
     struct tls_level_settings tls;
     SSL_CTX *tls_context;
+    const char *sts_path; /* database, where tls has mta_sts */
+    uint16_t sts_port;    /* 443; tests use another */
+    int64_t sts_timeout_ms;
+    const struct network *sts_networks; /* a policy host may be there though they are not public */
+    size_t n_sts_networks;
     struct resolver_settings resolver;
     struct spool_key spool_key;
     unsigned window;                    /* leases at once, default 200 */

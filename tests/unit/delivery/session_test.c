@@ -219,7 +219,7 @@ static struct result deliver_as(bool requiretls, const enum act *acts, size_t a,
     world.addresses[0] = a;
     world.addresses[1] = b;
     world.base = event_base_new();
-    struct destinations *d = destinations_new(world.base, NULL, &settings, &err);
+    struct destinations *d = destinations_new(world.base, NULL, NULL, &settings, &err);
     assert_non_null(d);
     struct transaction *t = transaction_new(&mail, recipients, 1);
     t->on_done = on_done;
