@@ -181,6 +181,14 @@ struct resolver_query *resolver_tlsa(struct resolver *resolver, const char *host
     return NULL;
 }
 
+struct resolver_query *resolver_txt(struct resolver *resolver, const char *name, resolver_done_fn *done,
+                                    void *arg, struct error *err)
+{
+    (void)resolver, (void)name, (void)done, (void)arg;
+    error_set(err, STATUS_INTERNAL, "MTA-STS is off here");
+    return NULL;
+}
+
 struct resolver_query *resolver_root_keys(struct resolver *resolver, resolver_done_fn *done, void *arg,
                                           struct error *err)
 {
