@@ -411,6 +411,22 @@ def test_a33_kept_when_dns_fails(make_gateway, hop, world, tag):
         nsd.close()
 
 
+def test_a33_policies_that_cannot_be_read_are_not_none(make_gateway, hop, world, tag):
+    """The store is damaged: mail waits, and the log says for what."""
+    gateway = make_gateway("mx", rules=CLEAR, settings=settings(world, world.nsd))
+    gateway.stop()
+    for file in (gateway.state_dir / "delivery").iterdir():
+        file.write_bytes(b"this is no database, though it is a long text about it\n" * 100)
+    sink = hop(tls=False)
+    gateway.launch()
+    gateway.wait_log("start-failed")
+    wait_until(gateway.listens, "the gateway answers")
+    sent = send(gateway, "good.example", tag)
+    assert "sts.db" in gateway.log and gateway.state(sent.address) and untouched(sink)
+    gateway.stop()
+    assert untouched(sink)
+
+
 def test_a_new_id_brings_the_new_policy(gateway, hop, world, tag):
     delivered(gateway, hop(), send(gateway, "refresh.example", tag))
     world.web.policy("refresh.example", policy(mode="none", mx=()))
