@@ -138,7 +138,8 @@ static const struct conf_key schema[] = {
     {"delivery", "trust-anchor", CONF_PATH, TOP(delivery_trust_anchor)},
     {"delivery", "mta-sts", CONF_BOOL, TOP(delivery_mta_sts), .fallback = "yes"},
     {"delivery", "mta-sts-port", CONF_COUNT, TOP(delivery_mta_sts_port), 1, 65535, "443"},
-    {"delivery", "mta-sts-timeout", CONF_DURATION, TOP(delivery_mta_sts_timeout_ms), 100, SECONDS(60), "60s"},
+    {"delivery", "mta-sts-timeout", CONF_DURATION, TOP(delivery_mta_sts_timeout_ms), 100, SECONDS(60),
+     "1min"},
     {"delivery", "mta-sts-networks", CONF_STRINGS, TOP(delivery_mta_sts_networks)},
     {"tls-policy", "level", CONF_WORD, POLICY(level), .required = true, .words = levels},
 

@@ -57,7 +57,9 @@ static void on_tlsa(void *arg, const struct resolver_answer *answer)
     struct tlsa_records *copy = tlsa_records_copy(answer->tlsa);
     for (size_t i = 0; i < copy->n; i++)
         tlsa_write(copy, i, &text);
-    assert_string_equal(buf_str(&text), "3 1 1 612 0 2 62");
+    /* libunbound turns their order now and then. */
+    assert_true(strcmp(buf_str(&text), "3 1 1 612 0 2 62") == 0 ||
+                strcmp(buf_str(&text), "2 0 2 623 1 1 61") == 0);
     free(copy);
     buf_free(&text);
     on_done(arg, answer);
