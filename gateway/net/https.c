@@ -17,7 +17,7 @@ struct https_request {
     CURL *easy;
     struct event *timer, *end; /* libcurl's; ours, which calls DONE */
     SSL_CTX *trust;
-    struct curl_slist *resolve, *fields;
+    struct curl_slist *resolve;
     struct sockaddr_storage *addresses;
     size_t n_addresses;
     struct buf body;
@@ -54,7 +54,6 @@ void https_cancel(struct https_request *r)
     if (r->end)
         event_free(r->end);
     curl_slist_free_all(r->resolve);
-    curl_slist_free_all(r->fields);
     buf_free(&r->body);
     free(r->addresses);
     free(r);
@@ -221,18 +220,6 @@ static bool set_request(struct https_request *r, const struct https_wish *wish)
            curl_easy_setopt(c, CURLOPT_ERRORBUFFER, r->why) == CURLE_OK;
 }
 
-static bool set_post(struct https_request *r, const struct https_wish *wish)
-{
-    char field[200];
-    if (!wish->content_type)
-        return true;
-    snprintf(field, sizeof field, "Content-Type: %s", wish->content_type);
-    r->fields = curl_slist_append(NULL, field);
-    return r->fields && curl_easy_setopt(r->easy, CURLOPT_HTTPHEADER, r->fields) == CURLE_OK &&
-           curl_easy_setopt(r->easy, CURLOPT_POSTFIELDSIZE, (long)wish->body.len) == CURLE_OK &&
-           curl_easy_setopt(r->easy, CURLOPT_COPYPOSTFIELDS, wish->body.p) == CURLE_OK;
-}
-
 /* "HOST:PORT:ADDRESS,[ADDRESS],…": so libcurl asks nobody. */
 static bool set_addresses(struct https_request *r, const struct https_wish *wish)
 {
@@ -262,7 +249,7 @@ static bool set_up(struct https_request *r, const struct https_wish *wish)
     r->multi = curl_multi_init();
     r->easy = curl_easy_init();
     return r->timer && r->end && r->multi && r->easy && set_addresses(r, wish) && set_security(r) &&
-           set_request(r, wish) && set_post(r, wish) &&
+           set_request(r, wish) &&
            curl_multi_setopt(r->multi, CURLMOPT_SOCKETFUNCTION, watch_socket) == CURLM_OK &&
            curl_multi_setopt(r->multi, CURLMOPT_SOCKETDATA, r) == CURLM_OK &&
            curl_multi_setopt(r->multi, CURLMOPT_TIMERFUNCTION, set_timer) == CURLM_OK &&

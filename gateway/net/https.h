@@ -1,5 +1,5 @@
 /*
- * One HTTPS request through libcurl on the event loop: verified certificate, HTTP/1.1, no redirect, no proxy,
+ * One HTTPS GET through libcurl on the event loop: verified certificate, HTTP/1.1, no redirect, no proxy,
  * no look-up (the giver knows the addresses), bounded in size and time.
  *
  * Every request has a libcurl handle of its own with all that libcurl remembers, so nothing is left behind.
@@ -23,10 +23,8 @@ struct https_wish {
     const char *path;                         /* "/.well-known/mta-sts.txt" */
     const struct sockaddr_storage *addresses; /* these and no others are connected to */
     size_t n_addresses;
-    int64_t timeout_ms;       /* all of it together */
-    size_t max;               /* bytes of an answer */
-    const char *content_type; /* not NULL: POST of BODY, of this type; copied */
-    struct span body;
+    int64_t timeout_ms; /* all of it together */
+    size_t max;         /* bytes of an answer */
 };
 
 enum https_result {

@@ -1,4 +1,4 @@
-"""A web server over HTTPS for MTA-STS policies (and for reports of TLS): one address for many names."""
+"""A web server over HTTPS for MTA-STS policies: one address for many names."""
 
 import http.server
 import threading
@@ -8,20 +8,16 @@ GOOD = ("text/plain; charset=utf-8", 200)
 
 class PolicyHost:
     """answers: {host: (body, content type, code)}, or a function (handler) that answers by itself; contexts: {host: a
-    context of pki.server_context} with default for all others. asked: (host, path) of each request, posts: their bodies."""
+    context of pki.server_context} with default for all others. asked: (host, path) of each request."""
 
     def __init__(self, default, port=0):
-        self.answers, self.contexts, self.asked, self.posts = {}, {}, [], []
+        self.answers, self.contexts, self.asked = {}, {}, []
         context = default
         context.sni_callback = self._choose
         host = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
-                host.answer(self)
-
-            def do_POST(self):
-                host.posts.append((dict(self.headers), self.rfile.read(int(self.headers["Content-Length"]))))
                 host.answer(self)
 
             def log_message(self, *_):
