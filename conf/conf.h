@@ -161,6 +161,10 @@ struct conf {
     struct conf_strings delivery_source_address;  /* at most one IPv4 and one IPv6 address */
     int64_t delivery_connect_ms, delivery_handshake_ms, delivery_greeting_ms, delivery_command_ms,
         delivery_data_ms, delivery_end_of_data_ms, delivery_idle_ms;
+    bool delivery_mta_sts;
+    int64_t delivery_mta_sts_port;
+    int64_t delivery_mta_sts_timeout_ms;
+    struct conf_strings delivery_mta_sts_networks;
     struct conf_tls_policy *tls_policies;
     size_t n_tls_policies;
     struct conf_retry_policy *retry_policies;

@@ -151,6 +151,11 @@ static const struct conf_key schema[] = {
     {"delivery", "end-of-data-timeout", CONF_DURATION, TOP(delivery_end_of_data_ms), 100, SECONDS(3600),
      "10min"},
     {"delivery", "idle-timeout", CONF_DURATION, TOP(delivery_idle_ms), 100, SECONDS(3600), "5s"},
+    {"delivery", "mta-sts", CONF_BOOL, TOP(delivery_mta_sts), .fallback = "yes"},
+    {"delivery", "mta-sts-port", CONF_COUNT, TOP(delivery_mta_sts_port), 1, 65535, "443"},
+    {"delivery", "mta-sts-timeout", CONF_DURATION, TOP(delivery_mta_sts_timeout_ms), 100, SECONDS(60),
+     "1min"},
+    {"delivery", "mta-sts-networks", CONF_STRINGS, TOP(delivery_mta_sts_networks)},
     {"tls-policy", "level", CONF_WORD, POLICY(level), .required = true, .words = levels},
 
     {"queue", "first-retry", CONF_DURATION, TOP(queue_first_retry_ms), 100, DAYS(1), "5min"},

@@ -49,6 +49,19 @@ static void print_host(json_t *host)
     put_array("  TLSA ", json_object_get(host, "tlsa"));
 }
 
+static void print_sts(json_t *sts)
+{
+    const char *mode = text_of(sts, "mode");
+    put_line("MTA-STS: ", mode);
+    if (text_of(sts, "id")) {
+        put_line("  id ", text_of(sts, "id"));
+        printf("  fetched %s, holds until %s\n", text_of(sts, "fetched"), text_of(sts, "expires"));
+        put_array("  mx ", json_object_get(sts, "mx"));
+    }
+    if (text_of(sts, "why"))
+        put_line("  ", text_of(sts, "why"));
+}
+
 static void print_tls(json_t *answer)
 {
     size_t i;
@@ -61,6 +74,8 @@ static void print_tls(json_t *answer)
         printf("MX record %s, %s by DNSSEC\n",
                json_is_true(json_object_get(answer, "implicit_mx")) ? "missing" : "found",
                json_is_true(json_object_get(answer, "secure")) ? "signed" : "not signed");
+    if (json_object_get(answer, "sts"))
+        print_sts(json_object_get(answer, "sts"));
     json_array_foreach(json_object_get(answer, "hosts"), i, host) print_host(host);
 }
 

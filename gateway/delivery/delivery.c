@@ -9,6 +9,7 @@
 #include "gateway/delivery/control.h"
 #include "gateway/delivery/role.h"
 #include "gateway/delivery/task.h"
+#include "gateway/net/https.h"
 
 /* How often it is looked whether a drain is over. */
 #define DRAIN_STEP_MS 20
@@ -17,6 +18,9 @@ struct delivery_role {
     struct event_base *base;
     struct resolver *resolver;
     struct resolver_query *root_query; /* at the start, where DANE is asked for */
+    struct sts_settings sts_settings;
+    struct sts *sts; /* NULL: not looked for */
+    bool has_https;
     struct destination_settings destination_settings;
     struct destinations *destinations;
     struct task_settings task_settings;
@@ -46,6 +50,14 @@ static void split_settings(struct delivery_role *role, const struct delivery_set
         .per_destination = s->per_destination,
         .deliveries_per_connection = s->deliveries_per_connection,
         .idle_ms = s->idle_ms};
+    role->sts_settings = (struct sts_settings){.log = s->log,
+                                               .path = s->sts_path,
+                                               .fetch = {.base = role->base,
+                                                         .trust = s->tls_context,
+                                                         .port = s->sts_port,
+                                                         .timeout_ms = s->sts_timeout_ms,
+                                                         .networks = s->sts_networks,
+                                                         .n_networks = s->n_sts_networks}};
     role->task_settings = (struct task_settings){.log = s->log,
                                                  .hostname = s->hostname,
                                                  .delay_warning_ms = s->delay_warning_ms,
@@ -84,6 +96,16 @@ static enum status check_anchor(struct delivery_role *role, struct error *err)
     return role->root_query ? STATUS_OK : err->status;
 }
 
+static enum status start_sts(struct delivery_role *role, struct error *err)
+{
+    if (!role->destination_settings.tls.mta_sts || route_is_fixed(role->destination_settings.route.route))
+        return STATUS_OK;
+    role->sts_settings.fetch.resolver = role->resolver;
+    enum status st = https_prepare(err);
+    role->has_https = st == STATUS_OK;
+    return st == STATUS_OK ? sts_open(&role->sts_settings, &role->sts, err) : st;
+}
+
 static enum status put_together(struct delivery_role *role, const struct delivery_settings *settings,
                                 struct error *err)
 {
@@ -92,9 +114,12 @@ static enum status put_together(struct delivery_role *role, const struct deliver
         st = resolver_open(role->base, &settings->resolver, &role->resolver, err);
     if (st == STATUS_OK)
         st = check_anchor(role, err);
+    if (st == STATUS_OK)
+        st = start_sts(role, err);
     if (st != STATUS_OK)
         return st;
-    role->destinations = destinations_new(role->base, role->resolver, &role->destination_settings, err);
+    role->destinations =
+        destinations_new(role->base, role->resolver, role->sts, &role->destination_settings, err);
     if (!role->destinations)
         return err->status;
     role->tasks = tasks_new(role->base, &role->task_settings, role->destinations, err);
@@ -104,8 +129,10 @@ static enum status put_together(struct delivery_role *role, const struct deliver
     if (!role->attach)
         return err->status;
     tasks_set_attach(role->tasks, role->attach);
-    const struct survey_settings surveys = {
-        .base = role->base, .resolver = role->resolver, .destinations = &role->destination_settings};
+    const struct survey_settings surveys = {.base = role->base,
+                                            .resolver = role->resolver,
+                                            .sts = role->sts,
+                                            .destinations = &role->destination_settings};
     role->control = delivery_control_start(&surveys, role->tasks, settings->control_service, err);
     return role->control ? STATUS_OK : err->status;
 }
@@ -148,6 +175,10 @@ void delivery_stop(struct delivery_role *role)
         tasks_free(role->tasks);
     if (role->attach)
         attach_stop(role->attach);
+    if (role->sts)
+        sts_close(role->sts);
+    if (role->has_https)
+        https_clean_up();
     if (role->root_query)
         resolver_cancel(role->root_query);
     if (role->resolver)

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "gateway/delivery/login.h"
 #include "gateway/message/spool.h"
+#include "gateway/net/network.h"
 #include "gateway/net/resolver.h"
 #include "gateway/policy/tls_level.h"
 
@@ -31,6 +32,11 @@ struct delivery_settings {
     SSL_CTX *tls_context;
     struct credentials credentials; /* for the host of a fixed route */
     struct delivery_sources sources;
+    const char *sts_path; /* database, where tls has mta_sts */
+    uint16_t sts_port;    /* 443; tests use another */
+    int64_t sts_timeout_ms;
+    const struct network *sts_networks; /* a policy host may be there though they are not public */
+    size_t n_sts_networks;
     struct resolver_settings resolver;
     struct spool_key spool_key;
     unsigned window;                    /* leases at once, default 200 */

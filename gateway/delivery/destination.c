@@ -205,7 +205,7 @@ void destinations_drain(struct destinations *d)
     }
 }
 
-struct destinations *destinations_new(struct event_base *base, struct resolver *resolver,
+struct destinations *destinations_new(struct event_base *base, struct resolver *resolver, struct sts *sts,
                                       const struct destination_settings *settings, struct error *err)
 {
     struct destinations *d = calloc(1, sizeof *d);
@@ -218,6 +218,7 @@ struct destinations *destinations_new(struct event_base *base, struct resolver *
     }
     d->base = base;
     d->resolver = resolver;
+    d->sts = sts;
     d->settings = settings;
     LIST_INIT(&d->list);
     return d;

@@ -7,6 +7,7 @@
 
 #include "gateway/delivery/client.h"
 #include "gateway/delivery/route.h"
+#include "gateway/delivery/sts.h"
 #include "gateway/delivery/transaction.h"
 
 struct event_base;
@@ -22,8 +23,9 @@ struct destination_settings {
     int64_t idle_ms;
 };
 
-/* SETTINGS and RESOLVER must outlive it. NULL: out of memory (err). */
-struct destinations *destinations_new(struct event_base *base, struct resolver *resolver,
+/* SETTINGS, RESOLVER and STS (NULL where settings->tls has no mta_sts) must outlive it. NULL: out of memory
+ * (err). */
+struct destinations *destinations_new(struct event_base *base, struct resolver *resolver, struct sts *sts,
                                       const struct destination_settings *settings, struct error *err);
 /* Closes all connections at once; transactions under way are freed without their on_done. */
 void destinations_free(struct destinations *destinations);

@@ -22,6 +22,7 @@ struct destination {
 struct destinations {
     struct event_base *base;
     struct resolver *resolver;
+    struct sts *sts;
     const struct destination_settings *settings;
     LIST_HEAD(, destination) list;
     unsigned n_sessions;
@@ -41,8 +42,10 @@ struct session {
     unsigned deliveries;   /* over this connection */
 
     struct route_query *route_query;
+    struct sts_query *sts_query;
     struct host_query *host_query;
     struct route route;
+    struct sts_facts sts; /* of the domain */
     size_t hop_at;
     struct host known;        /* of the host at hand */
     struct tls_demand demand; /* on it */

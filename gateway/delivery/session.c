@@ -25,9 +25,12 @@ static void release(struct session *s)
 {
     if (s->route_query)
         route_cancel(s->route_query);
+    if (s->sts_query)
+        sts_cancel(s->sts_query);
     if (s->host_query)
         host_cancel(s->host_query);
     host_free(&s->known);
+    sts_facts_free(&s->sts);
     if (s->t)
         transaction_free(s->t);
     destination_session_ended(s);
@@ -108,13 +111,15 @@ static void add_failure(struct session *s, enum failure_class failure, const cha
 /* The host at hand, with what is known of it. */
 static struct tls_hop tls_hop_of(const struct session *s)
 {
-    return (struct tls_hop){
+    struct tls_hop hop = {
         .domain = s->destination->domain,
         .mx_host = s->route.hops[s->hop_at].host,
         .fixed_route = s->route.fixed,
         .requiretls = s->destination->requiretls,
         .tls_optional = s->destination->tls_optional,
         .known = {.mx_secure = s->route.secure, .dane = s->known.dane, .dane_why = s->known.dane_why}};
+    sts_facts_tell(&s->sts, hop.mx_host, &hop.known);
+    return hop;
 }
 
 /* RFC 7672 §3.2.3: a certificate may also be for the domain that DNSSEC vouches for as the host's. */
@@ -307,6 +312,35 @@ static void next_hop(struct session *s)
     }
 }
 
+static void on_sts(void *arg, struct sts_facts *facts)
+{
+    struct session *s = arg;
+    s->sts_query = NULL;
+    s->sts = *facts;
+    next_hop(s);
+}
+
+/* Of the domain, not of a host. */
+static void find_sts(struct session *s)
+{
+    struct destinations *all = s->destination->all;
+    const struct tls_hop hop = tls_hop_of(s);
+    struct error err;
+    sts_facts_free(&s->sts);
+    /* An address has none. */
+    s->sts.state = STS_NONE;
+    if (!all->sts || s->route.hops[0].literal || !tls_level_asks_sts(&all->settings->tls, &hop)) {
+        next_hop(s);
+        return;
+    }
+    s->sts_query = sts_find(all->sts, s->destination->domain, on_sts, s, &err);
+    if (s->sts_query)
+        return;
+    add_failure(s, FAILURE_CONNECTION, "4.3.0", err.text);
+    end_host(s);
+    give_up(s, &s->sum);
+}
+
 static void on_route(void *arg, const struct route *route, const struct result *failure)
 {
     struct session *s = arg;
@@ -317,7 +351,7 @@ static void on_route(void *arg, const struct route *route, const struct result *
     }
     s->route = *route;
     s->hop_at = 0;
-    next_hop(s);
+    find_sts(s);
 }
 
 static void find_route(struct session *s)

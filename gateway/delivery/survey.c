@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "gateway/delivery/host.h"
 #include "gateway/jobs/control_job.h"
 
@@ -18,8 +19,10 @@ struct survey {
     survey_done_fn *done;
     void *arg;
     struct route_query *route_query;
+    struct sts_query *sts_query;
     struct host_query *host_query;
     struct route route;
+    struct sts_facts sts;
     size_t hop_at;
     json_t *answer, *hosts; /* HOSTS belongs to ANSWER */
 };
@@ -28,9 +31,12 @@ void survey_cancel(struct survey *s)
 {
     if (s->route_query)
         route_cancel(s->route_query);
+    if (s->sts_query)
+        sts_cancel(s->sts_query);
     if (s->host_query)
         host_cancel(s->host_query);
     json_decref(s->answer);
+    sts_facts_free(&s->sts);
     free(s->domain);
     free(s);
 }
@@ -45,12 +51,14 @@ static void finish(struct survey *s)
 
 static struct tls_hop tls_hop_of(const struct survey *s, const struct host *host)
 {
-    return (struct tls_hop){
+    struct tls_hop hop = {
         .domain = s->domain,
         .mx_host = s->route.hops[s->hop_at].host,
         .fixed_route = s->route.fixed,
         .requiretls = s->requiretls,
         .known = {.mx_secure = s->route.secure, .dane = host->dane, .dane_why = host->dane_why}};
+    sts_facts_tell(&s->sts, hop.mx_host, &hop.known);
+    return hop;
 }
 
 static json_t *addresses_of(const struct host *host)
@@ -151,6 +159,58 @@ static void next_host(struct survey *s)
     finish(s);
 }
 
+static json_t *patterns_of(const struct sts_facts *facts)
+{
+    json_t *array = json_array();
+    struct span rest = buf_span(&facts->text), mx;
+    while (sts_policy_next_mx(&rest, &mx))
+        json_array_append_new(array, json_stringn(mx.p, mx.len));
+    return array;
+}
+
+static json_t *sts_of(const struct sts_facts *facts)
+{
+    const char *why = facts->why[0] ? facts->why : NULL;
+    if (facts->text.len == 0)
+        return json_pack("{s:s, s:o?}", "mode", facts->state == STS_FAILED ? "unknown" : "no policy", "why",
+                         why ? control_text(why) : NULL);
+    char fetched[CLOCK_ISO_SIZE], expires[CLOCK_ISO_SIZE];
+    clock_iso(facts->fetched_ms, fetched);
+    clock_iso(facts->expires_ms, expires);
+    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:o, s:o?}", "mode", sts_mode_word(facts->policy.mode), "id",
+                     facts->id, "fetched", fetched, "expires", expires, "max_age",
+                     (json_int_t)facts->policy.max_age_s, "mx", patterns_of(facts), "why",
+                     why ? control_text(why) : NULL);
+}
+
+static void on_sts(void *arg, struct sts_facts *facts)
+{
+    struct survey *s = arg;
+    s->sts_query = NULL;
+    s->sts = *facts;
+    json_object_set_new(s->answer, "sts", sts_of(facts));
+    next_host(s);
+}
+
+/* As a delivery does: not where the level would not ask. */
+static void find_sts(struct survey *s)
+{
+    const struct host nothing = {0};
+    const struct tls_hop hop = tls_hop_of(s, &nothing);
+    struct error err;
+    s->sts.state = STS_NONE;
+    if (!s->settings->sts || s->route.hops[0].literal ||
+        !tls_level_asks_sts(&s->settings->destinations->tls, &hop)) {
+        next_host(s);
+        return;
+    }
+    s->sts_query = sts_find(s->settings->sts, s->domain, on_sts, s, &err);
+    if (s->sts_query)
+        return;
+    json_object_set_new(s->answer, "error", control_text(err.text));
+    finish(s);
+}
+
 static void on_route(void *arg, const struct route *route, const struct result *failure)
 {
     struct survey *s = arg;
@@ -163,7 +223,7 @@ static void on_route(void *arg, const struct route *route, const struct result *
     s->route = *route;
     json_object_set_new(s->answer, "secure", json_boolean(route->secure));
     json_object_set_new(s->answer, "implicit_mx", json_boolean(route->implicit));
-    next_host(s);
+    find_sts(s);
 }
 
 struct survey *survey_start(const struct survey_settings *settings, const char *domain, bool requiretls,

@@ -1,5 +1,5 @@
-/* What a delivery to a domain would find and demand, asked of DNS as a delivery asks; nothing is connected
- * to. */
+/* What a delivery to a domain would find and demand, asked of DNS as a delivery asks; no mail
+ * host is connected to. */
 #ifndef SEALGATE_DELIVERY_SURVEY_H
 #define SEALGATE_DELIVERY_SURVEY_H
 
@@ -15,6 +15,7 @@ typedef void survey_done_fn(void *arg, json_t *answer);
 struct survey_settings {
     struct event_base *base;
     struct resolver *resolver;
+    struct sts *sts; /* NULL: policies are not looked for */
     const struct destination_settings *destinations;
 };
 

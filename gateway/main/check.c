@@ -104,6 +104,9 @@ static void check_networks(const struct conf *conf, const char *path, struct buf
         for (size_t j = 0; j < conf->listens[i].proxy.n; j++)
             if (network_parse(conf->listens[i].proxy.items[j], &network, &err) != STATUS_OK)
                 note(problems, path, "listen proxy", &err);
+    for (size_t i = 0; i < conf->delivery_mta_sts_networks.n; i++)
+        if (network_parse(conf->delivery_mta_sts_networks.items[i], &network, &err) != STATUS_OK)
+            note(problems, path, "delivery mta-sts-networks", &err);
 }
 
 /* "mx", or "[host]:port". */

@@ -94,8 +94,8 @@ static enum status prepare_spool_key(const char *path, struct error *err)
 
 enum status state_prepare(const struct conf *conf, int *lock_fd_out, struct error *err)
 {
-    static const char *const folders[] = {FOLDER_EMPTY, FOLDER_QUEUE, FOLDER_KEYS,
-                                          FOLDER_SEAL,  FOLDER_AUTH,  FOLDER_SIGNING};
+    static const char *const folders[] = {FOLDER_EMPTY, FOLDER_QUEUE,   FOLDER_KEYS,    FOLDER_SEAL,
+                                          FOLDER_AUTH,  FOLDER_SIGNING, FOLDER_DELIVERY};
     char path[PATH_SIZE];
     uid_t uid;
     gid_t gid;

@@ -7,11 +7,12 @@
 #define PATH_SIZE 512
 
 #define SPOOL_KEY_FILE "spool.key"
-#define FOLDER_EMPTY "empty" /* for roles that need no files */
-#define FOLDER_QUEUE "queue" /* queue.db */
-#define FOLDER_KEYS "keys"   /* keys.db, gnupg */
-#define FOLDER_SEAL "seal"   /* a GnuPG home per worker */
-#define FOLDER_AUTH "auth"   /* secret, guard.db */
+#define FOLDER_EMPTY "empty"       /* for roles that need no files */
+#define FOLDER_QUEUE "queue"       /* queue.db */
+#define FOLDER_KEYS "keys"         /* keys.db, gnupg */
+#define FOLDER_SEAL "seal"         /* a GnuPG home per worker */
+#define FOLDER_AUTH "auth"         /* secret, guard.db */
+#define FOLDER_DELIVERY "delivery" /* sts.db */
 /* GnuPG home with the keys to sign with, unless signing-home says another. Made even where nothing signs yet:
  * a reload may add what does, and makes no folders. */
 #define FOLDER_SIGNING "signing"

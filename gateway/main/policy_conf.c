@@ -150,8 +150,10 @@ enum status tls_level_from_conf(const struct conf *conf, struct tls_level_settin
     for (size_t i = 0; i < n; i++)
         policies[i] =
             (struct tls_policy){conf->tls_policies[i].domain, level_from(conf->tls_policies[i].level)};
-    *settings_out = (struct tls_level_settings){
-        .level = level_from(conf->delivery_tls), .policies = policies, .n_policies = n};
+    *settings_out = (struct tls_level_settings){.level = level_from(conf->delivery_tls),
+                                                .policies = policies,
+                                                .n_policies = n,
+                                                .mta_sts = conf->delivery_mta_sts};
     return STATUS_OK;
 }
 

@@ -22,6 +22,11 @@ int role_delivery(const struct role_start *start)
                      .n_servers = conf->delivery_resolvers.n,
                      .trust_anchor = conf->delivery_trust_anchor,
                      .hosts = "/etc/hosts"},
+        /* Relative: the role's folder is its working directory. */
+        .sts_path = "sts.db",
+        .sts_port = (uint16_t)conf->delivery_mta_sts_port,
+        .sts_timeout_ms = conf->delivery_mta_sts_timeout_ms,
+        .n_sts_networks = conf->delivery_mta_sts_networks.n,
         .window = 200,
         .deliveries_per_connection = 100,
         .drain_ms = conf->limit_drain_ms,
@@ -31,12 +36,17 @@ int role_delivery(const struct role_start *start)
     struct tls_client_settings tls = {.ca_path = conf->delivery_ca};
     char key_path[PATH_SIZE];
     char *password;
+    struct network *networks;
     struct error err;
     if (path_in_state(conf, SPOOL_KEY_FILE, key_path, &err) != STATUS_OK ||
         spool_key_load(key_path, &settings.spool_key, &err) != STATUS_OK)
         return role_failed(start, "spool key", &err);
     if (tls_level_from_conf(conf, &settings.tls, &err) != STATUS_OK)
         return role_failed(start, "TLS policies", &err);
+    if (networks_parse(conf->delivery_mta_sts_networks.items, conf->delivery_mta_sts_networks.n, &networks,
+                       &err) != STATUS_OK)
+        return role_failed(start, "networks of MTA-STS", &err);
+    settings.sts_networks = networks;
     if (tls_client_context(&tls, &settings.tls_context, &err) != STATUS_OK)
         return role_failed(start, "TLS trust anchors", &err);
     if (delivery_certificate_from_conf(conf, settings.tls_context, &err) != STATUS_OK)
@@ -50,5 +60,6 @@ int role_delivery(const struct role_start *start)
     explicit_bzero(&settings.spool_key, sizeof settings.spool_key);
     SSL_CTX_free(settings.tls_context);
     tls_level_conf_free(&settings.tls);
+    free(networks);
     return code;
 }

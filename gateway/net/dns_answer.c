@@ -139,6 +139,48 @@ enum status dns_answer_tlsa(struct span packet, struct tlsa_records **records_ou
     return st;
 }
 
+static enum status add_txt(struct txt_records *records, const ns_rr *rr, struct error *err)
+{
+    size_t left = ns_rr_rdlen(*rr), at = records->data_len;
+    const unsigned char *data = ns_rr_rdata(*rr);
+    if (records->n == TXT_RECORDS_MAX)
+        return error_set(err, STATUS_LIMIT, "more than %d TXT records", TXT_RECORDS_MAX);
+    while (left > 0) {
+        size_t len = data[0];
+        if (len >= left)
+            return error_set(err, STATUS_INVALID, "damaged TXT record");
+        memcpy(records->data + records->data_len, data + 1, len);
+        records->data_len += len;
+        data += len + 1;
+        left -= len + 1;
+    }
+    records->items[records->n].at = at;
+    records->items[records->n++].len = records->data_len - at;
+    return STATUS_OK;
+}
+
+enum status dns_answer_txt(struct span packet, struct txt_records **records_out, struct error *err)
+{
+    ns_msg msg;
+    *records_out = NULL;
+    if (ns_initparse((const unsigned char *)packet.p, (int)packet.len, &msg) < 0)
+        return error_set(err, STATUS_INVALID, "damaged DNS answer");
+    struct txt_records *records = calloc(1, sizeof *records + packet.len);
+    enum status st = records ? STATUS_OK : error_set(err, STATUS_TEMPORARY, "out of memory for TXT records");
+    for (int i = 0; st == STATUS_OK && i < ns_msg_count(msg, ns_s_an); i++) {
+        ns_rr rr;
+        if (ns_parserr(&msg, ns_s_an, i, &rr) < 0)
+            st = error_set(err, STATUS_INVALID, "damaged DNS answer");
+        else if (ns_rr_type(rr) == ns_t_txt)
+            st = add_txt(records, &rr, err);
+    }
+    if (st == STATUS_OK && records->n > 0)
+        *records_out = records;
+    else
+        free(records);
+    return st;
+}
+
 enum status dns_answer_count(struct span packet, int type, size_t *n_out, struct error *err)
 {
     ns_msg msg;

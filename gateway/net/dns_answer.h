@@ -18,6 +18,9 @@ MUST_USE enum status dns_answer_addresses(struct span packet, int family, struct
 MUST_USE enum status dns_answer_tlsa(struct span packet, struct tlsa_records **records_out,
                                      struct error *err);
 
+/* The same for TXT; more than TXT_RECORDS_MAX are STATUS_LIMIT. */
+MUST_USE enum status dns_answer_txt(struct span packet, struct txt_records **records_out, struct error *err);
+
 /* How many records of TYPE the answer section has. */
 MUST_USE enum status dns_answer_count(struct span packet, int type, size_t *n_out, struct error *err);
 

@@ -150,3 +150,32 @@ void network_peer_text(const struct sockaddr *peer, char out[NETWORK_PEER_SIZE])
     else
         snprintf(out, NETWORK_PEER_SIZE, "local");
 }
+
+bool network_is_public(const struct network_address *address)
+{
+    static const struct network never[] = {
+        {{false, {0}}, 8},
+        {{false, {10}}, 8},
+        {{false, {100, 64}}, 10},
+        {{false, {127}}, 8},
+        {{false, {169, 254}}, 16},
+        {{false, {172, 16}}, 12},
+        {{false, {192, 0, 0}}, 24},
+        {{false, {192, 0, 2}}, 24},
+        {{false, {192, 88, 99}}, 24},
+        {{false, {192, 168}}, 16},
+        {{false, {198, 18}}, 15},
+        {{false, {198, 51, 100}}, 24},
+        {{false, {203, 0, 113}}, 24},
+        {{false, {224}}, 3},
+        {{true, {0x20, 0x01}}, 23},
+        {{true, {0x20, 0x01, 0x0d, 0xb8}}, 32},
+        {{true, {0x20, 0x02}}, 16},
+        {{true, {0x3f, 0xff}}, 20},
+    };
+    /* What IANA gave out of IPv6 as global unicast. */
+    static const struct network global[] = {{{true, {0x20}}, 3}};
+    if (address->v6 && !networks_have(global, 1, address))
+        return false;
+    return !networks_have(never, sizeof never / sizeof never[0], address);
+}

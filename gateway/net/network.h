@@ -40,4 +40,8 @@ bool network_address_parse(const char *text, struct network_address *address_out
 /* Is ADDRESS in one of the N NETWORKS? */
 bool networks_have(const struct network *networks, size_t n, const struct network_address *address);
 
+/* May somebody out on the internet be told by DNS to be there? Not where the address is private, loopback,
+ * link-local, multicast, for documentation or a way to wrap IPv4 (RFC 6890, RFC 8190; A28). */
+bool network_is_public(const struct network_address *address);
+
 #endif

@@ -62,11 +62,14 @@ static void read_packet(int type, struct span packet, struct resolver_answer *pa
     struct error err = {0};
     enum status st;
     struct tlsa_records *tlsa = NULL;
+    struct txt_records *txt = NULL;
     size_t n = 0;
     if (type == ns_t_mx)
         st = dns_answer_mx(packet, part, &err);
     else if (type == ns_t_tlsa)
         st = dns_answer_tlsa(packet, &tlsa, &err);
+    else if (type == ns_t_txt)
+        st = dns_answer_txt(packet, &txt, &err);
     else if (type == ns_t_dnskey)
         st = dns_answer_count(packet, type, &n, &err);
     else
@@ -76,7 +79,8 @@ static void read_packet(int type, struct span packet, struct resolver_answer *pa
         return;
     }
     part->tlsa = tlsa;
-    part->state = part->n_mx + part->n_addresses + n > 0 || tlsa ? RESOLVER_FOUND : RESOLVER_NONE;
+    part->txt = txt;
+    part->state = part->n_mx + part->n_addresses + n > 0 || tlsa || txt ? RESOLVER_FOUND : RESOLVER_NONE;
     if (part->n_addresses > 0)
         dns_answer_canonical(packet, part->canonical);
 }
@@ -139,8 +143,10 @@ static void query_free(struct resolver_query *query)
     for (size_t i = 0; i < query->n_lookups; i++)
         if (query->lookups[i])
             query->lookups[i]->query = NULL;
-    for (size_t i = 0; i < query->n_lookups; i++)
+    for (size_t i = 0; i < query->n_lookups; i++) {
         free((void *)(uintptr_t)query->parts[i].tlsa);
+        free((void *)(uintptr_t)query->parts[i].txt);
+    }
     LIST_REMOVE(query, link);
     if (query->event)
         event_free(query->event);
@@ -267,6 +273,12 @@ struct resolver_query *resolver_tlsa(struct resolver *resolver, const char *host
     char name[DNS_NAME_SIZE + 16];
     snprintf(name, sizeof name, "_%u._tcp.%s", port, host);
     return start(resolver, name, (int[]){ns_t_tlsa}, 1, done, arg, err);
+}
+
+struct resolver_query *resolver_txt(struct resolver *resolver, const char *name, resolver_done_fn *done,
+                                    void *arg, struct error *err)
+{
+    return start(resolver, name, (int[]){ns_t_txt}, 1, done, arg, err);
 }
 
 struct resolver_query *resolver_root_keys(struct resolver *resolver, resolver_done_fn *done, void *arg,

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "gateway/net/tlsa.h"
+#include "gateway/net/txt.h"
 
 struct event_base;
 struct resolver;
@@ -52,6 +53,7 @@ struct resolver_answer {
     char canonical[DNS_NAME_SIZE]; /* of addresses: the name at the end of the CNAMEs (the one asked for when
                                       there are none); "": not known */
     const struct tlsa_records *tlsa; /* for TLSA that was found; gone when DONE returns */
+    const struct txt_records *txt;   /* for TXT, likewise */
 };
 
 typedef void resolver_done_fn(void *arg, const struct resolver_answer *answer);
@@ -64,6 +66,8 @@ struct resolver_query *resolver_addresses(struct resolver *resolver, const char 
 /* "_PORT._tcp.HOST" (RFC 7672 §2.2.3). */
 struct resolver_query *resolver_tlsa(struct resolver *resolver, const char *host, uint16_t port,
                                      resolver_done_fn *done, void *arg, struct error *err);
+struct resolver_query *resolver_txt(struct resolver *resolver, const char *name, resolver_done_fn *done,
+                                    void *arg, struct error *err);
 /* The keys of the root: unless the answer is found and secure, the trust anchor does not work, and nothing
  * that looks unsigned is known to be so. Costs nothing once it is in the cache. */
 struct resolver_query *resolver_root_keys(struct resolver *resolver, resolver_done_fn *done, void *arg,

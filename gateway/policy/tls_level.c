@@ -51,6 +51,12 @@ bool tls_level_uses_dane(const struct tls_level_settings *settings)
     return uses;
 }
 
+/* Does the sender not care for what the recipient's domain demands (RFC 8689 §3)? */
+static bool sets_aside(const struct tls_policy *policy, const struct tls_hop *hop)
+{
+    return !policy && hop->tls_optional && !hop->requiretls;
+}
+
 /* What the administrator asks for, before anything is known. */
 static struct tls_demand asked_for(const struct tls_level_settings *settings, const struct tls_hop *hop)
 {
@@ -61,7 +67,7 @@ static struct tls_demand asked_for(const struct tls_level_settings *settings, co
                                 .why = policy ? policy->domain : "delivery tls",
                                 .by_policy = policy != NULL,
                                 .requiretls = hop->requiretls};
-    if (level == TLS_LEVEL_DANE && !policy && hop->tls_optional && !hop->requiretls) {
+    if (level == TLS_LEVEL_DANE && sets_aside(policy, hop)) {
         demand.level = TLS_LEVEL_MAY;
         demand.reason = "TLS-Required: No";
     }
@@ -71,6 +77,14 @@ static struct tls_demand asked_for(const struct tls_level_settings *settings, co
 bool tls_level_asks_dane(const struct tls_level_settings *settings, const struct tls_hop *hop)
 {
     return is_dane(asked_for(settings, hop).level);
+}
+
+bool tls_level_asks_sts(const struct tls_level_settings *settings, const struct tls_hop *hop)
+{
+    const struct tls_policy *policy = best_fit(settings, hop->domain);
+    enum tls_level level = settings->level;
+    return settings->mta_sts && !hop->fixed_route && !policy && !sets_aside(policy, hop) &&
+           level != TLS_LEVEL_NONE && level != TLS_LEVEL_DANE_ONLY && level != TLS_LEVEL_SECURE;
 }
 
 static void apply_dane(struct tls_demand *demand, const struct tls_known *known)
@@ -99,12 +113,49 @@ static void apply_dane(struct tls_demand *demand, const struct tls_known *known)
         demand->verdict = TLS_LACKING;
 }
 
+static void apply_sts(struct tls_demand *demand, const struct tls_hop *hop)
+{
+    const struct tls_known *known = &hop->known;
+    switch (known->sts) {
+    case STS_NONE:
+        return;
+    case STS_TESTING:
+        demand->test_name = hop->mx_host;
+        if (!known->sts_has_host)
+            demand->reason = "mta-sts testing: its policy does not name the host";
+        return;
+    case STS_ENFORCE:
+        demand->level = demand->asked = TLS_LEVEL_SECURE;
+        demand->why = "mta-sts enforce";
+        demand->reason = known->sts_has_host ? NULL : "its policy does not name the host";
+        demand->verdict = known->sts_has_host ? TLS_TRY : TLS_LACKING;
+        return;
+    case STS_UNKNOWN:
+    case STS_FAILED:
+    default:
+        demand->reason = known->sts_why ? known->sts_why : "nobody asked for the MTA-STS policy";
+        demand->verdict = TLS_WAIT;
+        return;
+    }
+}
+
+/* Where usable TLSA records are, the level is still dane and the policy says nothing (RFC 8461 §2). */
+static bool sts_counts(const struct tls_level_settings *settings, const struct tls_hop *hop,
+                       const struct tls_demand *demand)
+{
+    return demand->verdict == TLS_TRY && !is_dane(demand->level) && tls_level_asks_sts(settings, hop);
+}
+
 struct tls_demand tls_level_decide(const struct tls_level_settings *settings, const struct tls_hop *hop)
 {
     struct tls_demand demand = asked_for(settings, hop);
-    bool mx_name_will_do = hop->fixed_route;
+    bool mx_name_will_do = hop->fixed_route, enforced = false;
     if (is_dane(demand.level))
         apply_dane(&demand, &hop->known);
+    if (sts_counts(settings, hop, &demand)) {
+        apply_sts(&demand, hop);
+        enforced = hop->known.sts == STS_ENFORCE;
+    }
     if (hop->requiretls && demand.verdict == TLS_TRY && !is_dane(demand.level) &&
         demand.level != TLS_LEVEL_SECURE) {
         demand.level = demand.asked = TLS_LEVEL_SECURE;
@@ -116,7 +167,7 @@ struct tls_demand tls_level_decide(const struct tls_level_settings *settings, co
     if (demand.level == TLS_LEVEL_VERIFY)
         demand.match_name = hop->mx_host;
     else if (demand.level == TLS_LEVEL_SECURE)
-        demand.match_name = mx_name_will_do ? hop->mx_host : hop->domain;
+        demand.match_name = mx_name_will_do || enforced ? hop->mx_host : hop->domain;
     return demand;
 }
 

@@ -29,6 +29,7 @@ struct tls_level_settings {
     enum tls_level level; /* default */
     const struct tls_policy *policies;
     size_t n_policies;
+    bool mta_sts; /* look for the policies of domains; never for a fixed route */
 };
 
 /* Is DANE asked for anywhere? */
@@ -43,11 +44,23 @@ enum dane_state {
     DANE_USABLE,
 };
 
+/* What the domain's MTA-STS policy says (RFC 8461). */
+enum sts_state {
+    STS_UNKNOWN, /* nobody asked */
+    STS_FAILED,  /* a policy may be there, but our own store could not be read: nothing may be concluded */
+    STS_NONE,    /* none is known, or its mode is none */
+    STS_TESTING,
+    STS_ENFORCE,
+};
+
 /* What was found out about the destination. All zero: nothing. */
 struct tls_known {
     bool mx_secure; /* DNSSEC vouches for the MX record that named the host */
     enum dane_state dane;
     const char *dane_why; /* for people, where DANE is not USABLE; or NULL */
+    enum sts_state sts;
+    bool sts_has_host;   /* the policy names the host */
+    const char *sts_why; /* for people, where STS is FAILED */
 };
 
 /* Where a message is about to go. */
@@ -71,12 +84,14 @@ struct tls_demand {
         level; /* what the connection must meet; with another verdict than TLS_TRY, what was asked for */
     enum tls_verdict verdict;
     const char *match_name; /* the name the certificate must carry (verify, secure); else NULL */
-    const char *why;        /* the domain of the tls-policy that decided, "delivery tls" or "REQUIRETLS"; from
-                               SETTINGS, or static */
+    const char *why;        /* the domain of the tls-policy that decided, "delivery tls", "mta-sts enforce" or
+                               "REQUIRETLS"; from SETTINGS, or static */
     bool by_policy;         /* WHY is a tls-policy's domain */
     enum tls_level asked;   /* the level that WHY names; LEVEL may be another for what is known */
     const char *reason; /* why LEVEL or VERDICT is not simply that; one of HOP's strings, static, or NULL */
-    bool requiretls;    /* a host that cannot meet it may never get the message: the next one, or none */
+    const char *test_name; /* of a policy in testing: the name the certificate should carry; else NULL. What
+                              is wrong with it is only told */
+    bool requiretls;       /* a host that cannot meet it may never get the message: the next one, or none */
 };
 
 /*
@@ -87,13 +102,22 @@ struct tls_demand {
  * ones. A message with TLS-Required: No ignores the recipient's DANE where only the default asks for it; what
  * the administrator demands stands (RFC 8689 §3).
  *
- * REQUIRETLS raises whatever they say to secure, but for DANE that holds; then a host named by a secure MX
- * record is to show a certificate for its own name (RFC 8689 §4.2.1). match_name is one of HOP's strings.
+ * MTA-STS counts where only the default asks, and for less than it demands (may, encrypt, verify, or dane
+ * where there are no usable records: RFC 8461 §2, DANE comes first). A policy to be enforced then demands
+ * secure with a certificate for the MX host, which must be one of the policy's. TLS-Required: No sets it
+ * aside too.
+ *
+ * REQUIRETLS raises whatever they say to secure, but for DANE or MTA-STS that holds; then a host named by a
+ * secure MX record is to show a certificate for its own name (RFC 8689 §4.2.1). match_name is one of HOP's
+ * strings.
  */
 struct tls_demand tls_level_decide(const struct tls_level_settings *settings, const struct tls_hop *hop);
 
 /* Must HOP's TLSA records be known before it can be decided? known is not looked at. */
 bool tls_level_asks_dane(const struct tls_level_settings *settings, const struct tls_hop *hop);
+
+/* Must the policy of HOP's domain be known? known is not looked at. */
+bool tls_level_asks_sts(const struct tls_level_settings *settings, const struct tls_hop *hop);
 
 /* May a message whose copy is not sealed, or any message, leave in clear at this level after STARTTLS was not
  * offered or failed? Only may and none. */

@@ -13,7 +13,7 @@ import pytest
 ROLES = ("submission", "auth", "passwords", "agent", "seal", "keys", "queue", "delivery", "control")
 CHROOTED = {"submission": "empty", "queue": "queue", "control": "empty"}
 FOLDERS = {"submission": "empty", "auth": "auth", "passwords": "empty", "agent": "empty", "seal": "seal", "keys": "keys", "queue": "queue",
-           "delivery": "empty", "control": "empty"}
+           "delivery": "delivery", "control": "empty"}
 
 SIGNING = f'signing "*" {{ openpgp = {"0123456789" * 4} }}'  # so that an agent runs; nothing is signed
 

@@ -59,6 +59,18 @@ static void read_tlsa(struct span packet)
     free(records);
 }
 
+static void read_txt(struct span packet)
+{
+    struct txt_records *records;
+    struct error err;
+    if (dns_answer_txt(packet, &records, &err) != STATUS_OK || !records)
+        return;
+    require(records->n > 0 && records->n <= TXT_RECORDS_MAX && records->data_len <= packet.len);
+    for (size_t i = 0; i < records->n; i++)
+        require(records->items[i].at + txt_data(records, i).len <= records->data_len);
+    free(records);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     /* Exactly as long as it is, so that a byte read behind its end is seen. */
@@ -71,6 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     read_addresses(packet, AF_INET);
     read_addresses(packet, AF_INET6);
     read_tlsa(packet);
+    read_txt(packet);
     dns_answer_canonical(packet, name);
     require(name[0] == '\0' || dns_is_host_name(name));
     free(exact);

@@ -181,6 +181,14 @@ struct resolver_query *resolver_tlsa(struct resolver *resolver, const char *host
     return NULL;
 }
 
+struct resolver_query *resolver_txt(struct resolver *resolver, const char *name, resolver_done_fn *done,
+                                    void *arg, struct error *err)
+{
+    (void)resolver, (void)name, (void)done, (void)arg;
+    error_set(err, STATUS_INTERNAL, "MTA-STS is off here");
+    return NULL;
+}
+
 struct resolver_query *resolver_root_keys(struct resolver *resolver, resolver_done_fn *done, void *arg,
                                           struct error *err)
 {
@@ -219,7 +227,7 @@ static struct result deliver_as(bool requiretls, const enum act *acts, size_t a,
     world.addresses[0] = a;
     world.addresses[1] = b;
     world.base = event_base_new();
-    struct destinations *d = destinations_new(world.base, NULL, &settings, &err);
+    struct destinations *d = destinations_new(world.base, NULL, NULL, &settings, &err);
     assert_non_null(d);
     struct transaction *t = transaction_new(&mail, recipients, 1);
     t->on_done = on_done;

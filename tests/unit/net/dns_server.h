@@ -13,8 +13,8 @@ struct dns_record {
     int type;
     int rcode;
     bool silent;
-    const char *const
-        *data; /* "10 mx.example.org" for MX, "3 1 1 x" for TLSA, addresses else; NULL-terminated */
+    const char *const *data; /* "10 mx.example.org" for MX, "3 1 1 x" for TLSA, "one|two" for TXT, addresses
+                                else; NULL-terminated */
 };
 
 struct dns_server {
@@ -58,6 +58,14 @@ static inline size_t dns_put_record(unsigned char *packet, size_t at, int type, 
         for (int i = 0; i < 3; i++)
             p[12 + i] = (unsigned char)(text[2 * i] - '0');
         p[15] = (unsigned char)text[6];
+    } else if (type == ns_t_txt) {
+        len = 0; /* "one|two": two character-strings */
+        for (const char *word = text; word; word = strchr(word, '|') ? strchr(word, '|') + 1 : NULL) {
+            size_t n = strcspn(word, "|");
+            p[12 + len] = (unsigned char)n;
+            memcpy(p + 13 + len, word, n);
+            len += 1 + (int)n;
+        }
     } else {
         inet_pton(type == ns_t_a ? AF_INET : AF_INET6, text, p + 12);
         len = type == ns_t_a ? 4 : 16;

@@ -157,12 +157,64 @@ static void peers_as_text(void **state)
     assert_string_equal(text, "local");
 }
 
+/* A28: where a name of somebody else's must not lead us. */
+static void public_addresses(void **state)
+{
+    (void)state;
+    static const char *const public[] = {
+        "1.1.1.1",         "9.255.255.255", "11.0.0.1",        "100.63.255.255", "100.128.0.1",
+        "126.255.255.255", "128.0.0.1",     "169.253.255.255", "172.15.255.255", "172.32.0.1",
+        "192.167.255.255", "192.169.0.1",   "223.255.255.255", "2001:4860::1",   "2a00::1",
+        "2400::1",         "::ffff:1.1.1.1"};
+    static const char *const other[] = {"0.0.0.0",
+                                        "10.1.2.3",
+                                        "100.64.0.1",
+                                        "127.0.0.1",
+                                        "127.255.255.255",
+                                        "169.254.169.254",
+                                        "172.16.0.1",
+                                        "172.31.9.9",
+                                        "192.0.0.8",
+                                        "192.0.2.1",
+                                        "192.168.1.1",
+                                        "198.18.0.1",
+                                        "198.51.100.7",
+                                        "203.0.113.1",
+                                        "224.0.0.1",
+                                        "255.255.255.255",
+                                        "::",
+                                        "::1",
+                                        "::ffff:127.0.0.1",
+                                        "::ffff:10.0.0.1",
+                                        "::127.0.0.1",
+                                        "64:ff9b::7f00:1",
+                                        "2001:db8::1",
+                                        "2001::1",
+                                        "2002:7f00:1::1",
+                                        "3fff::1",
+                                        "4000::1",
+                                        "fc00::1",
+                                        "fd12::1",
+                                        "fe80::1",
+                                        "fec0::1",
+                                        "ff02::1"};
+    struct network_address a;
+    for (size_t i = 0; i < sizeof public / sizeof public[0]; i++) {
+        assert_true(network_address_parse(public[i], &a));
+        assert_true(network_is_public(&a));
+    }
+    for (size_t i = 0; i < sizeof other / sizeof other[0]; i++) {
+        assert_true(network_address_parse(other[i], &a));
+        assert_false(network_is_public(&a));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(members),       cmocka_unit_test(what_is_no_network_is_refused),
         cmocka_unit_test(lists),         cmocka_unit_test(socket_addresses),
-        cmocka_unit_test(peers_as_text),
+        cmocka_unit_test(peers_as_text), cmocka_unit_test(public_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -245,6 +245,141 @@ static void dane_may_be_asked_for_by_default_or_by_a_policy(void **state)
     assert_false(tls_level_uses_dane(&(struct tls_level_settings){TLS_LEVEL_SECURE, only, 1}));
 }
 
+/* RFC 8461 §2, §5; what DANE says comes first, what the administrator says before all. */
+static void A33_sts_is_decided_by_what_is_known(void **state)
+{
+    (void)state;
+    static const struct {
+        enum tls_level asked;
+        enum sts_state sts;
+        bool has_host;
+        enum dane_state dane;
+        enum tls_verdict verdict;
+        const char *words;
+        bool named, tested;
+    } rows[] = {
+        {TLS_LEVEL_MAY, STS_ENFORCE, true, DANE_UNKNOWN, TLS_TRY, "level secure by mta-sts enforce", true,
+         false},
+        {TLS_LEVEL_ENCRYPT, STS_ENFORCE, true, DANE_UNKNOWN, TLS_TRY, "level secure by mta-sts enforce", true,
+         false},
+        {TLS_LEVEL_VERIFY, STS_ENFORCE, true, DANE_UNKNOWN, TLS_TRY, "level secure by mta-sts enforce", true,
+         false},
+        {TLS_LEVEL_DANE, STS_ENFORCE, true, DANE_NONE, TLS_TRY, "level secure by mta-sts enforce", true,
+         false},
+        {TLS_LEVEL_DANE, STS_ENFORCE, true, DANE_UNUSABLE, TLS_TRY, "level secure by mta-sts enforce", true,
+         false},
+        {TLS_LEVEL_MAY, STS_ENFORCE, false, DANE_UNKNOWN, TLS_LACKING,
+         "level secure by mta-sts enforce (its policy does not name the host)", true, false},
+        {TLS_LEVEL_DANE, STS_ENFORCE, false, DANE_NONE, TLS_LACKING,
+         "level secure by mta-sts enforce (its policy does not name the host)", true, false},
+        {TLS_LEVEL_DANE, STS_ENFORCE, false, DANE_USABLE, TLS_TRY, "level dane by delivery tls", false,
+         false},
+        {TLS_LEVEL_DANE, STS_ENFORCE, true, DANE_FAILED, TLS_WAIT, "level dane by delivery tls", false,
+         false},
+        {TLS_LEVEL_DANE, STS_ENFORCE, true, DANE_UNKNOWN, TLS_WAIT, "level dane by delivery tls", false,
+         false},
+        {TLS_LEVEL_MAY, STS_TESTING, true, DANE_UNKNOWN, TLS_TRY, "level may by delivery tls", false, true},
+        {TLS_LEVEL_MAY, STS_TESTING, false, DANE_UNKNOWN, TLS_TRY,
+         "level may by delivery tls (mta-sts testing: its policy does not name the host)", false, true},
+        {TLS_LEVEL_DANE, STS_TESTING, true, DANE_UNUSABLE, TLS_TRY, "level encrypt by delivery tls (dane)",
+         false, true},
+        {TLS_LEVEL_MAY, STS_NONE, false, DANE_UNKNOWN, TLS_TRY, "level may by delivery tls", false, false},
+        {TLS_LEVEL_MAY, STS_FAILED, false, DANE_UNKNOWN, TLS_WAIT, "level may by delivery tls (WHY)", false,
+         false},
+        {TLS_LEVEL_MAY, STS_UNKNOWN, false, DANE_UNKNOWN, TLS_WAIT, "level may by delivery tls (WHY)", false,
+         false},
+        {TLS_LEVEL_MAY, (enum sts_state)99, true, DANE_UNKNOWN, TLS_WAIT, "level may by delivery tls (WHY)",
+         false, false},
+        {TLS_LEVEL_NONE, STS_ENFORCE, true, DANE_UNKNOWN, TLS_TRY, "level none by delivery tls", false,
+         false},
+        {TLS_LEVEL_SECURE, STS_ENFORCE, false, DANE_UNKNOWN, TLS_TRY, "level secure by delivery tls", false,
+         false},
+        {TLS_LEVEL_DANE_ONLY, STS_ENFORCE, true, DANE_NONE, TLS_LACKING, "level dane-only by delivery tls",
+         false, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char words[300];
+        const struct tls_level_settings settings = {.level = rows[i].asked, .mta_sts = true};
+        const struct tls_hop hop = {.domain = "example.com",
+                                    .mx_host = "mx.example.net",
+                                    .known = {.mx_secure = true,
+                                              .dane = rows[i].dane,
+                                              .sts = rows[i].sts,
+                                              .sts_has_host = rows[i].has_host,
+                                              .sts_why = "WHY"}};
+        struct tls_demand d = tls_level_decide(&settings, &hop);
+        tls_demand_words(&d, words, sizeof words);
+        assert_string_equal(words, rows[i].words);
+        assert_int_equal(d.verdict, rows[i].verdict);
+        if (rows[i].named)
+            assert_string_equal(d.match_name, "mx.example.net");
+        if (rows[i].tested)
+            assert_string_equal(d.test_name, "mx.example.net");
+        else
+            assert_null(d.test_name);
+        if (rows[i].sts == STS_ENFORCE && rows[i].asked != TLS_LEVEL_NONE && d.verdict == TLS_TRY)
+            assert_false(tls_level_allows_clear(d.level));
+    }
+}
+
+static void sts_is_asked_for_where_only_the_default_asks_less(void **state)
+{
+    (void)state;
+    static const struct tls_policy here[] = {{"example.com", TLS_LEVEL_MAY}};
+    const struct tls_known enforce = {.sts = STS_ENFORCE, .sts_has_host = true, .dane = DANE_NONE};
+    const struct tls_hop plain = {.domain = "example.com", .mx_host = "mx.example.net", .known = enforce};
+    for (int i = 0; i < LEVELS; i++) {
+        struct tls_level_settings settings = {.level = (enum tls_level)i, .mta_sts = true};
+        assert_int_equal(tls_level_asks_sts(&settings, &plain),
+                         i != TLS_LEVEL_NONE && i != TLS_LEVEL_DANE_ONLY && i != TLS_LEVEL_SECURE);
+        settings.mta_sts = false;
+        assert_false(tls_level_asks_sts(&settings, &plain));
+        assert_int_not_equal(strcmp(tls_level_decide(&settings, &plain).why, "mta-sts enforce"), 0);
+    }
+    struct tls_level_settings settings = {.level = TLS_LEVEL_MAY, .mta_sts = true};
+    struct tls_hop hop = plain;
+    hop.fixed_route = true;
+    assert_false(tls_level_asks_sts(&settings, &hop));
+    assert_int_equal(tls_level_decide(&settings, &hop).level, TLS_LEVEL_MAY);
+    /* TLS-Required: No sets it aside (RFC 8689 §3), but not beside REQUIRETLS. */
+    hop = plain;
+    hop.tls_optional = true;
+    assert_false(tls_level_asks_sts(&settings, &hop));
+    assert_int_equal(tls_level_decide(&settings, &hop).level, TLS_LEVEL_MAY);
+    hop.requiretls = true;
+    assert_true(tls_level_asks_sts(&settings, &hop));
+    /* The administrator's word for the domain stands, even where it asks for less. */
+    settings.policies = here;
+    settings.n_policies = 1;
+    assert_false(tls_level_asks_sts(&settings, &plain));
+    assert_int_equal(tls_level_decide(&settings, &plain).level, TLS_LEVEL_MAY);
+}
+
+/* RFC 8689 §4.2.1: a policy that is enforced vouches for the host's name; one in testing does not. */
+static void requiretls_with_sts(void **state)
+{
+    (void)state;
+    const struct tls_level_settings settings = {.level = TLS_LEVEL_MAY, .mta_sts = true};
+    struct tls_hop hop = {.domain = "example.com",
+                          .mx_host = "mx.example.net",
+                          .requiretls = true,
+                          .known = {.sts = STS_ENFORCE, .sts_has_host = true}};
+    struct tls_demand d = tls_level_decide(&settings, &hop);
+    assert_true(d.requiretls);
+    assert_int_equal(d.level, TLS_LEVEL_SECURE);
+    assert_string_equal(d.why, "mta-sts enforce");
+    assert_string_equal(d.match_name, "mx.example.net");
+    hop.known.sts_has_host = false;
+    assert_int_equal(tls_level_decide(&settings, &hop).verdict, TLS_LACKING);
+    for (int i = 0; i < 2; i++) {
+        hop.known.sts = i ? STS_TESTING : STS_NONE;
+        d = tls_level_decide(&settings, &hop);
+        assert_int_equal(d.level, TLS_LEVEL_SECURE);
+        assert_string_equal(d.why, "REQUIRETLS");
+        assert_string_equal(d.match_name, "example.com");
+    }
+}
+
 static void A33_only_may_and_none_allow_clear(void **state)
 {
     (void)state;
@@ -270,6 +405,9 @@ int main(void)
         cmocka_unit_test(requiretls_with_dane),
         cmocka_unit_test(tls_required_no_sets_dane_aside_and_nothing_else),
         cmocka_unit_test(dane_may_be_asked_for_by_default_or_by_a_policy),
+        cmocka_unit_test(A33_sts_is_decided_by_what_is_known),
+        cmocka_unit_test(sts_is_asked_for_where_only_the_default_asks_less),
+        cmocka_unit_test(requiretls_with_sts),
         cmocka_unit_test(A33_only_may_and_none_allow_clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

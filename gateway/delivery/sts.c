@@ -1,0 +1,385 @@
+#include "gateway/delivery/sts.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "base/clock.h"
+#include "gateway/delivery/sts_store.h"
+
+/* §3.3: once a day, so that an attacker who keeps us from it needs the whole max_age (§10.2). No mail waits
+ * for it. */
+#define REFRESH_MS ((int64_t)86400 * 1000)
+/* After a failure (§3.3: "five minutes or longer"). */
+#define RETRY_MS ((int64_t)5 * 60 * 1000)
+/* One policy each time. */
+#define REFRESH_STEP_MS 5000
+#define REFRESH_RETRY_MS ((int64_t)3600 * 1000)
+#define FETCHES_MAX 100
+
+/* A fetch under way, and who waits for it. */
+struct job {
+    LIST_ENTRY(job) link;
+    struct sts *sts;
+    char *domain;
+    char id[STS_ID_MAX + 1];
+    struct sts_fetch *fetch;
+    LIST_HEAD(, sts_query) waiting;
+};
+
+struct sts {
+    const struct sts_settings *settings;
+    struct sts_store *store;
+    struct event *refresh;
+    LIST_HEAD(, job) jobs;
+    unsigned n_jobs;
+};
+
+struct sts_query {
+    LIST_ENTRY(sts_query) link; /* of JOB */
+    struct sts *sts;
+    char *domain;
+    struct resolver_query *dns;
+    struct job *job;
+    sts_found_fn *found;
+    void *arg;
+};
+
+/* ---- facts ---- */
+
+void sts_facts_free(struct sts_facts *facts)
+{
+    buf_free(&facts->text);
+    *facts = (struct sts_facts){0};
+}
+
+void sts_facts_tell(const struct sts_facts *facts, const char *mx_host, struct tls_known *known)
+{
+    known->sts = facts->state;
+    known->sts_has_host = facts->text.len > 0 && sts_policy_allows(buf_span(&facts->text), mx_host);
+    known->sts_why = facts->why;
+}
+
+static enum sts_state state_of(enum sts_mode mode)
+{
+    return mode == STS_MODE_ENFORCE ? STS_ENFORCE : mode == STS_MODE_TESTING ? STS_TESTING : STS_NONE;
+}
+
+/* FACTS of what is stored; ENTRY's text becomes theirs. */
+static void take_entry(struct sts_facts *facts, struct sts_entry *entry, int64_t now_ms)
+{
+    struct error err;
+    if (entry->text.len == 0 || entry->expires_ms <= now_ms)
+        return;
+    if (sts_policy_parse(buf_span(&entry->text), &facts->policy, &err) != STATUS_OK) {
+        facts->state = STS_FAILED;
+        snprintf(facts->why, sizeof facts->why, "the stored policy cannot be read: %s", err.text);
+        return;
+    }
+    facts->state = state_of(facts->policy.mode);
+    facts->text = entry->text;
+    buf_init(&entry->text, STS_POLICY_MAX);
+    memcpy(facts->id, entry->id, sizeof facts->id);
+    facts->fetched_ms = entry->fetched_ms;
+    facts->expires_ms = entry->expires_ms;
+}
+
+static void look_up(struct sts *sts, const char *domain, struct sts_facts *facts, struct sts_entry *entry)
+{
+    struct error err;
+    *facts = (struct sts_facts){.state = STS_NONE};
+    buf_init(&facts->text, STS_POLICY_MAX);
+    enum status st = sts_store_get(sts->store, domain, entry, &err);
+    if (st == STATUS_OK)
+        take_entry(facts, entry, clock_wall_ms());
+    if (st == STATUS_OK || st == STATUS_NOT_FOUND)
+        return;
+    facts->state = STS_FAILED;
+    snprintf(facts->why, sizeof facts->why, "the MTA-STS policies cannot be read: %s", err.text);
+    log_error(sts->settings->log, LOG_LEVEL_ERROR, "sts-not-read", domain, &err);
+}
+
+/* ---- fetches ---- */
+
+static void job_free(struct job *job)
+{
+    LIST_REMOVE(job, link);
+    job->sts->n_jobs--;
+    if (job->fetch)
+        sts_fetch_cancel(job->fetch);
+    free(job->domain);
+    free(job);
+}
+
+void sts_cancel(struct sts_query *query)
+{
+    if (query->dns)
+        resolver_cancel(query->dns);
+    if (query->job)
+        LIST_REMOVE(query, link);
+    free(query->domain);
+    free(query);
+}
+
+static void answer(struct sts_query *query, struct sts_facts *facts)
+{
+    query->found(query->arg, facts);
+    sts_cancel(query);
+}
+
+/* What holds now, and WHY it is not what DNS or the policy host should have said. */
+static void answer_stored(struct sts_query *query, const char *why)
+{
+    struct sts_facts facts;
+    struct sts_entry entry;
+    look_up(query->sts, query->domain, &facts, &entry);
+    if (facts.state != STS_FAILED && why)
+        snprintf(facts.why, sizeof facts.why, "%s", why);
+    sts_entry_free(&entry);
+    answer(query, &facts);
+}
+
+static void log_fetched(const struct job *job, const struct sts_fetched *fetched)
+{
+    struct log_line line;
+    bool good = fetched->result == STS_FETCHED;
+    log_start(&line, job->sts->settings->log, good ? LOG_LEVEL_INFO : LOG_LEVEL_NOTICE,
+              good ? "sts-fetched" : "sts-not-fetched");
+    log_str(&line, "domain", job->domain);
+    log_str(&line, "id", job->id);
+    if (good) {
+        log_str(&line, "mode", sts_mode_word(fetched->policy.mode));
+        log_int(&line, "max_age", fetched->policy.max_age_s);
+    } else {
+        log_str(&line, "error", fetched->why);
+    }
+    log_end(&line);
+}
+
+static enum status store_fetched(const struct job *job, const struct sts_fetched *fetched, struct error *err)
+{
+    int64_t now_ms = clock_wall_ms();
+    struct sts_store *store = job->sts->store;
+    if (fetched->result == STS_FETCHED)
+        return sts_store_put(store, job->domain, job->id, fetched->text, now_ms,
+                             now_ms + fetched->policy.max_age_s * 1000, err);
+    return sts_store_put_failure(store, job->domain, job->id, fetched->why, now_ms, err);
+}
+
+/* A policy that could not be stored still holds for those who wait. */
+static void facts_of_fetched(const struct job *job, const struct sts_fetched *fetched,
+                             struct sts_facts *facts)
+{
+    int64_t now_ms = clock_wall_ms();
+    *facts = (struct sts_facts){.state = state_of(fetched->policy.mode),
+                                .policy = fetched->policy,
+                                .fetched_ms = now_ms,
+                                .expires_ms = now_ms + fetched->policy.max_age_s * 1000};
+    memcpy(facts->id, job->id, sizeof facts->id);
+    buf_init(&facts->text, STS_POLICY_MAX);
+    buf_append_span(&facts->text, fetched->text);
+    if (!facts->text.failed)
+        return;
+    facts->state = STS_FAILED;
+    snprintf(facts->why, sizeof facts->why, "out of memory for the policy");
+}
+
+static void on_fetched(void *arg, const struct sts_fetched *fetched)
+{
+    struct job *job = arg;
+    struct error err;
+    job->fetch = NULL;
+    log_fetched(job, fetched);
+    if (store_fetched(job, fetched, &err) != STATUS_OK)
+        log_error(job->sts->settings->log, LOG_LEVEL_ERROR, "sts-not-stored", job->domain, &err);
+    while (!LIST_EMPTY(&job->waiting)) {
+        struct sts_query *query = LIST_FIRST(&job->waiting);
+        struct sts_facts facts;
+        LIST_REMOVE(query, link);
+        query->job = NULL;
+        if (fetched->result == STS_FETCHED) {
+            facts_of_fetched(job, fetched, &facts);
+            answer(query, &facts);
+        } else {
+            answer_stored(query, fetched->why);
+        }
+    }
+    job_free(job);
+}
+
+static struct job *find_job(const struct sts *sts, const char *domain, const char *id)
+{
+    struct job *job;
+    LIST_FOREACH(job, &sts->jobs, link)
+    if (strcmp(job->domain, domain) == 0 && strcmp(job->id, id) == 0)
+        return job;
+    return NULL;
+}
+
+/* The fetch of DOMAIN's policy, which is under way then. NULL: err. */
+static struct job *start_job(struct sts *sts, const char *domain, const char *id, struct error *err)
+{
+    struct job *job = find_job(sts, domain, id);
+    if (job)
+        return job;
+    job = sts->n_jobs < FETCHES_MAX ? calloc(1, sizeof *job) : NULL;
+    if (!job) {
+        error_set(err, STATUS_BUSY, "too many MTA-STS policies are being fetched");
+        return NULL;
+    }
+    LIST_INSERT_HEAD(&sts->jobs, job, link);
+    sts->n_jobs++;
+    job->sts = sts;
+    job->domain = strdup(domain);
+    snprintf(job->id, sizeof job->id, "%s", id);
+    if (job->domain)
+        job->fetch = sts_fetch_start(&sts->settings->fetch, domain, on_fetched, job, err);
+    else
+        error_set(err, STATUS_TEMPORARY, "out of memory for an MTA-STS policy");
+    if (job->fetch)
+        return job;
+    job_free(job);
+    return NULL;
+}
+
+/* ---- a domain ---- */
+
+static void fetch(struct sts_query *query, const char *id)
+{
+    struct error err;
+    struct job *job = start_job(query->sts, query->domain, id, &err);
+    if (!job) {
+        answer_stored(query, err.text);
+        return;
+    }
+    query->job = job;
+    LIST_INSERT_HEAD(&job->waiting, query, link);
+}
+
+/* DNS says that there is a policy, with this ID. */
+static void on_record(struct sts_query *query, const char *id)
+{
+    struct sts_facts facts;
+    struct sts_entry entry;
+    int64_t now_ms = clock_wall_ms();
+    look_up(query->sts, query->domain, &facts, &entry);
+    bool failed_lately = entry.tried_ms > now_ms - RETRY_MS && entry.tried_ms <= now_ms;
+    bool known = facts.text.len > 0 && strcmp(facts.id, id) == 0;
+    if (facts.state == STS_FAILED || known || (failed_lately && strcmp(entry.tried_id, id) == 0)) {
+        if (facts.state != STS_FAILED && failed_lately)
+            snprintf(facts.why, sizeof facts.why, "%s", entry.error);
+        answer(query, &facts);
+    } else {
+        sts_facts_free(&facts);
+        fetch(query, id);
+    }
+    sts_entry_free(&entry);
+}
+
+/* The id of the one record of MTA-STS (§3.1); false: err. */
+static bool pick_record(const struct txt_records *records, char id_out[STS_ID_MAX + 1], struct error *err)
+{
+    struct span record = {0}, id;
+    size_t n = 0;
+    for (size_t i = 0; i < records->n; i++)
+        if (sts_is_record(txt_data(records, i))) {
+            record = txt_data(records, i);
+            n++;
+        }
+    if (n != 1) {
+        error_set(err, STATUS_NOT_FOUND, "%s",
+                  n ? "DNS has more than one MTA-STS record" : "no MTA-STS record");
+        return false;
+    }
+    if (sts_record_parse(record, &id, err) != STATUS_OK)
+        return false;
+    memcpy(id_out, id.p, id.len);
+    id_out[id.len] = '\0';
+    return true;
+}
+
+/* §3.1: without a good record no policy is looked for; one that is known holds on all the same. */
+static void on_txt(void *arg, const struct resolver_answer *dns)
+{
+    struct sts_query *query = arg;
+    struct error err;
+    char id[STS_ID_MAX + 1], why[STS_WHY_SIZE];
+    query->dns = NULL;
+    if (dns->state == RESOLVER_FOUND && pick_record(dns->txt, id, &err)) {
+        on_record(query, id);
+        return;
+    }
+    snprintf(why, sizeof why, "%s%s", dns->state == RESOLVER_FAILED ? "MTA-STS record: " : "",
+             dns->state == RESOLVER_FOUND    ? err.text
+             : dns->state == RESOLVER_FAILED ? dns->why
+                                             : "no MTA-STS record");
+    answer_stored(query, why);
+}
+
+struct sts_query *sts_find(struct sts *sts, const char *domain, sts_found_fn *found, void *arg,
+                           struct error *err)
+{
+    struct sts_query *query = calloc(1, sizeof *query);
+    char name[DNS_NAME_SIZE + 16];
+    snprintf(name, sizeof name, "_mta-sts.%s", domain);
+    if (query) {
+        *query = (struct sts_query){.sts = sts, .found = found, .arg = arg, .domain = strdup(domain)};
+        if (query->domain)
+            query->dns = resolver_txt(sts->settings->fetch.resolver, name, on_txt, query, err);
+        if (query->dns)
+            return query;
+        sts_cancel(query);
+    }
+    error_set(err, STATUS_TEMPORARY, "out of memory for an MTA-STS policy");
+    return NULL;
+}
+
+/* ---- all ---- */
+
+static void on_refresh(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    struct sts *sts = arg;
+    int64_t now_ms = clock_wall_ms();
+    char *domain = NULL, id[STS_ID_MAX + 1];
+    struct error err;
+    if (sts_store_due(sts->store, now_ms, now_ms - REFRESH_MS, now_ms - REFRESH_RETRY_MS, &domain, id,
+                      &err) == STATUS_OK)
+        (void)start_job(sts, domain, id, &err);
+    free(domain);
+}
+
+enum status sts_open(const struct sts_settings *settings, struct sts **sts_out, struct error *err)
+{
+    struct sts *sts = calloc(1, sizeof *sts);
+    const struct timeval tv = {.tv_sec = REFRESH_STEP_MS / 1000};
+    if (!sts)
+        return error_set(err, STATUS_TEMPORARY, "out of memory for MTA-STS");
+    sts->settings = settings;
+    LIST_INIT(&sts->jobs);
+    enum status st = sts_store_open(settings->path, clock_wall_ms(), &sts->store, err);
+    if (st == STATUS_OK) {
+        sts->refresh = event_new(settings->fetch.base, -1, EV_PERSIST, on_refresh, sts);
+        if (!sts->refresh || event_add(sts->refresh, &tv) < 0)
+            st = error_set(err, STATUS_TEMPORARY, "out of memory for MTA-STS");
+    }
+    if (st != STATUS_OK) {
+        sts_close(sts);
+        return st;
+    }
+    *sts_out = sts;
+    return STATUS_OK;
+}
+
+void sts_close(struct sts *sts)
+{
+    while (!LIST_EMPTY(&sts->jobs))
+        job_free(LIST_FIRST(&sts->jobs));
+    if (sts->refresh)
+        event_free(sts->refresh);
+    if (sts->store)
+        sts_store_close(sts->store);
+    free(sts);
+}

@@ -1,0 +1,163 @@
+#include "gateway/delivery/sts_store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/sql.h"
+
+/* So long one that is over, or a failure, can still be looked at. */
+#define KEPT_MS ((int64_t)30 * 86400 * 1000)
+
+struct sts_store {
+    struct sql *sql;
+};
+
+static const char *const steps[] = {
+    "CREATE TABLE sts (domain TEXT PRIMARY KEY, id TEXT NOT NULL, policy BLOB NOT NULL,"
+    " fetched_ms BIGINT NOT NULL, expires_ms BIGINT NOT NULL, tried_id TEXT NOT NULL,"
+    " tried_ms BIGINT NOT NULL, error TEXT NOT NULL)",
+    NULL,
+};
+
+void sts_entry_free(struct sts_entry *entry)
+{
+    buf_free(&entry->text);
+}
+
+static enum status forget_old(struct sts_store *store, int64_t now_ms, struct error *err)
+{
+    struct sql_stmt *stmt;
+    enum status st =
+        sql_prepare(store->sql, "DELETE FROM sts WHERE expires_ms < ?1 AND tried_ms < ?1", &stmt, err);
+    if (st != STATUS_OK)
+        return st;
+    sql_bind_int(stmt, 1, now_ms - KEPT_MS);
+    return sql_run(stmt, err);
+}
+
+enum status sts_store_open(const char *path, int64_t now_ms, struct sts_store **store_out, struct error *err)
+{
+    struct sts_store *store = calloc(1, sizeof *store);
+    if (!store)
+        return error_set(err, STATUS_TEMPORARY, "out of memory for MTA-STS policies");
+    enum status st = sql_open(path, steps, &store->sql, err);
+    if (st == STATUS_OK)
+        st = forget_old(store, now_ms, err);
+    if (st != STATUS_OK) {
+        sts_store_close(store);
+        return st;
+    }
+    *store_out = store;
+    return STATUS_OK;
+}
+
+void sts_store_close(struct sts_store *store)
+{
+    if (store->sql)
+        sql_close(store->sql);
+    free(store);
+}
+
+static void read_row(struct sql_stmt *stmt, struct sts_entry *entry)
+{
+    snprintf(entry->id, sizeof entry->id, "%s", sql_col_str(stmt, 0));
+    buf_append_span(&entry->text, sql_col_blob(stmt, 1));
+    entry->fetched_ms = sql_col_int(stmt, 2);
+    entry->expires_ms = sql_col_int(stmt, 3);
+    snprintf(entry->tried_id, sizeof entry->tried_id, "%s", sql_col_str(stmt, 4));
+    entry->tried_ms = sql_col_int(stmt, 5);
+    snprintf(entry->error, sizeof entry->error, "%s", sql_col_str(stmt, 6));
+}
+
+enum status sts_store_get(struct sts_store *store, const char *domain, struct sts_entry *entry_out,
+                          struct error *err)
+{
+    struct sql_stmt *stmt;
+    bool row;
+    *entry_out = (struct sts_entry){0};
+    buf_init(&entry_out->text, STS_POLICY_MAX);
+    enum status st = sql_prepare(store->sql,
+                                 "SELECT id, policy, fetched_ms, expires_ms, tried_id, tried_ms, error"
+                                 " FROM sts WHERE domain = ?1",
+                                 &stmt, err);
+    if (st != STATUS_OK)
+        return st;
+    sql_bind_str(stmt, 1, domain);
+    st = sql_step(stmt, &row, err);
+    if (st != STATUS_OK)
+        return st;
+    if (!row)
+        return error_set(err, STATUS_NOT_FOUND, "no MTA-STS policy of %s is known", domain);
+    read_row(stmt, entry_out);
+    sql_reset(stmt);
+    st = buf_check(&entry_out->text, "MTA-STS policy", err);
+    if (st != STATUS_OK)
+        sts_entry_free(entry_out);
+    return st;
+}
+
+enum status sts_store_put(struct sts_store *store, const char *domain, const char *id, struct span text,
+                          int64_t fetched_ms, int64_t expires_ms, struct error *err)
+{
+    struct sql_stmt *stmt;
+    enum status st =
+        sql_prepare(store->sql,
+                    "INSERT INTO sts (domain, id, policy, fetched_ms, expires_ms, tried_id, tried_ms, error)"
+                    " VALUES (?1, ?2, ?3, ?4, ?5, '', 0, '') ON CONFLICT (domain) DO UPDATE SET id = ?2,"
+                    " policy = ?3, fetched_ms = ?4, expires_ms = ?5, tried_id = '', tried_ms = 0, error = ''",
+                    &stmt, err);
+    if (st != STATUS_OK)
+        return st;
+    sql_bind_str(stmt, 1, domain);
+    sql_bind_str(stmt, 2, id);
+    sql_bind_blob(stmt, 3, text);
+    sql_bind_int(stmt, 4, fetched_ms);
+    sql_bind_int(stmt, 5, expires_ms);
+    return sql_run(stmt, err);
+}
+
+enum status sts_store_put_failure(struct sts_store *store, const char *domain, const char *id,
+                                  const char *why, int64_t now_ms, struct error *err)
+{
+    struct sql_stmt *stmt;
+    enum status st =
+        sql_prepare(store->sql,
+                    "INSERT INTO sts (domain, id, policy, fetched_ms, expires_ms, tried_id, tried_ms, error)"
+                    " VALUES (?1, '', ?5, 0, 0, ?2, ?3, ?4)"
+                    " ON CONFLICT (domain) DO UPDATE SET tried_id = ?2, tried_ms = ?3, error = ?4",
+                    &stmt, err);
+    if (st != STATUS_OK)
+        return st;
+    sql_bind_str(stmt, 1, domain);
+    sql_bind_str(stmt, 2, id);
+    sql_bind_int(stmt, 3, now_ms);
+    sql_bind_str(stmt, 4, why);
+    sql_bind_blob(stmt, 5, span_of("", 0));
+    return sql_run(stmt, err);
+}
+
+enum status sts_store_due(struct sts_store *store, int64_t now_ms, int64_t fetched_ms, int64_t tried_ms,
+                          char **domain_out, char id_out[STS_ID_MAX + 1], struct error *err)
+{
+    struct sql_stmt *stmt;
+    bool row;
+    enum status st =
+        sql_prepare(store->sql,
+                    "SELECT domain, id FROM sts WHERE expires_ms > ?1 AND fetched_ms < ?2 AND tried_ms < ?3"
+                    " ORDER BY fetched_ms LIMIT 1",
+                    &stmt, err);
+    if (st != STATUS_OK)
+        return st;
+    sql_bind_int(stmt, 1, now_ms);
+    sql_bind_int(stmt, 2, fetched_ms);
+    sql_bind_int(stmt, 3, tried_ms);
+    st = sql_step(stmt, &row, err);
+    if (st != STATUS_OK)
+        return st;
+    if (!row)
+        return error_set(err, STATUS_NOT_FOUND, "no MTA-STS policy is to be fetched again");
+    *domain_out = strdup(sql_col_str(stmt, 0));
+    snprintf(id_out, STS_ID_MAX + 1, "%s", sql_col_str(stmt, 1));
+    sql_reset(stmt);
+    return *domain_out ? STATUS_OK : error_set(err, STATUS_TEMPORARY, "out of memory for a domain");
+}
