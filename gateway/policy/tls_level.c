@@ -1,8 +1,8 @@
 #include "gateway/policy/tls_level.h"
 
 #include <stdio.h>
-#include <string.h>
-#include <strings.h>
+
+#include "gateway/wire/domain.h"
 
 const char *tls_level_word(enum tls_level level)
 {
@@ -12,24 +12,12 @@ const char *tls_level_word(enum tls_level level)
     return i < sizeof words / sizeof words[0] ? words[i] : NULL;
 }
 
-/* How much of DOMAIN the policy names: 0 when it does not apply; an exact name counts most. */
-static size_t fit(const struct tls_policy *policy, const char *domain)
-{
-    size_t name_len = strlen(policy->domain);
-    size_t len = strlen(domain);
-    if (policy->domain[0] != '.')
-        return strcasecmp(policy->domain, domain) == 0 ? name_len + 2 : 0;
-    if (strcasecmp(policy->domain + 1, domain) == 0)
-        return name_len;
-    return len > name_len && strcasecmp(domain + len - name_len, policy->domain) == 0 ? name_len : 0;
-}
-
 static const struct tls_policy *best_fit(const struct tls_level_settings *settings, const char *domain)
 {
     const struct tls_policy *best = NULL;
     size_t best_fit = 0;
     for (size_t i = 0; i < settings->n_policies; i++) {
-        size_t f = fit(&settings->policies[i], domain);
+        size_t f = domain_fit(settings->policies[i].domain, domain);
         if (f > best_fit) {
             best = &settings->policies[i];
             best_fit = f;

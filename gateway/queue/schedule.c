@@ -1,21 +1,8 @@
 #include "gateway/queue/schedule.h"
 
-#include <string.h>
-#include <strings.h>
 #include <sys/random.h>
 
-/* How much of DOMAIN the policy names: 0 when it does not apply; an exact name counts most. */
-static size_t fit(const struct retry_policy *policy, const char *domain)
-{
-    size_t name_len = strlen(policy->domain);
-    size_t len = strlen(domain);
-
-    if (policy->domain[0] != '.')
-        return strcasecmp(policy->domain, domain) == 0 ? name_len + 2 : 0;
-    if (strcasecmp(policy->domain + 1, domain) == 0)
-        return name_len;
-    return len > name_len && strcasecmp(domain + len - name_len, policy->domain) == 0 ? name_len : 0;
-}
+#include "gateway/wire/domain.h"
 
 const struct retry_policy *schedule_policy(const struct queue_settings *settings, const char *domain)
 {
@@ -23,7 +10,7 @@ const struct retry_policy *schedule_policy(const struct queue_settings *settings
     size_t best_fit = 0;
 
     for (size_t i = 0; i < settings->n_retry_policies; i++) {
-        size_t f = fit(&settings->retry_policies[i], domain);
+        size_t f = domain_fit(settings->retry_policies[i].domain, domain);
         if (f > best_fit) {
             best = &settings->retry_policies[i];
             best_fit = f;

@@ -4,6 +4,7 @@
 #include <idn2.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/utf8.h"
 #include "gateway/wire/ascii.h"
@@ -110,4 +111,15 @@ bool domain_is_client_name(struct span name)
     if (name.len > 1 && name.p[name.len - 1] == '.')
         name.len--;
     return labels_are_valid(name, "_");
+}
+
+size_t domain_fit(const char *pattern, const char *domain)
+{
+    size_t pattern_len = strlen(pattern);
+    size_t len = strlen(domain);
+    if (pattern[0] != '.')
+        return strcasecmp(pattern, domain) == 0 ? pattern_len + 2 : 0;
+    if (strcasecmp(pattern + 1, domain) == 0)
+        return pattern_len;
+    return len > pattern_len && strcasecmp(domain + len - pattern_len, pattern) == 0 ? pattern_len : 0;
 }

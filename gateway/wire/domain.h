@@ -21,6 +21,12 @@ bool domain_is_valid_utf8(struct span domain);
 /* DOMAIN, in U-labels or A-labels, as lower-case A-labels; NULL when it is no domain. Free it with free. */
 char *domain_to_a_labels(const char *domain);
 
+/*
+ * How much of DOMAIN the pattern "example.org", or ".example.org" for it and its subdomains, names: 0 when it
+ * does not apply; an exact name counts most, then the longest. Both are A-labels.
+ */
+size_t domain_fit(const char *pattern, const char *domain);
+
 /* "[192.0.2.1]" or "[IPv6:2001:db8::1]". Other literals have no meaning to us and are false. */
 bool domain_is_address_literal(struct span literal);
 
