@@ -1,10 +1,9 @@
 """DANE (RFC 7672): a signed root with zones below it, served by a real DNS server; each MX host is a loopback address, all
 on one port."""
 
-import types
-
 from dns import SignedNsd
 from gateway import Gateway, mail, queue_id
+from outcome import deferred, delivered, send, untouched
 from pki import self_signed, server_context, tlsa
 from tools import AS_ROOT, SEALGATE, free_port, run
 
@@ -112,33 +111,6 @@ def hop(make_sink, world):
         sink.names = names
         return sink
     return make
-
-
-def send(gateway, domain, tag, **options):
-    address = f"{tag}@{domain}"
-    return types.SimpleNamespace(address=address, id=queue_id(gateway.submit([address], mail(address, **options))))
-
-
-def delivered(gateway, sink, sent):
-    """The audit line, and what arrived."""
-    arrived = sink.wait(sent.address)
-    gateway.wait_state(sent.address, None)
-    line = gateway.audit(sent.id)[-1]
-    assert line["event"] == "delivered"
-    return line, arrived
-
-
-def deferred(gateway, sent):
-    """The reason; the message is gone then."""
-    gateway.wait_state(sent.address, "deferred")
-    line = gateway.audit(sent.id)[-1]
-    assert line["event"] == "deferred"
-    gateway.ctl("queue", "remove", sent.id)
-    return line["reply"]
-
-
-def untouched(sink):
-    return not sink.messages and not sink.said("MAIL")
 
 
 # ---- records that match ----

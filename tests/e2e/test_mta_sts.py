@@ -2,10 +2,10 @@
 
 import sqlite3
 import time
-import types
 
 from dns import Nsd, SignedNsd
-from gateway import Gateway, mail, queue_id
+from gateway import Gateway
+from outcome import deferred, delivered, send, untouched
 from pki import self_signed, server_context, tlsa
 from policy_host import PolicyHost
 from tools import SEALGATE, free_port, run, wait_until
@@ -155,33 +155,6 @@ def hop(make_sink, world):
         return made[-1]
 
     return make
-
-
-def send(gateway, domain, tag, params="", **fields):
-    address = f"{tag}@{domain}"
-    return types.SimpleNamespace(address=address, id=queue_id(gateway.submit([address], mail(address, **fields), mail_params=params)))
-
-
-def delivered(gateway, sink, sent):
-    """The audit line, and what arrived."""
-    arrived = sink.wait(sent.address)
-    gateway.wait_state(sent.address, None)
-    line = gateway.audit(sent.id)[-1]
-    assert line["event"] == "delivered"
-    return line, arrived
-
-
-def deferred(gateway, sent):
-    """The reason; the message is gone then."""
-    gateway.wait_state(sent.address, "deferred")
-    line = gateway.audit(sent.id)[-1]
-    assert line["event"] == "deferred"
-    gateway.ctl("queue", "remove", sent.id)
-    return line["reply"]
-
-
-def untouched(sink):
-    return not sink.messages and not sink.said("MAIL")
 
 
 # ---- a policy to be enforced ----
