@@ -6,8 +6,10 @@ from gateway import mail, queue_id
 
 
 def send(gateway, domain, tag, params="", **fields):
+    """Tried at once, also when the domain's hosts failed before and its mail waits for the next probe."""
     address = f"{tag}@{domain}"
     reply = gateway.submit([address], mail(address, **fields), mail_params=params)
+    gateway.ctl("queue", "retry", queue_id(reply), check=False)  # it may have left already
     return types.SimpleNamespace(address=address, id=queue_id(reply))
 
 
