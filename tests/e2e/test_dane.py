@@ -327,11 +327,9 @@ def test_a33_nor_beside_requiretls(gateway, hop, world, tag):
 def test_requiretls_over_dane(gateway, hop, world, tag):
     """§4.2.1: a certificate that DANE verifies will do, though no authority is trusted."""
     sink = hop(world.own, features=["REQUIRETLS"])
-    address = f"{tag}@ee-311.example"
-    message_id = queue_id(gateway.submit([address], mail(address), mail_params=" REQUIRETLS"))
-    assert " REQUIRETLS" in sink.wait(address).mail_line
-    gateway.wait_state(address, None)
-    assert "(dane-ee, TLSA 3 1 1); level dane by delivery tls" in gateway.audit(message_id)[-1]["out_tls_peer"]
+    line, arrived = delivered(gateway, sink, send(gateway, "ee-311.example", tag, " REQUIRETLS"))
+    assert " REQUIRETLS" in arrived.mail_line
+    assert "(dane-ee, TLSA 3 1 1); level dane by delivery tls" in line["out_tls_peer"]
 
 
 # ---- what an administrator sees ----
