@@ -23,7 +23,7 @@ def test_a10_each_bcc_recipient_has_a_copy_that_names_nobody_else(gateway, peopl
         protection.assert_is(readers.read(person, arrived.data), message)
         for other in blind:
             assert other == own or other.encode() not in everything, f"{own} learns of {other}"
-        assert b"bcc" not in everything.lower()
+        assert b"bcc:" not in everything.lower()  # a colon: letters come by chance in base64
         if person.format == "openpgp":
             assert readers.key_ids(arrived.data) == sorted(person.key_ids)
         else:
