@@ -46,9 +46,10 @@ class Keyring:
         then = ("--faked-system-time", "20200101T000000!") if expired else ()
         expires = "2020-06-01" if expired else "never"
         reads = ("--default-preference-list", ciphers) if ciphers else ()
-        self.gpg(*then, *reads, "--quick-gen-key", f"Test <{address}>", primary, "sign,cert", expires)
-        listing = self.gpg("--with-colons", "--list-keys", f"=Test <{address}>").stdout.decode()
-        fingerprint = re.findall(r"^pub:.*\nfpr:+(\w+):", listing, re.M)[-1]
+        # With --yes the home may know another key of this address already: the public one of a test that signs.
+        made = self.gpg(*then, *reads, "--yes", "--status-fd", "1", "--quick-gen-key", f"Test <{address}>", primary,
+                        "sign,cert", expires)
+        fingerprint = re.search(r"KEY_CREATED P (\w+)", made.stdout.decode()).group(1)
         self.gpg(*then, "--quick-add-key", fingerprint, sub, "encr", expires)
         for another in more:
             self.gpg("--quick-add-uid", fingerprint, f"Test <{another}>")
