@@ -24,11 +24,17 @@ MUST_USE enum status memfile_seal(int fd, struct error *err);
 MUST_USE enum status memfile_from(const char *name, struct span bytes, int *fd_out, struct error *err);
 
 /*
- * Maps a sealed memory file read-only; the span stays valid until memfile_unmap. An unsealed file or
+ * Makes the bytes of a sealed memory file readable until memfile_unmap; small ones are a copy. An unsealed file or
  * one that is no memory file is STATUS_INVALID: its sender could change it under the reader.
  * More than MAX bytes is STATUS_LIMIT.
  */
 MUST_USE enum status memfile_map(int fd, size_t max, struct span *bytes_out, struct error *err);
+
+/* The same for LEN bytes from AT of a file of our own that need not be sealed and holds so many. */
+MUST_USE enum status memfile_map_range(int fd, uint64_t at, size_t len, struct span *bytes_out,
+                                       struct error *err);
+
+/* Ends what one of the two gave; a copy is wiped. An empty span is nothing to end. */
 void memfile_unmap(struct span bytes);
 
 #endif

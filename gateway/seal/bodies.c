@@ -1,7 +1,5 @@
 #include "gateway/seal/bodies.h"
 
-#include <errno.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/memfile.h"
@@ -31,28 +29,13 @@ struct sink seal_bodies_sink(struct seal_bodies *bodies)
     return (struct sink){.write = append, .arg = bodies};
 }
 
-enum status seal_bodies_map(const struct seal_bodies *bodies, struct seal_place place,
-                            struct seal_view *view_out, struct error *err)
+enum status seal_bodies_map(const struct seal_bodies *bodies, struct seal_place place, struct span *body_out,
+                            struct error *err)
 {
-    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    uint64_t from = place.at - place.at % page;
-    *view_out = (struct seal_view){0};
+    *body_out = span_of(NULL, 0);
     if (place.len == 0 || place.at > bodies->len || place.len > bodies->len - place.at)
         return error_set(err, STATUS_INTERNAL, "a body that is empty or not there was to be read again");
-    size_t len = (size_t)(place.at + place.len - from);
-    char *map = mmap(NULL, len, PROT_READ, MAP_SHARED, bodies->fd, (off_t)from);
-    if (map == MAP_FAILED)
-        return error_errno(err, STATUS_TEMPORARY, errno, "cannot read a body again");
-    *view_out = (struct seal_view){
-        .body = span_of(map + (place.at - from), (size_t)place.len), .map = map, .map_len = len};
-    return STATUS_OK;
-}
-
-void seal_bodies_unmap(struct seal_view *view)
-{
-    if (view->map)
-        munmap(view->map, view->map_len);
-    *view = (struct seal_view){0};
+    return memfile_map_range(bodies->fd, place.at, (size_t)place.len, body_out, err);
 }
 
 void seal_bodies_close(struct seal_bodies *bodies)

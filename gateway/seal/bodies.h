@@ -29,15 +29,9 @@ MUST_USE enum status seal_bodies_open(struct seal_bodies *bodies_out, struct err
  * was written between two looks at bodies->len. */
 struct sink seal_bodies_sink(struct seal_bodies *bodies);
 
-/* Maps what lies at PLACE read-only, until seal_bodies_unmap. */
-struct seal_view {
-    struct span body;
-    void *map;
-    size_t map_len;
-};
+/* Makes what lies at PLACE readable, until memfile_unmap. */
 MUST_USE enum status seal_bodies_map(const struct seal_bodies *bodies, struct seal_place place,
-                                     struct seal_view *view_out, struct error *err);
-void seal_bodies_unmap(struct seal_view *view);
+                                     struct span *body_out, struct error *err);
 
 void seal_bodies_close(struct seal_bodies *bodies);
 

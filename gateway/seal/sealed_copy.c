@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/memfile.h"
 #include "gateway/seal/base64_lines.h"
 #include "gateway/seal/pgp_mime.h"
 #include "gateway/seal/smime_mime.h"
@@ -128,11 +129,11 @@ static enum status smime_copy(const struct sealed_order *order, const struct sin
 static enum status prove(const struct seal_bodies *bodies, struct seal_place place,
                          const struct sealed_order *order, struct error *err)
 {
-    struct seal_view view;
-    enum status st = seal_bodies_map(bodies, place, &view, err);
+    struct span body;
+    enum status st = seal_bodies_map(bodies, place, &body, err);
     if (st == STATUS_OK)
-        st = verify_copy(view.body, order, err);
-    seal_bodies_unmap(&view);
+        st = verify_copy(body, order, err);
+    memfile_unmap(body);
     return st;
 }
 

@@ -39,6 +39,15 @@ collect_ignore = [] if os.environ.get("READERS_FULL") else ["test_thunderbird.py
 LIVE = []  # gateways whose log is shown when a test fails
 
 
+# Files that take longest begin first, so that no process works on one of them alone at the end.
+LONG = ("test_testssl.py", "test_large.py", "test_signing_changes.py", "test_throttle.py", "test_tokens.py", "test_threats_flips.py",
+        "test_next_hops.py", "test_capacity.py", "test_threats_failures.py", "test_signing.py")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()

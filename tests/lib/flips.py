@@ -10,7 +10,7 @@ import readers
 from tools import run
 
 # Every so manyth byte where each costs a process; 1 is all of them (make flips).
-STRIDE = int(os.environ.get("FLIPS_STRIDE", "8"))
+STRIDE = int(os.environ.get("FLIPS_STRIDE", "24"))
 
 
 def flipped(data, at):

@@ -2,6 +2,7 @@
 
 Usage: run_all.py UNIT_PROGRAM …   (BUILD and FUZZ_TIME in the environment)
 """
+import concurrent.futures
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ import tempfile
 import time
 
 BUILD = os.environ["BUILD"]
+AT_ONCE = max(2, os.cpu_count())
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rs"]
 
 
@@ -25,36 +27,36 @@ class Count:
         print(f"== {name}: {passed} passed, {failed} failed{skips} ({seconds:.0f} s)", flush=True)
 
 
+def run_unit(program):
+    """Exit code and output of one program."""
+    # Into a file: a process that a broken test left behind would hold a pipe open for ever.
+    with tempfile.TemporaryFile("w+", errors="replace") as file:
+        code = subprocess.run(["timeout", "-k", "5", "300", program], stdout=file, stderr=subprocess.STDOUT).returncode
+        file.seek(0)
+        return code, file.read()
+
+
 def run_units(count, programs):
     started = time.monotonic()
     passed = failed = skipped = 0
-    for program in programs:
-        # Into a file: a process that a broken test left behind would hold a pipe open for ever.
-        with tempfile.TemporaryFile("w+", errors="replace") as file:
-            code = subprocess.run(["timeout", "-k", "5", "300", program], stdout=file, stderr=subprocess.STDOUT).returncode
-            file.seek(0)
-            output = file.read()
-        good = len(re.findall(r"^\[ +OK ] ", output, re.M))
-        bad = len(re.findall(r"^\[  (?:FAILED|ERROR) +] (?!\d)(?!---)", output, re.M))
-        skipped += len(re.findall(r"^\[  SKIPPED ] (?!\d)", output, re.M)) // 2
-        if code != 0:
-            print(output)
-            print(f"{program}: FAILED (exit {code})", flush=True)
-            bad = max(bad // 2, 1)
-        else:
-            bad = 0
-        passed += good
-        failed += bad
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        for program, (code, output) in zip(programs, pool.map(run_unit, programs)):
+            passed += len(re.findall(r"^\[ +OK ] ", output, re.M))
+            skipped += len(re.findall(r"^\[  SKIPPED ] (?!\d)", output, re.M)) // 2
+            if code != 0:
+                print(output)
+                print(f"{program}: FAILED (exit {code})", flush=True)
+                failed += max(len(re.findall(r"^\[  (?:FAILED|ERROR) +] (?!\d)(?!---)", output, re.M)) // 2, 1)
     count.add("units", passed, failed, skipped, time.monotonic() - started)
 
 
-def run_pytest(count, name, *words):
+def run_pytest(name, say, *words):
+    """SAY(line) takes each line of output as it comes."""
     started = time.monotonic()
     process = subprocess.Popen(PYTEST + list(words), stdout=subprocess.PIPE, text=True, errors="replace")
     last = ""
     for line in process.stdout:
-        sys.stdout.write(line)
-        sys.stdout.flush()
+        say(line)
         if line.strip():
             last = line
     process.wait()
@@ -66,7 +68,24 @@ def run_pytest(count, name, *words):
     failed = number("failed") + number("errors?")
     if process.returncode not in (0,) and failed == 0:
         failed = 1
-    count.add(name, number("passed"), failed, number("skipped"), time.monotonic() - started)
+    return name, number("passed"), failed, number("skipped"), time.monotonic() - started
+
+
+def say_now(line):
+    sys.stdout.write(line)
+    sys.stdout.flush()
+
+
+def run_servers(count):
+    """End-to-end tests and faults, which wait more than they work: three processes, each with the servers of its files, and
+    one for the faults beside them."""
+    kept = []
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        faults = pool.submit(run_pytest, "faults", kept.append, "tests/fault")
+        count.add(*run_pytest("end to end", say_now, "-n", "3", "--dist", "loadfile", "--durations", "25", "tests/e2e"))
+        found = faults.result()
+    say_now("".join(kept))
+    count.add(*found)
 
 
 def run_fuzzers(count, seconds):
@@ -83,9 +102,7 @@ def main():
     count = Count()
     run_units(count, sys.argv[1:])
     run_fuzzers(count, os.environ.get("FUZZ_TIME", "5"))
-    # They wait more than they work: three processes, each with the servers of its files.
-    run_pytest(count, "end to end", "-n", "3", "--dist", "loadfile", "tests/e2e")
-    run_pytest(count, "faults", "tests/fault")
+    run_servers(count)
     print(f"{count.passed} passed, {count.failed} failed, {count.skipped} skipped")
     return 1 if count.failed or not count.passed else 0
 

@@ -90,6 +90,33 @@ static void test_memfile_must_be_sealed(void **state)
     close(p[1]);
 }
 
+/* Of a small range it gives a copy, of a large one a mapping that begins anywhere in a page. */
+static void test_memfile_ranges(void **state)
+{
+    (void)state;
+    enum { SIZE = 300000 };
+    static char text[SIZE];
+    for (size_t i = 0; i < SIZE; i++)
+        text[i] = (char)(i * 31 + i / 4096);
+    static const struct {
+        uint64_t at;
+        size_t len;
+    } ranges[] = {{0, 0}, {0, 1}, {5000, 7}, {4095, 65536}, {4095, 65537}, {12288, 65537}, {1, SIZE - 1}, {0, SIZE}};
+    struct error err;
+    int fd;
+    assert_int_equal(memfile_from("t", span_of(text, SIZE), &fd, &err), STATUS_OK);
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+        struct span bytes;
+        assert_int_equal(memfile_map_range(fd, ranges[i].at, ranges[i].len, &bytes, &err), STATUS_OK);
+        assert_int_equal(bytes.len, ranges[i].len);
+        assert_true(span_eq(bytes, span_of(text + ranges[i].at, ranges[i].len)));
+        memfile_unmap(bytes);
+    }
+    struct span over;
+    assert_int_equal(memfile_map_range(fd, SIZE - 2, 3, &over, &err), STATUS_TEMPORARY);
+    close(fd);
+}
+
 /* ---- a worker in a child process ---- */
 
 static void job(void *arg, struct request *request)
@@ -301,6 +328,7 @@ int main(void)
         cmocka_unit_test(test_ipc_large_body_and_fds),
         cmocka_unit_test(test_ipc_refuses_damage),
         cmocka_unit_test(test_memfile_must_be_sealed),
+        cmocka_unit_test(test_memfile_ranges),
         cmocka_unit_test(test_worker_answers_and_ends_on_term),
         cmocka_unit_test(test_dead_late_and_missing_workers),
         cmocka_unit_test(test_worker_is_recycled),

@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include "base/memfile.h"
 #include "gateway/seal/base64_lines.h"
 #include "gateway/seal/bodies.h"
 #include "gateway/seal/certfile.h"
@@ -150,7 +151,7 @@ static void bodies_have_a_bound_and_are_read_again(void **state)
 {
     (void)state;
     struct seal_bodies bodies;
-    struct seal_view view;
+    struct span body;
     struct error err;
     struct sink sink = seal_bodies_sink(&bodies);
     char page[5000];
@@ -158,15 +159,15 @@ static void bodies_have_a_bound_and_are_read_again(void **state)
     assert_int_equal(seal_bodies_open(&bodies, &err), STATUS_OK);
     assert_int_equal(sink_write(&sink, span_of(page, sizeof page), &err), STATUS_OK);
     assert_int_equal(sink_write(&sink, span_str("de"), &err), STATUS_OK);
-    assert_int_equal(seal_bodies_map(&bodies, (struct seal_place){5000, 2}, &view, &err), STATUS_OK);
-    assert_true(span_eq(view.body, span_str("de")));
-    seal_bodies_unmap(&view);
-    assert_int_equal(seal_bodies_map(&bodies, (struct seal_place){0, 5002}, &view, &err), STATUS_OK);
-    assert_int_equal(view.body.len, 5002);
-    seal_bodies_unmap(&view);
+    assert_int_equal(seal_bodies_map(&bodies, (struct seal_place){5000, 2}, &body, &err), STATUS_OK);
+    assert_true(span_eq(body, span_str("de")));
+    memfile_unmap(body);
+    assert_int_equal(seal_bodies_map(&bodies, (struct seal_place){0, 5002}, &body, &err), STATUS_OK);
+    assert_int_equal(body.len, 5002);
+    memfile_unmap(body);
     static const struct seal_place wrong[] = {{0, 0}, {5000, 3}, {6000, 1}, {1, UINT64_MAX}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        assert_int_equal(seal_bodies_map(&bodies, wrong[i], &view, &err), STATUS_INTERNAL);
+        assert_int_equal(seal_bodies_map(&bodies, wrong[i], &body, &err), STATUS_INTERNAL);
     bodies.len = SEAL_BODIES_MAX - 1;
     assert_int_equal(sink_write(&sink, span_str("fg"), &err), STATUS_LIMIT);
     seal_bodies_close(&bodies);
