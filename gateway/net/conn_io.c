@@ -135,8 +135,8 @@ void conn_read_in(struct conn *c)
             return;
         announce(c);
     }
-    /* What TLS has decrypted already no socket event will tell of. */
-    if (may_read(c) && c->tls_up && SSL_pending(c->ssl) > 0)
+    /* What TLS has read already no socket event will tell of. */
+    if (may_read(c) && c->tls_up && SSL_has_pending(c->ssl))
         conn_kick(c, EV_READ);
 }
 

@@ -46,6 +46,8 @@ static enum status make_ssl(struct conn *c, SSL_CTX *tls, const char *sni, struc
         return error_set(err, STATUS_TEMPORARY, "out of memory for TLS");
     SSL_set_mode(c->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                              SSL_MODE_RELEASE_BUFFERS);
+    /* All that has come in one call, not two calls for each record. */
+    SSL_set_read_ahead(c->ssl, 1);
     if (c->server) {
         SSL_set_accept_state(c->ssl);
         return STATUS_OK;
@@ -122,7 +124,7 @@ void conn_handshake(struct conn *c)
         if (c->server)
             SSL_set_tlsext_status_ocsp_resp(c->ssl, NULL, 0);
         conn_opened(c);
-        if (SSL_pending(c->ssl) > 0)
+        if (SSL_has_pending(c->ssl))
             conn_kick(c, EV_READ);
         return;
     }

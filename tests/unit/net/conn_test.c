@@ -1,5 +1,8 @@
 #include "tests/unit/net/fixture.h"
 
+#include <netinet/tcp.h>
+#include <sys/wait.h>
+
 #include "gateway/net/conn.h"
 #include "gateway/net/tls.h"
 
@@ -387,6 +390,50 @@ static void backpressure_over_tls(void **state)
     fixture_finish(env.base);
 }
 
+enum { SMALL_RECORDS = 60 };
+
+/* Behind the end of the handshake, many small records in as few segments as TCP can. */
+static void send_small_records(int fd)
+{
+    SSL *ssl = SSL_new(env.client_tls);
+    SSL_set_fd(ssl, fd);
+    setsockopt(fd, IPPROTO_TCP, TCP_CORK, &(int){1}, sizeof(int));
+    if (SSL_connect(ssl) != 1)
+        _exit(1);
+    for (int i = 0; i < SMALL_RECORDS; i++)
+        if (SSL_write(ssl, "0123456789", 10) != 10)
+            _exit(1);
+    setsockopt(fd, IPPROTO_TCP, TCP_CORK, &(int){0}, sizeof(int));
+    pause();
+    _exit(0);
+}
+
+static void done_when_all_records_came(struct side *s)
+{
+    *s->done = s->got_len == 10 * SMALL_RECORDS;
+}
+
+/* TLS has taken them all from the socket at once: it never becomes readable again. */
+static void small_records_read_at_once(void **state)
+{
+    (void)state;
+    int pair[2];
+    bool done = false;
+    struct side server = {.done = &done, .then = done_when_all_records_came};
+    fixture_pair(pair);
+    pid_t client = fork();
+    if (client == 0)
+        send_small_records(pair[1]);
+    accepted(pair[0], env.server_tls, &server, limits);
+    fixture_run(env.base, &done);
+    assert_int_equal(server.opened, 1);
+    conn_abort(server.conn);
+    kill(client, SIGKILL);
+    waitpid(client, NULL, 0);
+    close(pair[1]);
+    fixture_finish(env.base);
+}
+
 static void starttls_on_data(void *arg, struct conn *conn)
 {
     struct side *s = arg;
@@ -679,6 +726,7 @@ int main(void)
         cmocka_unit_test(a17_input_is_bounded),
         cmocka_unit_test(a17_output_is_bounded),
         cmocka_unit_test(backpressure_over_tls),
+        cmocka_unit_test(small_records_read_at_once),
         cmocka_unit_test(a3_server_refuses_pipelined_plaintext),
         cmocka_unit_test(a3_server_refuses_plaintext_in_socket),
         cmocka_unit_test(a3_plaintext_after_220_ends_the_handshake),
