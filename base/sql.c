@@ -29,13 +29,23 @@ static enum status exec(struct sql *sql, const char *text, const char *what, str
 
 /* ---- transactions ---- */
 
-enum status sql_begin(struct sql *sql, struct error *err)
+static enum status begin(struct sql *sql, const char *text, struct error *err)
 {
     if (sql->in_transaction)
         return error_set(err, STATUS_INTERNAL, "database %s is in a transaction already", sql->path);
-    enum status st = exec(sql, "BEGIN IMMEDIATE", "begin", err);
+    enum status st = exec(sql, text, "begin", err);
     sql->in_transaction = st == STATUS_OK;
     return st;
+}
+
+enum status sql_begin(struct sql *sql, struct error *err)
+{
+    return begin(sql, "BEGIN IMMEDIATE", err);
+}
+
+enum status sql_begin_reading(struct sql *sql, struct error *err)
+{
+    return begin(sql, "BEGIN", err);
 }
 
 enum status sql_commit(struct sql *sql, struct error *err)

@@ -31,6 +31,11 @@ void sql_close(struct sql *sql);
  */
 MUST_USE enum status sql_begin(struct sql *sql, struct error *err);  /* BEGIN IMMEDIATE */
 MUST_USE enum status sql_commit(struct sql *sql, struct error *err); /* on disk when STATUS_OK */
+/*
+ * BEGIN: what is read until the end is one state, and the file is locked once for all of it. The first write asks for the
+ * lock of a writer, STATUS_TEMPORARY if another connection has it or has written since.
+ */
+MUST_USE enum status sql_begin_reading(struct sql *sql, struct error *err);
 void sql_rollback(struct sql *sql);
 
 /* A named mark inside a transaction, to undo one of several grouped pieces of work. */

@@ -76,15 +76,5 @@ enum status keystore_judge_if_stale(struct keystore *ks, int64_t id, int64_t now
         return st;
     st = find_stale(ks, &c, inspected, now, changed_out, err);
     certificate_free(&c);
-    if (st != STATUS_OK || !*changed_out)
-        return st;
-    st = sql_begin(ks->sql, err);
-    if (st != STATUS_OK)
-        return st;
-    st = keystore_judge(ks, id, now, err);
-    if (st == STATUS_OK)
-        st = sql_commit(ks->sql, err);
-    if (st != STATUS_OK)
-        sql_rollback(ks->sql);
-    return st;
+    return st == STATUS_OK && *changed_out ? keystore_judge(ks, id, now, err) : st;
 }

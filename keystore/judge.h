@@ -10,7 +10,7 @@
  */
 MUST_USE enum status keystore_judge(struct keystore *ks, int64_t id, int64_t now, struct error *err);
 
-/* The same in a transaction of its own, if the last judgement is too old; *CHANGED_OUT: it was. */
+/* The same if the last judgement is too old; *CHANGED_OUT: it was. */
 MUST_USE enum status keystore_judge_if_stale(struct keystore *ks, int64_t id, int64_t now, bool *changed_out,
                                              struct error *err);
 

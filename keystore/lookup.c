@@ -114,6 +114,22 @@ static enum status look(struct keystore *ks, const struct address_keys *keys, in
     return st;
 }
 
+/* All of it in one transaction: no half of a change is seen, and the file is locked once. */
+static enum status look_at_once(struct keystore *ks, const struct address_keys *keys, int64_t now,
+                                struct certificate_list *list, struct error *err)
+{
+    enum status st = sql_begin_reading(ks->sql, err);
+
+    if (st != STATUS_OK)
+        return st;
+    st = look(ks, keys, now, list, err);
+    if (st == STATUS_OK)
+        st = sql_commit(ks->sql, err);
+    if (st != STATUS_OK)
+        sql_rollback(ks->sql);
+    return st;
+}
+
 enum status keystore_lookup_at(struct keystore *ks, const char *address, int64_t now,
                                struct certificate_list *list_out, struct error *err)
 {
@@ -124,7 +140,7 @@ enum status keystore_lookup_at(struct keystore *ks, const char *address, int64_t
     enum status st = address_keys_make(address, &keys, err);
     if (st != STATUS_OK)
         return st;
-    st = look(ks, &keys, now, list_out, &why);
+    st = look_at_once(ks, &keys, now, list_out, &why);
     if (st == STATUS_OK)
         return STATUS_OK;
     certificate_list_free(list_out);

@@ -467,6 +467,29 @@ static void one_of_several_grouped_pieces_is_undone(void **state)
     assert_int_equal(ask(s, "SELECT count(*) FROM parent WHERE name = '2'"), 0);
 }
 
+static void reading_sees_one_state(void **state)
+{
+    struct state *s = *state;
+    struct sql *mine = s->sql, *other;
+
+    must(s, sql_open(s->path, steps, &other, &s->err));
+    must(s, sql_begin_reading(mine, &s->err));
+    assert_int_equal(sql_begin(mine, &s->err), STATUS_INTERNAL);
+    assert_int_equal(parents(s), 0);
+    s->sql = other;
+    must(s, insert(s, "a"));
+    s->sql = mine;
+    assert_int_equal(parents(s), 0);
+    assert_int_equal(insert(s, "b"), STATUS_TEMPORARY); /* it would be built on what is not so any more */
+    sql_rollback(mine);
+    assert_int_equal(parents(s), 1);
+    must(s, sql_begin_reading(mine, &s->err));
+    must(s, insert(s, "b"));
+    must(s, sql_commit(mine, &s->err));
+    assert_int_equal(parents(s), 2);
+    sql_close(other);
+}
+
 /* ---- errors of the disk ---- */
 
 static void a_full_disk_is_temporary_and_passes(void **state)
@@ -631,6 +654,7 @@ int main(void)
         TEST(a_value_over_the_limit_is_refused),
         TEST(rollback_undoes_and_commit_keeps),
         TEST(one_of_several_grouped_pieces_is_undone),
+        TEST(reading_sees_one_state),
         TEST(a_full_disk_is_temporary_and_passes),
         TEST(nothing_runs_in_a_transaction_that_sqlite_ended),
         TEST(a_failed_fsync_fails_the_commit),
