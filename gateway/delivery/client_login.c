@@ -134,7 +134,8 @@ static void refused(struct client *c)
 {
     char text[REPLY_TEXT_MAX + 1];
     reply_parse_text(&c->reply, text);
-    if (c->reply.code / 100 == 5)
+    if (c->reply.code / 100 == 5) {
+        c->login_refused = true;
         client_fail_text(
             c, "4.7.8",
             "%s refuses the login by %s (%.200s); mail waits until delivery user and "
@@ -143,7 +144,7 @@ static void refused(struct client *c)
             login_shows_middleman(c->login)
                 ? ", or, where they are, until TLS ends at the host itself and nobody stands between"
                 : "");
-    else
+    } else
         client_fail_text(c, "4.7.0", "%s cannot check the login now (%.200s)", c->where, text);
 }
 

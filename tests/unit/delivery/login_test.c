@@ -406,6 +406,70 @@ static void whatever_the_host_answers_mail_waits(void **state)
     }
 }
 
+static size_t count(const char *text)
+{
+    size_t n = 0;
+    for (const char *at = buf_str(&bench.smtpd.commands); (at = strstr(at, text)); at += strlen(text))
+        n++;
+    return n;
+}
+
+/* Mail for MESSAGES domains, all at once. */
+static void send_many(int messages)
+{
+    char address[64];
+    for (int i = 0; i < messages; i++) {
+        snprintf(address, sizeof address, "bob@d%d.example", i);
+        bench_send(&bench,
+                   &(struct bench_lease){.copy_id = i + 1, .body = span_str(small), .recipients = {address}});
+    }
+    bench_wait(&bench, (size_t)messages);
+}
+
+/* An account is locked after a few wrong passwords: one try speaks for all that waits, whatever it is for. */
+static void a_refused_login_is_tried_once_for_all_mail(void **state)
+{
+    (void)state;
+    bench.smtpd.auth = "535 5.7.8 wrong\r\n";
+    snprintf(bench.route, sizeof bench.route, "[localhost]:%d", bench.smtpd.port);
+    bench_start(&bench);
+    send_many(20);
+    assert_int_equal(count("AUTH PLAIN"), 1);
+    for (size_t i = 0; i < bench.n_outcomes; i++) {
+        assert_int_equal(bench.outcomes[i].recipients[0].outcome, OUTCOME_DEFERRED);
+        assert_int_equal(bench.outcomes[i].recipients[0].reach, REACH_NO_HOST);
+        assert_non_null(strstr(bench.outcomes[i].recipients[0].reply, "535"));
+    }
+    /* Queue's probe asks again, and once it is let in there may be several connections. */
+    bench_forget(&bench);
+    bench.smtpd.auth = "235 2.7.0 welcome\r\n";
+    send_many(20);
+    for (size_t i = 0; i < bench.n_outcomes; i++)
+        assert_int_equal(bench.outcomes[i].recipients[0].outcome, OUTCOME_DELIVERED);
+    assert_true(count("AUTH PLAIN") > 2);
+    bench_stop(&bench);
+}
+
+/* A login that cannot be checked now, or by whom: the smarthost's, too, and of all domains. */
+static void trouble_with_the_login_is_the_smarthosts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *auth, *capabilities;
+    } cases[] = {
+        {"454 4.7.0 not now\r\n", "250-AUTH PLAIN\r\n"},
+        {"235 2.7.0 welcome\r\n", "250-AUTH LOGIN\r\n"},
+        {"235 2.7.0 welcome\r\n", "250-AUTH SCRAM-SHA-256\r\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        bench.smtpd.auth = cases[i].auth;
+        bench.smtpd.capabilities = cases[i].capabilities;
+        snprintf(bench.route, sizeof bench.route, "[localhost]:%d", bench.smtpd.port);
+        assert_int_equal(deliver()->reach, REACH_NO_HOST);
+        bench_forget(&bench);
+    }
+}
+
 /* Whatever less the level is content with. */
 static void the_password_goes_only_to_the_proven_host(void **state)
 {
@@ -448,6 +512,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(it_logs_in_once_before_mail, prepare, clean),
         cmocka_unit_test_setup_teardown(a_long_password_waits_for_the_challenge, prepare, clean),
         cmocka_unit_test_setup_teardown(whatever_the_host_answers_mail_waits, prepare, clean),
+        cmocka_unit_test_setup_teardown(a_refused_login_is_tried_once_for_all_mail, prepare, clean),
+        cmocka_unit_test_setup_teardown(trouble_with_the_login_is_the_smarthosts, prepare, clean),
         cmocka_unit_test_setup_teardown(the_password_goes_only_to_the_proven_host, prepare, clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
