@@ -162,6 +162,10 @@ enum status login_step(struct login *login, struct span challenge, struct buf *r
 {
     if (login->complete)
         return error_set(err, STATUS_DENIED, "the host asks for more than %s has", login->mechanism);
+    if (is_scram(login->mechanism) && scram_asks_too_much(challenge))
+        return error_set(err, STATUS_DENIED,
+                         "its part of %s is wrong: the number of iterations is none, or too large",
+                         login->mechanism);
     enum status st = login->scram ? step_scram(login, challenge, response_out, err)
                                   : step_library(login, challenge, response_out, err);
     return st == STATUS_OK ? buf_check(response_out, "response", err) : st;

@@ -123,6 +123,18 @@ static unsigned read_iterations(struct span text)
     return n <= ITERATIONS_MAX ? n : 0;
 }
 
+bool scram_asks_too_much(struct span server_first)
+{
+    static const char mark[] = ",i=";
+    const char *found =
+        server_first.len ? memmem(server_first.p, server_first.len, mark, sizeof mark - 1) : NULL;
+    struct span iterations;
+    if (!found)
+        return false;
+    struct span rest = span_of(found + 1, server_first.len - (size_t)(found + 1 - server_first.p));
+    return !take_field(&rest, 'i', &iterations) || read_iterations(iterations) == 0;
+}
+
 struct server_first {
     struct span nonce;
     struct buf salt;

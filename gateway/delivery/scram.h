@@ -31,6 +31,12 @@ void scram_free(struct scram *scram);
 MUST_USE enum status scram_step(struct scram *scram, struct span challenge, struct buf *response_out,
                                 struct error *err);
 
+/*
+ * Does a server's first message ask for a number of iterations that is none, or so large that the process,
+ * and all its connections, would stand still? libgsasl counts as far as it is told.
+ */
+bool scram_asks_too_much(struct span server_first);
+
 /* Has the server proved itself? */
 bool scram_is_complete(const struct scram *scram);
 

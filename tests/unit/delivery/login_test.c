@@ -241,18 +241,20 @@ static void a_bound_login_ends_where_tls_does(void **state)
     }
 }
 
-/* What a server says first, where we are who says "y": "%s" is our nonce. */
+/* What a server says first, to us who say "y" and to libgsasl which says "n": "%s" is the nonce of the
+ * client. */
 static void what_is_no_first_message_of_a_server(void **state)
 {
     (void)state;
     static const struct {
         const char *challenge;
         enum status result;
+        bool ours_alone; /* libgsasl does not mind */
     } cases[] = {
         {"r=%sX,s=QQ==,i=10", STATUS_OK},
         {"r=%sX,s=QQ==,i=10,x=extension", STATUS_OK},
         {"", STATUS_DENIED},
-        {"r=%s,s=QQ==,i=10", STATUS_DENIED},
+        {"r=%s,s=QQ==,i=10", STATUS_DENIED, true},
         {"r=X%s,s=QQ==,i=10", STATUS_DENIED},
         {"m=%sX,r=%sX,s=QQ==,i=10", STATUS_DENIED},
         {"r=%sX,i=10,s=QQ==", STATUS_DENIED},
@@ -268,8 +270,13 @@ static void what_is_no_first_message_of_a_server(void **state)
         {"e=other-error", STATUS_DENIED},
     };
     static const struct ehlo ehlo = {.auth_scram_sha_256 = true};
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct login *login = start_bound(&ehlo, span_of(exporter, sizeof exporter - 1), "SCRAM-SHA-256");
+    const size_t n = sizeof cases / sizeof cases[0];
+    for (size_t at = 0; at < 2 * n; at++) {
+        size_t i = at % n;
+        if (at >= n && cases[i].ours_alone)
+            continue;
+        struct login *login =
+            start_bound(&ehlo, span_of(exporter, at < n ? sizeof exporter - 1 : 0), "SCRAM-SHA-256");
         struct buf response, challenge;
         struct error err;
         buf_init(&response, 4096);
@@ -284,7 +291,7 @@ static void what_is_no_first_message_of_a_server(void **state)
         buf_reset(&response);
         enum status st = login_step(login, buf_span(&challenge), &response, &err);
         if (st != cases[i].result)
-            print_message("case %zu\n", i);
+            print_message("case %zu\n", at);
         assert_int_equal(st, cases[i].result);
         assert_int_equal(response.len > 0, st == STATUS_OK);
         buf_reset(&response);
