@@ -156,7 +156,7 @@ def draw(o, result):
     folder = BUILD if o.quick else plots.DOC
     about = result["about"]
     note = (f"{time.strftime('%Y-%m-%d')}, {about['cores']} × {about['cpu']}; messages of {o.size} bytes; "
-            f"other programs used {result['busy']:.0%} of it before")
+            f"other programs used {result['busy']:.0%} of the cores before")
     plots.write_table(folder / "load.tsv", note, result["loads"])
     plots.draw(folder)
     return folder
