@@ -162,6 +162,7 @@ help:
 	@echo 'make kill-campaign   1,000 times a role is killed at a system call'
 	@echo 'make soak       mixed load with random kills for TIME=3600 seconds, every message accounted for'
 	@echo 'make bench      the load of doc/bench.md beside Postfix'
+	@echo 'make bench-plots   the pictures of doc/bench.md again, from doc/load.tsv'
 	@echo 'make bench-idle 10,000 idle and 1,000 slow connections beside normal mail'
 	@echo 'make bench-flat memory over 100,000 messages'
 	@echo 'make bench-seal time and memory of sealing by size and recipients, beside gpg and openssl'

@@ -79,7 +79,7 @@ $(BUILD)/queue_million: $(BUILD)/obj/tests/bench/queue_million.o $(call libs_upt
 -include $(BUILD)/obj/tests/bench/load.d $(BUILD)/obj/tests/bench/gpgme_rate.d $(BUILD)/obj/tests/bench/hold.d
 -include $(BUILD)/obj/tests/bench/spent.d
 
-.PHONY: bench bench-idle bench-flat bench-seal bench-queue
+.PHONY: bench bench-plots bench-idle bench-flat bench-seal bench-queue
 bench-seal: deps
 	@$(MAKE) --no-print-directory -s programs $(BUILD)/spent
 	@BUILD=$(BUILD) $(PYTHON) tests/bench/seal.py $(BENCH)
@@ -99,6 +99,9 @@ bench-flat: deps
 bench: deps
 	@$(MAKE) --no-print-directory -s programs $(BUILD)/load $(BUILD)/gpgme_rate
 	@BUILD=$(BUILD) $(PYTHON) tests/bench/bench.py $(BENCH)
+# The pictures of doc/bench.md again, from the figures beside them.
+bench-plots:
+	@$(PYTHON) tests/bench/plots.py
 
 # ---- everything ----
 

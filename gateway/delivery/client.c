@@ -79,7 +79,9 @@ void client_fail(struct client *c, const struct result *why)
 {
     if (c->freed)
         return;
-    enum client_trouble trouble = c->state == CLIENT_HANDSHAKE ? CLIENT_TROUBLE_TLS : CLIENT_TROUBLE;
+    enum client_trouble trouble = c->state == CLIENT_HANDSHAKE ? CLIENT_TROUBLE_TLS
+                                  : c->login_refused           ? CLIENT_TROUBLE_LOGIN
+                                                               : CLIENT_TROUBLE;
     c->busy++;
     settle_after_end(c, why);
     if (c->conn)

@@ -27,8 +27,9 @@ struct client_settings {
 };
 
 enum client_trouble {
-    CLIENT_TROUBLE,     /* anything but: */
-    CLIENT_TROUBLE_TLS, /* TLS could not be set up: where clear is allowed, clear may work */
+    CLIENT_TROUBLE,       /* anything but: */
+    CLIENT_TROUBLE_TLS,   /* TLS could not be set up: where clear is allowed, clear may work */
+    CLIENT_TROUBLE_LOGIN, /* the host refused user and password: asked again it would, and lock the account */
 };
 
 struct client_handler {

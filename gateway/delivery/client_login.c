@@ -6,6 +6,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "gateway/delivery/client_private.h"
 #include "gateway/wire/base64.h"
@@ -76,9 +77,23 @@ bool client_must_log_in(const struct client *c)
     return c->settings->credentials.user && c->fixed && !c->logged_in;
 }
 
+/* Bound to this TLS connection where it can be. */
+static bool start(struct client *c)
+{
+    unsigned char exporter[CONN_EXPORTER_SIZE];
+    struct error err;
+    bool has_exporter = conn_tls_exporter(c->conn, exporter);
+    enum status st =
+        login_start(&c->settings->credentials, &c->ehlo,
+                    span_of((char *)exporter, has_exporter ? sizeof exporter : 0), &c->login, &err);
+    explicit_bzero(exporter, sizeof exporter);
+    if (st != STATUS_OK)
+        client_fail_text(c, "4.7.0", "%s: %s", c->where, err.text);
+    return st == STATUS_OK;
+}
+
 void client_log_in(struct client *c)
 {
-    struct error err;
     if (!conn_is_tls(c->conn))
         client_fail_text(c, "4.7.0",
                          "%s: the password for it is not sent in clear; see that the host offers STARTTLS, "
@@ -89,9 +104,7 @@ void client_log_in(struct client *c)
                          "%s: its certificate does not prove that it is %s, so it does not get the password; "
                          "mend the certificate, or delivery route and ca",
                          c->where, c->host);
-    else if (login_start(&c->settings->credentials, &c->ehlo, &c->login, &err) != STATUS_OK)
-        client_fail_text(c, "4.7.0", "%s: %s", c->where, err.text);
-    else {
+    else if (start(c)) {
         client_enter(c, CLIENT_LOGIN);
         begin(c);
     }
@@ -121,12 +134,17 @@ static void refused(struct client *c)
 {
     char text[REPLY_TEXT_MAX + 1];
     reply_parse_text(&c->reply, text);
-    if (c->reply.code / 100 == 5)
-        client_fail_text(c, "4.7.8",
-                         "%s refuses the login by %s (%.200s); mail waits until delivery user and "
-                         "password-file are right",
-                         c->where, login_mechanism(c->login), text);
-    else
+    if (c->reply.code / 100 == 5) {
+        c->login_refused = true;
+        client_fail_text(
+            c, "4.7.8",
+            "%s refuses the login by %s (%.200s); mail waits until delivery user and "
+            "password-file are right%s",
+            c->where, login_mechanism(c->login), text,
+            login_shows_middleman(c->login)
+                ? ", or, where they are, until TLS ends at the host itself and nobody stands between"
+                : "");
+    } else
         client_fail_text(c, "4.7.0", "%s cannot check the login now (%.200s)", c->where, text);
 }
 

@@ -50,6 +50,7 @@ struct client {
 
     struct login *login; /* NULL: none under way */
     bool logged_in;
+    bool login_refused;     /* for good (5xx) */
     bool login_waits;       /* AUTH was sent without the initial response, */
     struct buf login_first; /* which is this */
 

@@ -90,6 +90,12 @@ struct transaction *destination_next(struct destination *destination)
     return t;
 }
 
+/* A wrong password that many connections try at once, or each message anew, locks the account. */
+static bool must_wait_for_login(const struct destinations *d)
+{
+    return d->settings->client.credentials.user && !d->logged_in && d->n_sessions > 0;
+}
+
 /* False: no slot is free. */
 static bool start_one(struct destination *destination)
 {
@@ -99,7 +105,8 @@ static bool start_one(struct destination *destination)
         session_deliver(idle, destination_next(destination));
         return true;
     }
-    if (destination->n_sessions >= destination->concurrency.limit || d->n_sessions >= SESSIONS_MAX)
+    if (destination->n_sessions >= destination->concurrency.limit || d->n_sessions >= SESSIONS_MAX ||
+        must_wait_for_login(d))
         return false;
     struct transaction *t = destination_next(destination);
     struct error err;
@@ -173,10 +180,8 @@ bool destination_put_back(struct destination *destination, struct transaction *t
     return true;
 }
 
-void destination_unreachable(struct destination *destination, const struct result *why)
+static void fail_waiting(struct destination *destination, const struct result *why)
 {
-    if (count_others(destination) > 0)
-        return; /* it is for the last one to say so */
     struct transaction_list waiting;
     TAILQ_INIT(&waiting);
     TAILQ_CONCAT(&waiting, &destination->waiting, link);
@@ -186,6 +191,36 @@ void destination_unreachable(struct destination *destination, const struct resul
         transaction_fail(t, why, NULL);
         t->on_done(t->arg, t);
     }
+}
+
+void destination_unreachable(struct destination *destination, const struct result *why)
+{
+    if (count_others(destination) == 0) /* else it is for the last one to say so */
+        fail_waiting(destination, why);
+}
+
+void destinations_host_is_ready(struct destinations *d)
+{
+    if (!d->logged_in)
+        pump_soon(d);
+    d->logged_in = true;
+}
+
+void destinations_login_refused(struct destinations *d, const struct result *why)
+{
+    struct destination *destination;
+    struct log_line line;
+    log_start(&line, d->settings->log, LOG_LEVEL_ERROR, "login-refused");
+    log_str(&line, "login", d->settings->client.credentials.user);
+    log_str(&line, "reply", why->text);
+    log_str(
+        &line, "next",
+        "set delivery user and password-file right and reload, then sealctl queue retry all; until then one "
+        "message asks at each retry");
+    log_end(&line);
+    d->logged_in = false;
+    LIST_FOREACH(destination, &d->list, link)
+    fail_waiting(destination, why);
 }
 
 void destinations_drain(struct destinations *d)

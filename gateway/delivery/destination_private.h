@@ -27,6 +27,7 @@ struct destinations {
     LIST_HEAD(, destination) list;
     unsigned n_sessions;
     bool draining;
+    bool logged_in; /* the smarthost took our login when it was last asked; until it does, one session asks */
     struct event *pump; /* gives waiting transactions to sessions, from the loop */
 };
 
@@ -51,6 +52,7 @@ struct session {
     struct tls_demand demand; /* on it */
     size_t address_at;
     unsigned tried;     /* connections begun for t */
+    bool login_refused; /* so no other address is asked, nor is anybody else to ask */
     struct result host; /* of the addresses of the host at hand that failed for t */
     struct result sum;  /* of the hosts that failed for t */
 };
@@ -77,5 +79,9 @@ void destination_succeeded(struct destination *destination);
 bool destination_put_back(struct destination *destination, struct transaction *t);
 /* After that: those that wait would fare the same. */
 void destination_unreachable(struct destination *destination, const struct result *why);
+/* The host of the fixed route is ready for mail: others may connect to it too. */
+void destinations_host_is_ready(struct destinations *d);
+/* It refused our login: whatever waits, for whichever destination, is not to make it ask again. */
+void destinations_login_refused(struct destinations *d, const struct result *why);
 
 #endif

@@ -20,15 +20,21 @@ struct credentials {
 struct login;
 
 /*
- * Takes the best mechanism of those that EHLO offered: SCRAM-SHA-256 (RFC 7677), SCRAM-SHA-1 (RFC 5802),
- * PLAIN (RFC 4616). STATUS_DENIED: it offered none of them. Free with login_free.
+ * Takes the best mechanism of those that EHLO offered: SCRAM-SHA-256 (RFC 7677) or SCRAM-SHA-1 (RFC 5802)
+ * with channel binding, the same without, PLAIN (RFC 4616). EXPORTER is the tls-exporter of the connection
+ * (RFC 9266), copied; empty: it has none, and no binding is used. A host that did not offer to bind is told
+ * that we would have (RFC 5802 §6, "y"), so that it sees when somebody took the offer out of its EHLO reply.
+ * STATUS_DENIED: it offered none of them. Free with login_free.
  */
 MUST_USE enum status login_start(const struct credentials *credentials, const struct ehlo *ehlo,
-                                 struct login **login_out, struct error *err);
+                                 struct span exporter, struct login **login_out, struct error *err);
 void login_free(struct login *login);
 
 /* "SCRAM-SHA-256". */
 const char *login_mechanism(const struct login *login);
+
+/* Does the host refuse it too when TLS ends at another than itself? */
+bool login_shows_middleman(const struct login *login);
 
 /*
  * Appends the answer to CHALLENGE (not base64 any more; empty at first, for the initial response) to

@@ -58,16 +58,18 @@ enum status route_fixed_hop(const char *route, struct hop *hop_out, struct error
     return STATUS_OK;
 }
 
-/* RFC 5321 §4.1.3: "[192.0.2.1]", "[IPv6:2001:db8::1]". */
+/* RFC 5321 §4.1.3: "[192.0.2.1]", "[IPv6:2001:db8::1]". The host is the address alone, as a certificate has
+ * it. */
 static bool literal_hop(const char *domain, uint16_t port, struct hop *hop)
 {
     static const char v6[] = "[IPv6:";
     char text[128];
     socklen_t len;
     bool is_v6 = strncasecmp(domain, v6, sizeof v6 - 1) == 0;
-    snprintf(text, sizeof text, "[%.100s:%u", domain + (is_v6 ? sizeof v6 - 1 : 1), port);
+    const char *address = domain + (is_v6 ? sizeof v6 - 1 : 1);
+    snprintf(text, sizeof text, "[%.100s:%u", address, port);
     *hop = (struct hop){.port = port, .literal = true};
-    snprintf(hop->host, sizeof hop->host, "%s", domain);
+    snprintf(hop->host, sizeof hop->host, "%.*s", (int)strcspn(address, "]"), address);
     return socket_address_parse(text, &hop->address, &len, NULL) == STATUS_OK;
 }
 

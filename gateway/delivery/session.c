@@ -69,12 +69,14 @@ static void give_up(struct session *s, const struct result *why)
         why = &changed;
     }
     s->t = NULL;
-    if (why->failure == FAILURE_CONNECTION && destination_put_back(destination, t)) {
+    if (why->failure == FAILURE_CONNECTION && !s->login_refused && destination_put_back(destination, t)) {
         release(s);
         return;
     }
     transaction_fail(t, why, NULL);
-    if (why->failure == FAILURE_CONNECTION)
+    if (s->login_refused)
+        destinations_login_refused(destination->all, why);
+    else if (why->failure == FAILURE_CONNECTION)
         destination_unreachable(destination, why);
     t->on_done(t->arg, t);
     release(s);
@@ -137,6 +139,8 @@ static void on_ready(void *arg)
     struct session *s = arg;
     s->ready = true;
     s->deliveries = 1;
+    if (s->route.fixed)
+        destinations_host_is_ready(s->destination->all);
     client_deliver(s->client, s->t);
 }
 
@@ -174,6 +178,9 @@ static void try_again(struct session *s, const struct result *why, enum client_t
                tls_level_allows_clear(s->demand.level)) {
         s->clear = true;
         next_address(s);
+    } else if (trouble == CLIENT_TROUBLE_LOGIN) {
+        s->login_refused = true;
+        give_up(s, why);
     } else {
         add_address(s, why);
         s->clear = false;
@@ -358,7 +365,7 @@ static void find_route(struct session *s)
 {
     struct destinations *all = s->destination->all;
     struct error err;
-    s->reused = s->clear = false;
+    s->reused = s->clear = s->login_refused = false;
     s->tried = 0;
     s->sum = s->host = (struct result){0};
     s->route_query = route_find(all->base, all->resolver, &all->settings->route, s->destination->domain,

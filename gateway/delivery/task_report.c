@@ -46,10 +46,16 @@ static void log_unset(const struct task *task)
     log_error(task->all->settings->log, LOG_LEVEL_ERROR, "internal-error", task->lease.message_id, &err);
 }
 
+static bool has_status(const struct recipient *r, const char *status)
+{
+    return strcmp(r->result.status, status) == 0;
+}
+
 /*
  * What queue is to remember of the destination. A host that took RCPT is there, even when it failed later,
  * and so is one that refuses us for good. Mail that demands more than its domain does (REQUIRETLS) says
- * nothing for others, and neither does what went wrong here (4.3).
+ * nothing for others, unless it came as far as the login, and neither does what went wrong here (4.3). The
+ * TLS that is demanded is its domain's, the login to a smarthost is everybody's.
  */
 static enum delivery_reach reach_of(const struct task *task, const struct recipient *r)
 {
@@ -57,12 +63,14 @@ static enum delivery_reach reach_of(const struct task *task, const struct recipi
 
     if (r->asked || (r->host && failure != FAILURE_CONNECTION))
         return REACH_OK;
+    if (has_status(r, "4.7.8"))
+        return REACH_NO_HOST;
     if (task->lease.requiretls || failure == FAILURE_TEMPORARY || failure == FAILURE_UNSET ||
         strncmp(r->result.status, "4.3.", 4) == 0)
         return REACH_UNKNOWN;
     if (failure != FAILURE_CONNECTION)
         return REACH_OK;
-    return strncmp(r->result.status, "4.7.", 4) == 0 ? REACH_NO_PRIVACY : REACH_NO_HOST;
+    return has_status(r, "4.7.4") || has_status(r, "4.7.5") ? REACH_NO_PRIVACY : REACH_NO_HOST;
 }
 
 static bool is_late(const struct task *task, int64_t now_ms)

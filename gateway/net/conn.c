@@ -290,7 +290,11 @@ struct conn *conn_connect(struct event_base *base, const struct sockaddr *from, 
         return NULL;
     c->state = CONN_CONNECTING;
     if (from && bind(fd, from, to_len) < 0) {
-        error_errno(err, STATUS_TEMPORARY, errno, "cannot connect from the configured source address");
+        char source[NETWORK_PEER_SIZE];
+        int why = errno;
+        network_peer_text(from, source);
+        error_errno(err, STATUS_TEMPORARY, why, "cannot connect from the configured source address %s",
+                    source);
         release(c);
         return NULL;
     }

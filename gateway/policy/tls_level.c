@@ -137,7 +137,8 @@ static bool sts_counts(const struct tls_level_settings *settings, const struct t
 struct tls_demand tls_level_decide(const struct tls_level_settings *settings, const struct tls_hop *hop)
 {
     struct tls_demand demand = asked_for(settings, hop);
-    bool mx_name_will_do = hop->fixed_route, enforced = false;
+    /* Of an address literal the host is what the sender named, no DNS between. */
+    bool mx_name_will_do = hop->fixed_route || hop->domain[0] == '[', enforced = false;
     if (is_dane(demand.level))
         apply_dane(&demand, &hop->known);
     if (sts_counts(settings, hop, &demand)) {

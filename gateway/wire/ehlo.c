@@ -24,6 +24,10 @@ static void take_mechanisms(struct span names, struct ehlo *ehlo)
             ehlo->auth_scram_sha_1 = true;
         else if (span_is(name, "SCRAM-SHA-256"))
             ehlo->auth_scram_sha_256 = true;
+        else if (span_is(name, "SCRAM-SHA-1-PLUS"))
+            ehlo->auth_scram_sha_1_plus = true;
+        else if (span_is(name, "SCRAM-SHA-256-PLUS"))
+            ehlo->auth_scram_sha_256_plus = true;
         names = span_of(names.p + len, names.len - len);
     }
 }

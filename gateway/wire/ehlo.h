@@ -19,6 +19,7 @@ struct ehlo {
     bool chunking;     /* RFC 3030 */
     /* AUTH (RFC 4954): the mechanisms that a client here knows */
     bool auth_plain, auth_scram_sha_1, auth_scram_sha_256;
+    bool auth_scram_sha_1_plus, auth_scram_sha_256_plus; /* with channel binding */
 };
 
 /* LINES: the texts of the reply to EHLO, each with a LF behind it (reply_parser's text); the first only

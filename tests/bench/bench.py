@@ -2,7 +2,8 @@
 """
 The same load through the gateway and through Postfix, alternating in one run, with smtp-sink as the next hop.
 
-Run by `make bench`; options in BENCH, such as BENCH="--rounds 5". Prints tables and writes build/bench.json.
+Run by `make bench`; options in BENCH, such as BENCH="--rounds 5". Prints tables, writes build/bench.json, and doc/load.tsv
+with its pictures; with --quick, which is for trying, that goes to build/ too.
 """
 
 import argparse
@@ -11,7 +12,6 @@ import json
 import os
 import pathlib
 import platform
-import statistics
 import sys
 import time
 
@@ -19,12 +19,14 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
 import keys  # noqa: E402
 import measure  # noqa: E402
+import plots  # noqa: E402
 import report  # noqa: E402
 import servers  # noqa: E402
 from pki import Pki  # noqa: E402
 from tools import AS_ROOT, BUILD, remove_folder, run, short_folder, wait_until  # noqa: E402
 
 KINDS = ("postfix", "clear", "smime", "openpgp")
+QUICK = {"rounds": 1, "messages": 10, "reconnect_messages": 2, "half_seconds": 1, "loads": [1, 5, 20], "load_seconds": 0.5}
 
 
 def options():
@@ -35,10 +37,16 @@ def options():
     parser.add_argument("--reconnect-messages", type=int, default=10,
                         help="the same with a new connection for each message, 0: leave that out (default 10)")
     parser.add_argument("--half-seconds", type=float, default=5, help="time at half load, 0: leave out (default 5)")
+    parser.add_argument("--loads", nargs="*", type=int, default=(1, 2, 5, 10, 20, 40),
+                        help="sessions at once in the pictures (default 1 2 5 10 20 40), none: leave them out")
+    parser.add_argument("--load-seconds", type=float, default=3, help="about the time of each of those (default 3)")
     parser.add_argument("--size", type=int, default=10240, help="bytes of a message (default 10240)")
     parser.add_argument("--workers", type=int, default=4, help="seal workers (default 4, as the gateway's)")
     parser.add_argument("--openpgp", default="rsa3072", help="OpenPGP algorithm: rsa3072 (default), cv25519, …")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="only these")
+    parser.add_argument("--quick", action="store_true", help="little of everything, for trying; the pictures go to build/")
+    if parser.parse_args().quick:
+        parser.set_defaults(**QUICK)
     return parser.parse_args()
 
 
@@ -69,20 +77,20 @@ class Bench:
         stack.callback(ring.close)
         return {"openpgp": ring.openpgp("openpgp@example.com", algorithm=self.o.openpgp), "smime": ring.smime("smime@example.com")}
 
-    def load(self, kind, messages, *more):
-        """One load until all of it has reached the sink: what the generator says, and CPU time by role."""
-        name = kind if kind == "postfix" else "gateway"
+    def load(self, kind, messages, *more, sessions=None):
+        """One load of SESSIONS (by default as the options say), MESSAGES each, until all of it has reached the sink: what the generator says, and CPU time by role."""
+        name, sessions = kind if kind == "postfix" else "gateway", sessions or self.o.sessions
         server, meter = self.servers[name], self.meters[name]
         count, before, end_watch = self.sink.count, measure.tree(server.root), meter.watch()
         done = run(BUILD / "load", *server.load_words(), "--to", f"{'clear' if kind == 'postfix' else kind}@example.com",
-                   "--sessions", self.o.sessions, "--messages", messages, "--size", self.o.size, *more,
+                   "--sessions", sessions, "--messages", messages, "--size", self.o.size, *more,
                    check=False, timeout=600)
         if not done.stdout:
             raise AssertionError(f"{kind}: load: {done.stderr.decode()}\n{server.tail()}")
         accepted = time.monotonic()
         result = json.loads(done.stdout)
         if result["failed"]:
-            print(f"bench: {kind}: {result['failed']} of {messages * self.o.sessions} messages failed; the log ends:\n"
+            print(f"bench: {kind}: {result['failed']} of {messages * sessions} messages failed; the log ends:\n"
                   f"{server.tail()}", file=sys.stderr)
         wait_until(lambda: self.sink.count >= count + result["sent"],
                    lambda: f"{kind}: {self.sink.count - count} of {result['sent']} at the sink\n{server.tail()}", 300)
@@ -104,8 +112,24 @@ class Bench:
         return json.loads(said.stdout)
 
 
+def over_load(bench, o, rates):
+    """[{kind, sessions, …}, …], as plots.FIELDS. RATES: messages per second at full load by kind; a session alone reaches a
+    part of it."""
+    rows = []
+    for sessions in o.loads:
+        print(f"{sessions} session{'s' if sessions > 1 else ''} …", file=sys.stderr, flush=True)
+        for kind in o.kinds:
+            messages = max(round(rates[kind] * o.load_seconds * min(sessions / 4, 1) / sessions), 5)
+            r = bench.load(kind, messages, sessions=sessions)
+            rows.append({"kind": kind, "sessions": sessions, "accepted_per_second": round(r["per_second"], 1),
+                         "delivered_per_second": round(r["delivered_per_second"], 1), "p50_ms": r["p50_ms"],
+                         "p99_ms": r["p99_ms"], "failed": r["failed"]})
+    return rows
+
+
 def measure_all(bench, o):
-    """{"steady": {kind: [result, …]}, "reconnect": …, "half": …, "gpgme": [result, …], "busy": share of the cores}"""
+    """{"steady": {kind: [result, …]}, "reconnect": …, "half": …, "loads": [row, …], "gpgme": [result, …], "busy": share of
+    the cores}"""
     found = {"steady": {k: [] for k in o.kinds}, "reconnect": {k: [] for k in o.kinds}, "half": {}, "gpgme": [],
              "busy": measure.busy()}
     for kind in o.kinds:  # caches, processes and code pages are warm then
@@ -118,11 +142,24 @@ def measure_all(bench, o):
             found["gpgme"].append(bench.gpgme(o.messages))
         for kind in o.kinds if o.reconnect_messages else ():
             found["reconnect"][kind].append(bench.load(kind, o.reconnect_messages, "--reconnect"))
+    rates = {kind: report.median(found["steady"][kind], "per_second") for kind in o.kinds}
     for kind in o.kinds if o.half_seconds else ():
-        rate = statistics.median(r["per_second"] for r in found["steady"][kind]) / 2
+        rate = rates[kind] / 2
         messages = max(round(rate * o.half_seconds / o.sessions), 2)
         found["half"][kind] = [bench.load(kind, messages, "--rate", f"{rate:.1f}")]
+    found["loads"] = over_load(bench, o, rates)
     return found
+
+
+def draw(o, result):
+    """The figures over load and their pictures, in doc/ or, when quick, in build/. Returns the folder."""
+    folder = BUILD if o.quick else plots.DOC
+    about = result["about"]
+    note = (f"{time.strftime('%Y-%m-%d')}, {about['cores']} × {about['cpu']}; messages of {o.size} bytes; "
+            f"other programs used {result['busy']:.0%} of the cores before")
+    plots.write_table(folder / "load.tsv", note, result["loads"])
+    plots.draw(folder)
+    return folder
 
 
 def memory(bench):
@@ -160,7 +197,9 @@ def main():
     path.write_text(json.dumps(result, indent=1, default=str) + "\n")
     report.show(result)
     print(f"\nAll figures: {os.path.relpath(path)}")
-    failed = sum(r["failed"] for part in ("steady", "reconnect", "half") for rs in found[part].values() for r in rs)
+    if result["loads"]:
+        print(f"Over load: load.tsv, throughput.svg and latency.svg in {os.path.relpath(draw(o, result))}")
+    failed = sum(row["failed"] for row in result["loads"]) + sum(r["failed"] for part in ("steady", "reconnect", "half") for rs in found[part].values() for r in rs)
     return 1 if failed else 0
 
 

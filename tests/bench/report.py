@@ -62,6 +62,14 @@ def show_loads(title, part):
         table(["", "accepted/s", "(range)", "delivered/s", "p50 ms", "p99 ms", "CPU ms/message", "failed"], rows)
 
 
+def show_over_load(rows):
+    if rows:
+        print("\nOver load")
+        fields = [f for f in rows[0] if f != "kind"]
+        table(["", *(f.replace("_per_second", "/s").replace("_", " ") for f in fields)],
+              [[row["kind"], *(row[f] for f in fields)] for row in rows])
+
+
 def show_cpu(part):
     by_kind = {kind: role_cpu(results) for kind, results in part.items() if results and kind != "postfix"}
     roles = sorted({role for cpu in by_kind.values() for role in cpu})
@@ -91,6 +99,7 @@ def show(result):
         print(f"Other programs used {result['busy']:.0%} of the cores before the first round: the figures are too low.")
     for part, title in TITLES.items():
         show_loads(title, result[part])
+    show_over_load(result["loads"])
     if result["gpgme"]:
         print(f"\nGPGME alone, {o['workers']} processes: {median(result['gpgme'], 'per_second'):.0f} messages/s")
     show_cpu(result["steady"])

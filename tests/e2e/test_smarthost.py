@@ -4,7 +4,7 @@ from dovecot import Dovecot
 from gateway import mail, queue_id
 from peers import Postfix
 from pki import Pki, server_context
-from tools import AS_ROOT, SEALGATE, run
+from tools import AS_ROOT, SEALGATE, run, wait_until
 
 import pytest
 
@@ -86,6 +86,30 @@ def test_a_refused_login_waits_for_the_administrator(make_gateway, smarthost, se
     gateway.wait_state(f"{tag}@example.com", None)
     events = [line["event"] for line in gateway.audit(message_id)]
     assert "bounced" not in events and events[-1] == "delivered"
+
+
+def test_a_refused_login_is_not_hammered(make_gateway, make_sink, secret, tag):
+    """An account is locked after some wrong passwords: one try speaks for all mail, whichever domain it is for."""
+    reply = {"AUTH": "535 5.7.8 no"}
+    sink = make_sink(features=["AUTH PLAIN"], script=lambda verb, *_: reply.get(verb))
+    route = f"[localhost]:{sink.port}"
+    gateway = make_gateway(route, rules=CLEAR, settings={**login(secret), "queue": {"first-retry": "2s", "last-retry": "2s"}})
+    recipients = [f"{tag}-{n}@example{n}.com" for n in range(8)]
+    for recipient in recipients:
+        send(gateway, recipient, tag)
+
+    def failures():
+        return {d["destination"]: d["failures"] for d in gateway.json("queue", "status")["unreachable"]}
+
+    wait_until(lambda: failures().get(route, 0) >= 3, lambda: f"three failures of the route\n{gateway.tail()}")
+    tries, known = len(sink.said("AUTH")), failures()
+    # Beside each that counts there may be one that was on its way when the first had failed.
+    assert list(known) == [route] and tries <= known[route] + 1, (known, tries)
+    said = [line for line in gateway.log.splitlines() if "event=login-refused" in line]
+    assert tries - 1 <= len(said) <= tries + 1 and f"login={NAME}" in said[0] and "sealctl queue retry all" in said[0]
+    reply["AUTH"] = "235 2.7.0 welcome"
+    for recipient in recipients:
+        sink.wait(recipient)
 
 
 @pytest.mark.parametrize("hop", ["clear", "wrong name", "untrusted"])

@@ -38,6 +38,11 @@ def service_user():
         return pwd.getpwnam(SERVICE_USER)
 
 
+def conf_value(value):
+    """As the configuration has it; a list is one of words."""
+    return "{" + ", ".join(map(conf_value, value)) + "}" if isinstance(value, list) else f'"{value}"'
+
+
 class Gateway:
     """
     rules: text; settings: {"section": {"key": value}} over SETTINGS; extra: more text for the configuration;
@@ -97,7 +102,7 @@ class Gateway:
         # None takes a key away: where users are elsewhere.
         sections["auth"] = {"users": self.users, **sections["auth"]}
         for section, keys in sections.items():
-            values = " ".join(f'{name} = "{value}"' for name, value in keys.items() if value is not None)
+            values = " ".join(f"{name} = {conf_value(value)}" for name, value in keys.items() if value is not None)
             lines.append(f"{section} {{ {values} }}")
         return "\n".join(lines + [self.rules, self.extra]) + "\n"
 

@@ -169,6 +169,10 @@ class Server(socketserver.ThreadingTCPServer):
     request_queue_size = 100
 
 
+class Server6(Server):
+    address_family = socket.AF_INET6
+
+
 class Sink:
     """
     messages: what was accepted. script(verb, argument, session) may answer a command (or "CONNECT", or "END" with the
@@ -191,7 +195,7 @@ class Sink:
         return f"[{self.address}]:{self.port}"
 
     def start(self):
-        self._server = Server((self.address, self.port), Session)
+        self._server = (Server6 if ":" in self.address else Server)((self.address, self.port), Session)
         self._server.sink = self
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()

@@ -14,13 +14,21 @@ struct server_side {
     Gsasl *library;
     Gsasl_session *session;
     const char *password;
+    const char *exporter; /* as base64; NULL: its TLS has none, or it does not offer -PLUS */
 };
+
+/* Of both ends of one connection. */
+static const char exporter[] = "0123456789abcdef0123456789abcdef";
+#define EXPORTER_BASE64 "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+#define OTHER_BASE64 "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE="
 
 static int answer(Gsasl *library, Gsasl_session *session, Gsasl_property property)
 {
     struct server_side *s = gsasl_callback_hook_get(library);
     if (property == GSASL_PASSWORD)
         return gsasl_property_set(session, property, s->password);
+    if (property == GSASL_CB_TLS_EXPORTER && s->exporter)
+        return gsasl_property_set(session, property, s->exporter);
     if (property != GSASL_VALIDATE_SIMPLE)
         return GSASL_NO_CALLBACK;
     return strcmp(gsasl_property_fast(session, GSASL_AUTHID), credentials.user) == 0 &&
@@ -70,14 +78,19 @@ static int talk(struct login *login, struct server_side *s)
     return rc;
 }
 
-static struct login *start(const struct ehlo *ehlo, const char *mechanism)
+static struct login *start_bound(const struct ehlo *ehlo, struct span binding, const char *mechanism)
 {
     struct login *login;
     struct error err;
-    assert_int_equal(login_start(&credentials, ehlo, &login, &err), STATUS_OK);
+    assert_int_equal(login_start(&credentials, ehlo, binding, &login, &err), STATUS_OK);
     assert_string_equal(login_mechanism(login), mechanism);
     assert_false(login_is_complete(login));
     return login;
+}
+
+static struct login *start(const struct ehlo *ehlo, const char *mechanism)
+{
+    return start_bound(ehlo, span_of(NULL, 0), mechanism);
 }
 
 static void each_mechanism_logs_in_and_the_best_is_taken(void **state)
@@ -127,13 +140,16 @@ static void a_server_without_a_proof_is_none(void **state)
                                        "\xFF",
                                        "v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="};
     const struct ehlo ehlo = {.auth_scram_sha_256 = true};
-    for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
+    const size_t n = sizeof lies / sizeof lies[0];
+    for (size_t i = 0; i < 2 * n; i++) {
         struct server_side s;
         struct buf response;
         struct error err;
         char *out;
         size_t len;
-        struct login *login = start(&ehlo, "SCRAM-SHA-256");
+        /* The second half with "y", which is not libgsasl's. */
+        struct login *login =
+            start_bound(&ehlo, span_of(exporter, i < n ? 0 : sizeof exporter - 1), "SCRAM-SHA-256");
         server_open(&s, "SCRAM-SHA-256", credentials.password);
         buf_init(&response, 4096);
         assert_int_equal(login_step(login, span_of(NULL, 0), &response, &err), STATUS_OK);
@@ -143,7 +159,7 @@ static void a_server_without_a_proof_is_none(void **state)
         assert_int_equal(login_step(login, span_of(out, len), &response, &err), STATUS_OK);
         gsasl_free(out);
         buf_reset(&response);
-        assert_int_equal(login_step(login, span_str(lies[i]), &response, &err), STATUS_DENIED);
+        assert_int_equal(login_step(login, span_str(lies[i % n]), &response, &err), STATUS_DENIED);
         assert_int_equal(response.len, 0);
         assert_false(login_is_complete(login));
         login_free(login);
@@ -152,12 +168,151 @@ static void a_server_without_a_proof_is_none(void **state)
     }
 }
 
+static const struct ehlo offers_all = {.auth_plain = true,
+                                       .auth_scram_sha_1 = true,
+                                       .auth_scram_sha_256 = true,
+                                       .auth_scram_sha_1_plus = true,
+                                       .auth_scram_sha_256_plus = true};
+
+/* RFC 5802 §6: "p" where -PLUS is offered and we can bind, "y" where it is not, "n" where we cannot. */
+static void what_is_said_of_channel_binding(void **state)
+{
+    (void)state;
+    static const struct {
+        struct ehlo ehlo;
+        bool can_bind, shows_middleman;
+        const char *mechanism, *flag;
+    } cases[] = {
+        {offers_all, true, true, "SCRAM-SHA-256-PLUS", "p=tls-exporter,,"},
+        {{.auth_scram_sha_256 = true, .auth_scram_sha_1_plus = true},
+         true,
+         true,
+         "SCRAM-SHA-1-PLUS",
+         "p=tls-exporter,,"},
+        {{.auth_scram_sha_256 = true, .auth_plain = true}, true, true, "SCRAM-SHA-256", "y,,"},
+        {{.auth_scram_sha_1 = true}, true, true, "SCRAM-SHA-1", "y,,"},
+        {offers_all, false, false, "SCRAM-SHA-256", "n,,"},
+        {{.auth_plain = true}, true, false, "PLAIN", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buf response;
+        struct error err;
+        struct span binding = span_of(exporter, cases[i].can_bind ? sizeof exporter - 1 : 0);
+        struct login *login = start_bound(&cases[i].ehlo, binding, cases[i].mechanism);
+        buf_init(&response, 4096);
+        assert_int_equal(login_step(login, span_of(NULL, 0), &response, &err), STATUS_OK);
+        assert_memory_equal(response.data, cases[i].flag, strlen(cases[i].flag));
+        assert_int_equal(login_shows_middleman(login), cases[i].shows_middleman);
+        buf_free(&response);
+        login_free(login);
+    }
+}
+
+static void a_bound_login_ends_where_tls_does(void **state)
+{
+    (void)state;
+    static const struct {
+        struct ehlo seen;
+        const char *mechanism, *exporter; /* the server's */
+        int result;
+    } cases[] = {
+        {{.auth_scram_sha_256_plus = true}, "SCRAM-SHA-256-PLUS", EXPORTER_BASE64, GSASL_OK},
+        {{.auth_scram_sha_1_plus = true}, "SCRAM-SHA-1-PLUS", EXPORTER_BASE64, GSASL_OK},
+        /* Somebody between, who ends TLS. */
+        {{.auth_scram_sha_256_plus = true}, "SCRAM-SHA-256-PLUS", OTHER_BASE64, GSASL_AUTHENTICATION_ERROR},
+        /* Somebody who also took -PLUS out of the reply. */
+        {{.auth_scram_sha_256 = true}, "SCRAM-SHA-256", OTHER_BASE64, GSASL_AUTHENTICATION_ERROR},
+        /* A server that cannot bind. */
+        {{.auth_scram_sha_256 = true}, "SCRAM-SHA-256", NULL, GSASL_OK},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct server_side s;
+        struct login *login =
+            start_bound(&cases[i].seen, span_of(exporter, sizeof exporter - 1), cases[i].mechanism);
+        server_open(&s, cases[i].mechanism, credentials.password);
+        s.exporter = cases[i].exporter;
+        int rc = talk(login, &s);
+        if (rc != cases[i].result)
+            print_message("case %zu: %s\n", i, gsasl_strerror(rc));
+        assert_int_equal(rc, cases[i].result);
+        assert_int_equal(login_is_complete(login), rc == GSASL_OK);
+        login_free(login);
+        server_close(&s);
+    }
+}
+
+/* What a server says first, to us who say "y" and to libgsasl which says "n": "%s" is the nonce of the
+ * client. */
+static void what_is_no_first_message_of_a_server(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *challenge;
+        enum status result;
+        bool ours_alone; /* libgsasl does not mind */
+    } cases[] = {
+        {"r=%sX,s=QQ==,i=10", STATUS_OK},
+        {"r=%sX,s=QQ==,i=10,x=extension", STATUS_OK},
+        {"", STATUS_DENIED},
+        {"r=%s,s=QQ==,i=10", STATUS_DENIED, true},
+        {"r=X%s,s=QQ==,i=10", STATUS_DENIED},
+        {"m=%sX,r=%sX,s=QQ==,i=10", STATUS_DENIED},
+        {"r=%sX,i=10,s=QQ==", STATUS_DENIED},
+        {"r=%sX,s=,i=10", STATUS_DENIED},
+        {"r=%sX,s=Q,i=10", STATUS_DENIED},
+        {"r=%sX,s=QQ==", STATUS_DENIED},
+        {"r=%sX,s=QQ==,i=", STATUS_DENIED},
+        {"r=%sX,s=QQ==,i=0", STATUS_DENIED},
+        {"r=%sX,s=QQ==,i=-1", STATUS_DENIED},
+        {"r=%sX,s=QQ==,i=1000001", STATUS_DENIED},
+        {"r=%sX,s=QQ==,i=18446744073709551626", STATUS_DENIED},
+        {"v=QQ==", STATUS_DENIED},
+        {"e=other-error", STATUS_DENIED},
+    };
+    static const struct ehlo ehlo = {.auth_scram_sha_256 = true};
+    const size_t n = sizeof cases / sizeof cases[0];
+    for (size_t at = 0; at < 2 * n; at++) {
+        size_t i = at % n;
+        if (at >= n && cases[i].ours_alone)
+            continue;
+        struct login *login =
+            start_bound(&ehlo, span_of(exporter, at < n ? sizeof exporter - 1 : 0), "SCRAM-SHA-256");
+        struct buf response, challenge;
+        struct error err;
+        buf_init(&response, 4096);
+        buf_init(&challenge, 4096);
+        assert_int_equal(login_step(login, span_of(NULL, 0), &response, &err), STATUS_OK);
+        const char *nonce = strstr(buf_str(&response), ",r=") + 3;
+        for (const char *p = cases[i].challenge; *p; p++) {
+            bool is_nonce = p[0] == '%' && p[1] == 's';
+            buf_append_str(&challenge, is_nonce ? nonce : (char[]){*p, '\0'});
+            p += is_nonce;
+        }
+        buf_reset(&response);
+        enum status st = login_step(login, buf_span(&challenge), &response, &err);
+        if (st != cases[i].result)
+            print_message("case %zu\n", at);
+        assert_int_equal(st, cases[i].result);
+        assert_int_equal(response.len > 0, st == STATUS_OK);
+        buf_reset(&response);
+        assert_int_equal(login_step(login, span_str("v=QQ=="), &response, &err), STATUS_DENIED);
+        assert_false(login_is_complete(login));
+        buf_free(&response);
+        buf_free(&challenge);
+        login_free(login);
+    }
+}
+
 static void no_mechanism_in_common(void **state)
 {
     (void)state;
     struct login *login;
     struct error err;
-    assert_int_equal(login_start(&credentials, &(struct ehlo){.starttls = true}, &login, &err),
+    assert_int_equal(
+        login_start(&credentials, &(struct ehlo){.starttls = true}, span_of(NULL, 0), &login, &err),
+        STATUS_DENIED);
+    assert_int_equal(login_start(&credentials, &(struct ehlo){.auth_scram_sha_256_plus = true},
+                                 span_of(NULL, 0), &login, &err),
                      STATUS_DENIED);
     assert_null(login);
     login_free(NULL);
@@ -258,6 +413,70 @@ static void whatever_the_host_answers_mail_waits(void **state)
     }
 }
 
+static size_t count(const char *text)
+{
+    size_t n = 0;
+    for (const char *at = buf_str(&bench.smtpd.commands); (at = strstr(at, text)); at += strlen(text))
+        n++;
+    return n;
+}
+
+/* Mail for MESSAGES domains, all at once. */
+static void send_many(int messages)
+{
+    char address[64];
+    for (int i = 0; i < messages; i++) {
+        snprintf(address, sizeof address, "bob@d%d.example", i);
+        bench_send(&bench,
+                   &(struct bench_lease){.copy_id = i + 1, .body = span_str(small), .recipients = {address}});
+    }
+    bench_wait(&bench, (size_t)messages);
+}
+
+/* An account is locked after a few wrong passwords: one try speaks for all that waits, whatever it is for. */
+static void a_refused_login_is_tried_once_for_all_mail(void **state)
+{
+    (void)state;
+    bench.smtpd.auth = "535 5.7.8 wrong\r\n";
+    snprintf(bench.route, sizeof bench.route, "[localhost]:%d", bench.smtpd.port);
+    bench_start(&bench);
+    send_many(20);
+    assert_int_equal(count("AUTH PLAIN"), 1);
+    for (size_t i = 0; i < bench.n_outcomes; i++) {
+        assert_int_equal(bench.outcomes[i].recipients[0].outcome, OUTCOME_DEFERRED);
+        assert_int_equal(bench.outcomes[i].recipients[0].reach, REACH_NO_HOST);
+        assert_non_null(strstr(bench.outcomes[i].recipients[0].reply, "535"));
+    }
+    /* Queue's probe asks again, and once it is let in there may be several connections. */
+    bench_forget(&bench);
+    bench.smtpd.auth = "235 2.7.0 welcome\r\n";
+    send_many(20);
+    for (size_t i = 0; i < bench.n_outcomes; i++)
+        assert_int_equal(bench.outcomes[i].recipients[0].outcome, OUTCOME_DELIVERED);
+    assert_true(count("AUTH PLAIN") > 2);
+    bench_stop(&bench);
+}
+
+/* A login that cannot be checked now, or by whom: the smarthost's, too, and of all domains. */
+static void trouble_with_the_login_is_the_smarthosts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *auth, *capabilities;
+    } cases[] = {
+        {"454 4.7.0 not now\r\n", "250-AUTH PLAIN\r\n"},
+        {"235 2.7.0 welcome\r\n", "250-AUTH LOGIN\r\n"},
+        {"235 2.7.0 welcome\r\n", "250-AUTH SCRAM-SHA-256\r\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        bench.smtpd.auth = cases[i].auth;
+        bench.smtpd.capabilities = cases[i].capabilities;
+        snprintf(bench.route, sizeof bench.route, "[localhost]:%d", bench.smtpd.port);
+        assert_int_equal(deliver()->reach, REACH_NO_HOST);
+        bench_forget(&bench);
+    }
+}
+
 /* Whatever less the level is content with. */
 static void the_password_goes_only_to_the_proven_host(void **state)
 {
@@ -293,10 +512,15 @@ int main(void)
         cmocka_unit_test(each_mechanism_logs_in_and_the_best_is_taken),
         cmocka_unit_test(a_wrong_password_is_the_servers_to_refuse),
         cmocka_unit_test(a_server_without_a_proof_is_none),
+        cmocka_unit_test(what_is_said_of_channel_binding),
+        cmocka_unit_test(a_bound_login_ends_where_tls_does),
+        cmocka_unit_test(what_is_no_first_message_of_a_server),
         cmocka_unit_test(no_mechanism_in_common),
         cmocka_unit_test_setup_teardown(it_logs_in_once_before_mail, prepare, clean),
         cmocka_unit_test_setup_teardown(a_long_password_waits_for_the_challenge, prepare, clean),
         cmocka_unit_test_setup_teardown(whatever_the_host_answers_mail_waits, prepare, clean),
+        cmocka_unit_test_setup_teardown(a_refused_login_is_tried_once_for_all_mail, prepare, clean),
+        cmocka_unit_test_setup_teardown(trouble_with_the_login_is_the_smarthosts, prepare, clean),
         cmocka_unit_test_setup_teardown(the_password_goes_only_to_the_proven_host, prepare, clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,8 +103,8 @@ static void literals_and_fixed_routes(void **state)
         int port;
         bool literal, fixed;
     } cases[] = {
-        {"mx", "[192.0.2.1]", "[192.0.2.1]", 25, true, false},
-        {"mx", "[IPv6:2001:db8::1]", "[IPv6:2001:db8::1]", 25, true, false},
+        {"mx", "[192.0.2.1]", "192.0.2.1", 25, true, false},
+        {"mx", "[IPv6:2001:db8::1]", "2001:db8::1", 25, true, false},
         {"[relay.example.org]:587", "example.org", "relay.example.org", 587, false, true},
         {"[127.0.0.1]:2525", "null.example", "127.0.0.1", 2525, true, true},
         {"[::1]:2525", "x.example", "::1", 2525, true, true},

@@ -52,11 +52,18 @@ static _Noreturn void wait_for_term(const char *role, const char *index, const s
     _exit(0);
 }
 
+/* Should the test be killed while a helper is there, nobody kills it. */
+#define GRANDCHILD_SECONDS 120
+
 static _Noreturn void play(char **argv)
 {
     const char *role = argv[2], *index = argv[3];
     char name[64], pid[64], descriptors[200];
     sigset_t term;
+    /* As every role does, so that a test that is killed leaves none behind. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (argv[4] && getppid() != atoi(argv[4]))
+        _exit(0); /* it was killed before */
     snprintf(name, sizeof name, "PLAY_%s", role);
     const char *how = getenv(name) ? getenv(name) : "serve";
     snprintf(pid, sizeof pid, "%s %d", index, getpid());
@@ -70,6 +77,7 @@ static _Noreturn void play(char **argv)
     if (strcmp(how, "family") == 0 && fork() == 0) {
         snprintf(pid, sizeof pid, "%d", getpid());
         write_diary("grandchild", role, pid);
+        alarm(GRANDCHILD_SECONDS);
         for (;;)
             pause();
     }

@@ -26,7 +26,9 @@ static void capabilities(void **state)
         {"mx\nSIZE  10 \n", {.size = true, .size_max = 10}},
         {"mx\nXSTARTTLS\nSTARTTLSX\nSTART\n\n \n", {0}},
         {"mx\nAUTH PLAIN STARTTLS\n", {.auth_plain = true}},
-        {"mx\nAUTH\nAUTH \nAUTH LOGIN SCRAM-SHA-256-PLUS\nAUTH=PLAIN\n", {0}},
+        {"mx\nAUTH\nAUTH \nAUTH LOGIN SCRAM-SHA-512-PLUS SCRAM-SHA-256-PLUSS\nAUTH=PLAIN\n", {0}},
+        {"mx\nAUTH SCRAM-SHA-256-PLUS\n", {.auth_scram_sha_256_plus = true}},
+        {"mx\nAUTH scram-sha-1-plus LOGIN\n", {.auth_scram_sha_1_plus = true}},
         {"mx\nauth  scram-sha-1 Scram-SHA-256\nCHUNKING\n",
          {.auth_scram_sha_1 = true, .auth_scram_sha_256 = true, .chunking = true}},
         {"mx\nSTARTTLS", {.starttls = true}},
@@ -47,6 +49,8 @@ static void capabilities(void **state)
         assert_int_equal(got.auth_plain, want->auth_plain);
         assert_int_equal(got.auth_scram_sha_1, want->auth_scram_sha_1);
         assert_int_equal(got.auth_scram_sha_256, want->auth_scram_sha_256);
+        assert_int_equal(got.auth_scram_sha_1_plus, want->auth_scram_sha_1_plus);
+        assert_int_equal(got.auth_scram_sha_256_plus, want->auth_scram_sha_256_plus);
     }
 }
 
