@@ -34,10 +34,9 @@ static json_t *request_of(const char *verb, const struct arguments *a)
 
 static void print_list(json_t *answer)
 {
-    static const struct ctl_column columns[] = {{"DAY", "day"},       {"DOMAIN", "domain"},
-                                                {"GOOD", "successful"}, {"FAILED", "failed"},
-                                                {"REPORT", "report"},   {"DUE", "due"},
-                                                {"TRIES", "attempts"},  {"WHY", "why"}};
+    static const struct ctl_column columns[] = {
+        {"DAY", "day"},       {"DOMAIN", "domain"}, {"GOOD", "successful"}, {"FAILED", "failed"},
+        {"REPORT", "report"}, {"DUE", "due"},       {"TRIES", "attempts"},  {"WHY", "why"}};
     ctl_table(json_object_get(answer, "days"), columns, sizeof columns / sizeof columns[0],
               "no TLS session is recorded");
 }
@@ -79,7 +78,8 @@ static int send_now(struct ctl *ctl)
 }
 
 const struct ctl_verb ctl_tls_report_verbs[] = {
-    {"tls-report", "list", "[--day DAY]", "TLS sessions by day and domain, and what became of the reports", list},
+    {"tls-report", "list", "[--day DAY]", "TLS sessions by day and domain, and what became of the reports",
+     list},
     {"tls-report", "show", "[--day DAY] DOMAIN", "the report of a day (default: yesterday) as JSON", show},
     {"tls-report", "send", "[--day DAY] [DOMAIN]", "the reports of a day (default: yesterday) leave now",
      send_now},

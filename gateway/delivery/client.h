@@ -35,13 +35,14 @@ enum client_trouble {
 struct client_tls {
     enum tlsrpt_result result; /* of the certificate, where UP */
     bool up;
-    const char *reason; /* may hold bytes that came from outside; "" none */
+    const char *reason;     /* may hold bytes that came from outside; "" none */
     const char *sending_ip; /* ours, "" not known */
     const char *receiving_ip;
 };
 
 struct client_handler {
-    /* Once, where STARTTLS was wanted and its end is known, before the others; the client must stay. May be NULL.
+    /* Once, where STARTTLS was wanted and its end is known, before the others; the client must stay. May be
+     * NULL.
      */
     void (*on_tls)(void *arg, const struct client_tls *tls);
     /* Ready for client_deliver. */

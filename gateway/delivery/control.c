@@ -94,8 +94,9 @@ static void ask_reports(struct delivery_control *control, struct request *reques
     if (control->reports)
         answer = tlsrpt_verb(control->reports, verb + strlen(REPORT_VERBS), json, err);
     else
-        error_set(err, STATUS_NOT_FOUND,
-                  "TLS reports are off: see tls-reports in sealgate.conf(5); with a fixed route there are none");
+        error_set(
+            err, STATUS_NOT_FOUND,
+            "TLS reports are off: see tls-reports in sealgate.conf(5); with a fixed route there are none");
     if (answer)
         control_reply_json(request, answer);
 }
@@ -156,7 +157,8 @@ struct delivery_control *delivery_control_start(const struct survey_settings *su
         error_set(err, STATUS_TEMPORARY, "out of memory for the control service");
         return NULL;
     }
-    *control = (struct delivery_control){.surveys = *surveys, .tasks = tasks, .reports = reports, .since_ms = clock_wall_ms()};
+    *control = (struct delivery_control){
+        .surveys = *surveys, .tasks = tasks, .reports = reports, .since_ms = clock_wall_ms()};
     LIST_INIT(&control->asked);
     control->server = server_start(surveys->base, service_fd, false, on_request, control, err);
     if (control->server)

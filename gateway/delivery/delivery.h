@@ -39,7 +39,8 @@ struct delivery_settings {
     int64_t sts_timeout_ms;
     const struct network *sts_networks; /* a policy host may be there though they are not public */
     size_t n_sts_networks;
-    /* Log, hostname, loop, resolver, trust, spool key and service in it are the role's own. NULL: none are sent. */
+    /* Log, hostname, loop, resolver, trust, spool key and service in it are the role's own. NULL: none are
+     * sent. */
     const struct tlsrpt_settings *reports;
     struct resolver_settings resolver;
     struct spool_key spool_key;

@@ -69,8 +69,8 @@ static void read_row(struct sql_stmt *stmt, struct sts_entry *entry)
     entry->tried_ms = sql_col_int(stmt, 5);
     snprintf(entry->error, sizeof entry->error, "%s", sql_col_str(stmt, 6));
     int64_t result = sql_col_int(stmt, 7);
-    entry->result = result > STS_FETCHED && result <= STS_FETCH_WEBPKI ? (enum sts_fetch_result)result
-                                                                       : STS_FETCH_ERROR;
+    entry->result =
+        result > STS_FETCHED && result <= STS_FETCH_WEBPKI ? (enum sts_fetch_result)result : STS_FETCH_ERROR;
 }
 
 enum status sts_store_get(struct sts_store *store, const char *domain, struct sts_entry *entry_out,

@@ -36,8 +36,8 @@ MUST_USE enum status sts_store_put(struct sts_store *store, const char *domain, 
                                    struct error *err);
 /* One that failed; the policy that was known stays. */
 MUST_USE enum status sts_store_put_failure(struct sts_store *store, const char *domain, const char *id,
-                                           enum sts_fetch_result result, const char *why,
-                                                   int64_t now_ms, struct error *err);
+                                           enum sts_fetch_result result, const char *why, int64_t now_ms,
+                                           struct error *err);
 /* A domain whose policy holds at NOW_MS, was fetched before FETCHED_MS, and not tried since TRIED_MS; and its
  * id. STATUS_NOT_FOUND: none. To be freed. */
 MUST_USE enum status sts_store_due(struct sts_store *store, int64_t now_ms, int64_t fetched_ms,

@@ -75,9 +75,10 @@ static void check_signing(const struct reports_conf *reports, const char *path, 
     const struct tlsrpt_dkim *dkim = &reports->settings.dkim;
     int given = !!dkim->domain + !!dkim->selector + !!dkim->key;
     if (given != 0 && given != 3)
-        buf_printf(problems,
-                   "%s: tls-reports: dkim-domain, dkim-selector and dkim-key are given together or not at all\n",
-                   path);
+        buf_printf(
+            problems,
+            "%s: tls-reports: dkim-domain, dkim-selector and dkim-key are given together or not at all\n",
+            path);
     if (given != 3)
         return;
     buf_init(&field, 8192);
@@ -92,7 +93,8 @@ void reports_conf_check(const struct conf *conf, const char *path, struct buf *p
     struct error err;
     if (!conf->reports_contact &&
         (conf->reports_organization || conf->reports_sender || conf->reports_dkim_domain))
-        buf_printf(problems, "%s: tls-reports: contact is missing, without which no reports are sent\n", path);
+        buf_printf(problems, "%s: tls-reports: contact is missing, without which no reports are sent\n",
+                   path);
     check_mailbox("contact", conf->reports_contact, path, problems);
     check_mailbox("sender", conf->reports_sender, path, problems);
     check_organization(conf->reports_organization, path, problems);

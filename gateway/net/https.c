@@ -290,7 +290,8 @@ struct https_request *https_start(struct event_base *base, const struct https_wi
         error_set(err, STATUS_TEMPORARY, "out of memory for an HTTPS request");
         return NULL;
     }
-    *r = (struct https_request){.base = base, .trust = wish->trust, .keeps = wish->max > 0, .done = done, .arg = arg};
+    *r = (struct https_request){
+        .base = base, .trust = wish->trust, .keeps = wish->max > 0, .done = done, .arg = arg};
     buf_init(&r->body, wish->max);
     /* The first step is taken by the timer that this sets. */
     if (set_up(r, wish) && curl_multi_add_handle(r->multi, r->easy) == CURLM_OK)

@@ -1,6 +1,6 @@
 /*
- * One HTTPS GET or POST through libcurl on the event loop: verified certificate, HTTP/1.1, no redirect, no proxy,
- * no look-up (the giver knows the addresses), bounded in size and time.
+ * One HTTPS GET or POST through libcurl on the event loop: verified certificate, HTTP/1.1, no redirect, no
+ * proxy, no look-up (the giver knows the addresses), bounded in size and time.
  *
  * Every request has a libcurl handle of its own with all that libcurl remembers, so nothing is left behind.
  */

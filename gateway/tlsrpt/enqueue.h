@@ -1,4 +1,5 @@
-/* A message of our own into the queue, as seal puts the users' there: on disk under the spool key before DONE. */
+/* A message of our own into the queue, as seal puts the users' there: on disk under the spool key before
+ * DONE. */
 #ifndef SEALGATE_TLSRPT_ENQUEUE_H
 #define SEALGATE_TLSRPT_ENQUEUE_H
 
@@ -16,8 +17,8 @@ struct own_mail {
     char id[ID_SIZE];         /* queue id */
     const char *reverse_path; /* "" for <> */
     const char *to;
-    const char *rule;       /* what the audit trail says in place of a rule */
-    struct spans message;   /* CRLF lines, 7bit; nothing of a user's may be in it: it leaves unsealed */
+    const char *rule;     /* what the audit trail says in place of a rule */
+    struct spans message; /* CRLF lines, 7bit; nothing of a user's may be in it: it leaves unsealed */
 };
 
 /* The reply is a SUBMIT_REPLY: see enqueue_result. DONE as call_start has it. NULL: err. */

@@ -1,6 +1,6 @@
 /*
- * A report on its way: the domain's record is looked up, and the report goes to each of its URIs in turn. What is
- * done is written down after each, so that a restart sends nothing twice but in the moment between.
+ * A report on its way: the domain's record is looked up, and the report goes to each of its URIs in turn.
+ * What is done is written down after each, so that a restart sends nothing twice but in the moment between.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -208,8 +208,7 @@ static enum status write_report(struct job *job, struct error *err)
     if (job->gzip.len > 0)
         return STATUS_OK;
     buf_init(&text, TLSRPT_REPORT_MAX);
-    enum status st =
-        tlsrpt_store_policies(job->all->store, job->due.day, job->due.domain, &policies, err);
+    enum status st = tlsrpt_store_policies(job->all->store, job->due.day, job->due.domain, &policies, err);
     if (st == STATUS_OK)
         st = tlsrpt_report_json(&report, policies, &text, err);
     if (st == STATUS_OK)

@@ -1,5 +1,5 @@
-/* A report by HTTPS (RFC 8460 §5.4): strict, as everything we fetch. A certificate that does not hold ends it, though
- * the RFC would let the report go. */
+/* A report by HTTPS (RFC 8460 §5.4): strict, as everything we fetch. A certificate that does not hold ends
+ * it, though the RFC would let the report go. */
 #ifndef SEALGATE_TLSRPT_POST_H
 #define SEALGATE_TLSRPT_POST_H
 

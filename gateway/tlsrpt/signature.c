@@ -25,7 +25,8 @@ static const char *const signed_fields[] = {"From",
 static enum status failed(DKIM *dkim, const char *what, DKIM_STAT code, struct error *err)
 {
     const char *why = dkim ? dkim_geterror(dkim) : NULL;
-    return error_set(err, code == DKIM_STAT_NORESOURCE ? STATUS_TEMPORARY : STATUS_INVALID,
+    /* The library says the same of a key it cannot read as of memory that it cannot have. */
+    return error_set(err, STATUS_INVALID,
                      "DKIM cannot %s: %s (libopendkim %d); the key must be RSA, in PEM", what,
                      why && *why ? why : "no more is known", code);
 }

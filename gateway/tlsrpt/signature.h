@@ -10,8 +10,8 @@ struct tlsrpt_dkim {
     const char *key;      /* RSA, PEM */
 };
 
-/* Appends the field "DKIM-Signature: …" with its CRLF, which belongs before MESSAGE (CRLF lines, 7bit): relaxed,
- * rsa-sha256, over all of it. STATUS_INVALID: the key cannot sign. */
+/* Appends the field "DKIM-Signature: …" with its CRLF, which belongs before MESSAGE (CRLF lines, 7bit):
+ * relaxed, rsa-sha256, over all of it. STATUS_INVALID: the key cannot sign. */
 MUST_USE enum status tlsrpt_sign(const struct tlsrpt_dkim *dkim, struct span message, struct buf *out,
                                  struct error *err);
 

@@ -92,7 +92,8 @@ static enum status find_policy(struct sql *sql, int64_t day, const char *domain,
 {
     struct sql_stmt *stmt;
     enum status st = sql_prepare(
-        sql, "SELECT id FROM policy WHERE day = ?1 AND domain = ?2 AND type = ?3 AND strings = ?4 AND mx = ?5",
+        sql,
+        "SELECT id FROM policy WHERE day = ?1 AND domain = ?2 AND type = ?3 AND strings = ?4 AND mx = ?5",
         &stmt, err);
     if (st != STATUS_OK)
         return st;
@@ -168,12 +169,13 @@ static enum status add_failure(struct sql *sql, int64_t policy, const struct tls
         return st;
     st = has_many_failures(sql, policy, &many, err);
     if (st == STATUS_OK)
-        st = sql_prepare(sql,
-                         "INSERT INTO failure (policy_id, result, sending_ip, mx_host, receiving_ip, reason, n)"
-                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1)"
-                         " ON CONFLICT (policy_id, result, sending_ip, mx_host, receiving_ip, reason)"
-                         " DO UPDATE SET n = n + 1",
-                         &stmt, err);
+        st = sql_prepare(
+            sql,
+            "INSERT INTO failure (policy_id, result, sending_ip, mx_host, receiving_ip, reason, n)"
+            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1)"
+            " ON CONFLICT (policy_id, result, sending_ip, mx_host, receiving_ip, reason)"
+            " DO UPDATE SET n = n + 1",
+            &stmt, err);
     if (st != STATUS_OK)
         return st;
     bind_failure(stmt, policy, many ? &rest : session);

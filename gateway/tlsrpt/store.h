@@ -40,8 +40,8 @@ struct tlsrpt_session {
     const char *reason;       /* failure-reason-code */
 };
 
-/* One more. STATUS_LIMIT: DOMAIN has too many different policies that day; STATUS_TEMPORARY: the store is full
- * or fails. */
+/* One more. STATUS_LIMIT: DOMAIN has too many different policies that day; STATUS_TEMPORARY: the store is
+ * full or fails. */
 MUST_USE enum status tlsrpt_store_add(struct tlsrpt_store *store, int64_t day, const char *domain,
                                       const struct tlsrpt_policy *policy,
                                       const struct tlsrpt_session *session, struct error *err);
@@ -71,10 +71,12 @@ struct tlsrpt_due {
 
 void tlsrpt_due_free(struct tlsrpt_due *due);
 
-/* Every domain of a day before TODAY that has no report yet gets one, due between NOW_MS and SPREAD_MS later. */
+/* Every domain of a day before TODAY that has no report yet gets one, due between NOW_MS and SPREAD_MS later.
+ */
 MUST_USE enum status tlsrpt_store_schedule(struct tlsrpt_store *store, int64_t today, int64_t now_ms,
                                            int64_t spread_ms, struct error *err);
-/* By hand: the reports of DAY, of all domains where DOMAIN is NULL, are due now, also those that were sent. */
+/* By hand: the reports of DAY, of all domains where DOMAIN is NULL, are due now, also those that were sent.
+ */
 MUST_USE enum status tlsrpt_store_ask(struct tlsrpt_store *store, int64_t day, const char *domain,
                                       int64_t now_ms, int64_t *n_out, struct error *err);
 /* The next that is due at NOW_MS; it is not due again before UNTIL_MS, whatever happens to us.

@@ -1,4 +1,5 @@
-/* Shared by store.c (what is recorded), store_read.c (the same for reports) and store_due.c (what is to be sent). */
+/* Shared by store.c (what is recorded), store_read.c (the same for reports) and store_due.c (what is to be
+ * sent). */
 #ifndef SEALGATE_TLSRPT_STORE_PRIVATE_H
 #define SEALGATE_TLSRPT_STORE_PRIVATE_H
 

@@ -102,8 +102,8 @@ void tlsrpt_record(struct tlsrpt *tlsrpt, const char *domain, const struct tlsrp
                    const struct tlsrpt_session *session)
 {
     struct error err;
-    enum status st = tlsrpt_store_add(tlsrpt->store, clock_wall_ms() / TLSRPT_DAY_MS, domain, policy, session,
-                                      &err);
+    enum status st =
+        tlsrpt_store_add(tlsrpt->store, clock_wall_ms() / TLSRPT_DAY_MS, domain, policy, session, &err);
     if (st == STATUS_OK)
         tlsrpt->counts.recorded++;
     else

@@ -1,6 +1,6 @@
 /*
- * TLS reporting, the sending side (RFC 8460): what TLS sessions came to is recorded, and once a day reported to the
- * domains that ask for it, by mail and by HTTPS. Nothing here holds up or fails a delivery.
+ * TLS reporting, the sending side (RFC 8460): what TLS sessions came to is recorded, and once a day reported
+ * to the domains that ask for it, by mail and by HTTPS. Nothing here holds up or fails a delivery.
  */
 #ifndef SEALGATE_TLSRPT_TLSRPT_H
 #define SEALGATE_TLSRPT_TLSRPT_H
@@ -33,15 +33,16 @@ struct tlsrpt *tlsrpt_open(const struct tlsrpt_settings *settings, struct error 
 /* What is under way is dropped, and tried again by the next process. */
 void tlsrpt_close(struct tlsrpt *tlsrpt);
 
-/* A session to a host of DOMAIN (A-label, lower case), today. What cannot be recorded is logged and counted. */
+/* A session to a host of DOMAIN (A-label, lower case), today. What cannot be recorded is logged and counted.
+ */
 void tlsrpt_record(struct tlsrpt *tlsrpt, const char *domain, const struct tlsrpt_policy *policy,
                    const struct tlsrpt_session *session);
 
 /* Since the start. */
 struct tlsrpt_counts {
-    uint64_t recorded, not_recorded;   /* sessions */
-    uint64_t sent, failed;             /* attempts at one URI */
-    uint64_t dropped;                  /* reports that some URI never took */
+    uint64_t recorded, not_recorded; /* sessions */
+    uint64_t sent, failed;           /* attempts at one URI */
+    uint64_t dropped;                /* reports that some URI never took */
 };
 const struct tlsrpt_counts *tlsrpt_counts(const struct tlsrpt *tlsrpt);
 

@@ -78,8 +78,8 @@ static json_t *send_now(struct tlsrpt *tlsrpt, int64_t day, const char *domain, 
     if (tlsrpt_store_ask(tlsrpt->store, day, domain, clock_wall_ms(), &n, err) != STATUS_OK)
         return NULL;
     if (n == 0) {
-        error_set(err, STATUS_NOT_FOUND, "no TLS session%s%s is recorded for that day",
-                  domain ? " to " : "", domain ? domain : "");
+        error_set(err, STATUS_NOT_FOUND, "no TLS session%s%s is recorded for that day", domain ? " to " : "",
+                  domain ? domain : "");
         return NULL;
     }
     tlsrpt_look(tlsrpt);

@@ -23,8 +23,8 @@ struct tlsrpt_record {
 bool tlsrpt_is_record(struct span txt);
 
 /*
- * STATUS_INVALID: not of the grammar, or without "rua". An URI that may not be ours to use (of another scheme)
- * is an URI all the same: tlsrpt_uri_parse says what it is. Extensions are passed over.
+ * STATUS_INVALID: not of the grammar, or without "rua". An URI that may not be ours to use (of another
+ * scheme) is an URI all the same: tlsrpt_uri_parse says what it is. Extensions are passed over.
  */
 MUST_USE enum status tlsrpt_record_parse(struct span txt, struct tlsrpt_record *record_out,
                                          struct error *err);

@@ -1,7 +1,6 @@
 /*
- * What a domain that asks for TLS reports says: a record that is taken holds together, and what is made of its URIs
- * is fit for SMTP, HTTP and logs.
- * Input: a record, and the same bytes as an URI.
+ * What a domain that asks for TLS reports says: a record that is taken holds together, and what is made of
+ * its URIs is fit for SMTP, HTTP and logs. Input: a record, and the same bytes as an URI.
  */
 #include <string.h>
 

@@ -21,8 +21,8 @@
 
 #define DAY 20000 /* 2024-10-04 */
 
-static const struct tlsrpt_policy sts = {"sts", "version: STSv1\nmode: testing\nmx: *.b.example\nmax_age: 86400",
-                                         "*.b.example"};
+static const struct tlsrpt_policy sts = {
+    "sts", "version: STSv1\nmode: testing\nmx: *.b.example\nmax_age: 86400", "*.b.example"};
 static const struct tlsrpt_policy none = {"no-policy-found", "", ""};
 static const struct tlsrpt_session good = {TLSRPT_SUCCESS, "192.0.2.1", "mx.b.example", "192.0.2.2", ""};
 static const struct tlsrpt_session expired = {TLSRPT_CERTIFICATE_EXPIRED, "192.0.2.1", "mx.b.example",
@@ -96,16 +96,11 @@ static void results(void **state)
         {X509_V_ERR_UNSPECIFIED, "validation-failure"},
         {X509_V_ERR_OUT_OF_MEM, "validation-failure"},
     };
-    static const char *const words[] = {"starttls-not-supported",
-                                        "certificate-host-mismatch",
-                                        "certificate-expired",
-                                        "certificate-not-trusted",
-                                        "validation-failure",
-                                        "tlsa-invalid",
-                                        "dnssec-invalid",
-                                        "dane-required",
-                                        "sts-policy-fetch-error",
-                                        "sts-policy-invalid",
+    static const char *const words[] = {"starttls-not-supported", "certificate-host-mismatch",
+                                        "certificate-expired",    "certificate-not-trusted",
+                                        "validation-failure",     "tlsa-invalid",
+                                        "dnssec-invalid",         "dane-required",
+                                        "sts-policy-fetch-error", "sts-policy-invalid",
                                         "sts-webpki-invalid"};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         assert_string_equal(tlsrpt_result_word(tlsrpt_result_of_certificate(rows[i].code)), rows[i].word);
@@ -214,7 +209,8 @@ static void mail(void **state)
         "Message-ID: <00000000000000000001@mail.a.example>\r\n"
         "TLS-Report-Domain: b.example\r\nTLS-Report-Submitter: mail.a.example\r\nTLS-Required: No\r\n"
         "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
-        "Content-Type: multipart/report; report-type=\"tlsrpt\";\r\n boundary=\"=_0123456789abcdefghij\"\r\n\r\n"
+        "Content-Type: multipart/report; report-type=\"tlsrpt\";\r\n "
+        "boundary=\"=_0123456789abcdefghij\"\r\n\r\n"
         "--=_0123456789abcdefghij\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n";
     static const char part[] = "\r\n--=_0123456789abcdefghij\r\nContent-Type: application/tlsrpt+gzip\r\n"
                                "Content-Transfer-Encoding: base64\r\nContent-Disposition: attachment;\r\n"
