@@ -26,9 +26,8 @@ static enum status failed(DKIM *dkim, const char *what, DKIM_STAT code, struct e
 {
     const char *why = dkim ? dkim_geterror(dkim) : NULL;
     /* The library says the same of a key it cannot read as of memory that it cannot have. */
-    return error_set(err, STATUS_INVALID,
-                     "DKIM cannot %s: %s (libopendkim %d); the key must be RSA, in PEM", what,
-                     why && *why ? why : "no more is known", code);
+    return error_set(err, STATUS_INVALID, "DKIM cannot %s: %s (libopendkim %d); the key must be RSA, in PEM",
+                     what, why && *why ? why : "no more is known", code);
 }
 
 /* A field may go on over several lines; behind the empty line stands the body. */
