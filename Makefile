@@ -19,7 +19,7 @@ endif
 
 # libunbound needs no flags, and its .pc file asks for packages that are not needed to build against it.
 PACKAGES := gpgme gmime-3.0 libevent_core libconfuse libgsasl sqlite3 libssl libcrypto \
-            libassuan jansson libsystemd libcrypt libidn2 libp11 p11-kit-1 libcurl
+            libassuan jansson libsystemd libcrypt libidn2 libp11 p11-kit-1 libcurl zlib opendkim
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
             -Wvla -Wformat=2 -Wpointer-arith -Wwrite-strings -Wundef -Wimplicit-fallthrough -Wcast-align \
@@ -47,12 +47,12 @@ PACKAGE_CFLAGS = $(eval PACKAGE_CFLAGS := $$(subst -I/,-isystem /,$$(shell pkg-c
 # libevent stands first: libunbound pulls a second copy, the first one linked wins (doc/architecture.md).
 PACKAGE_LIBS = -levent_core -levent_openssl -lgpgme -lassuan -lgpg-error -lgmime-3.0 -lgobject-2.0 -lglib-2.0 -lconfuse -lgsasl \
                -lldap -llber -lsqlite3 -lssl -lcrypto -lunbound -ljansson -lsystemd -lcrypt -lidn2 -lresolv \
-               -lp11 -lp11-kit -lcurl
+               -lp11 -lp11-kit -lcurl -lz -lopendkim
 
 # ---- folders, lowest first; each is an archive, linked only with those before it ----------------
 
 FOLDERS := base pgp smime keystore conf \
-           gateway/wire gateway/net gateway/message gateway/policy gateway/jobs gateway/users gateway/guard \
+           gateway/wire gateway/net gateway/message gateway/policy gateway/jobs gateway/users gateway/guard gateway/tlsrpt \
            gateway/submission gateway/auth gateway/passwords gateway/keys gateway/seal gateway/queue gateway/delivery \
            gateway/control gateway/main gateway/ctl
 

@@ -24,6 +24,13 @@ MUST_USE enum status sql_open(const char *path, const char *const *steps, struct
 void sql_close(struct sql *sql);
 
 /*
+ * For what may be lost with the power, but must hold up nobody: a commit does not wait for the disk, a
+ * database that somebody else holds is STATUS_TEMPORARY at once, and the file grows to BYTES_MAX at most
+ * (then writing is STATUS_TEMPORARY). The end of the process loses nothing.
+ */
+MUST_USE enum status sql_make_light(struct sql *sql, int64_t bytes_max, struct error *err);
+
+/*
  * After any failure in a transaction, also of sql_commit, call sql_rollback; then work goes on. Where SQLite
  * has ended the transaction by itself (full disk, I/O error), everything fails until that call. When the disk
  * fails inside sql_commit and the machine or process dies before the next commit, the transaction may yet be

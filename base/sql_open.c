@@ -209,6 +209,21 @@ enum status sql_open(const char *path, const char *const *steps, struct sql **sq
     return STATUS_OK;
 }
 
+enum status sql_make_light(struct sql *sql, int64_t bytes_max, struct error *err)
+{
+    int64_t page = 0;
+    char text[100];
+    enum status st = ask_int(sql, "PRAGMA page_size", &page, err);
+
+    if (st != STATUS_OK)
+        return st;
+    snprintf(text, sizeof text, "PRAGMA synchronous = NORMAL; PRAGMA max_page_count = %lld",
+             (long long)(bytes_max / (page > 0 ? page : 1)));
+    sqlite3_busy_timeout(sql->db, 0);
+    int code = sqlite3_exec(sql->db, text, NULL, NULL, NULL);
+    return code == SQLITE_OK ? STATUS_OK : sql_status(sql, code, "set up", err);
+}
+
 void sql_close(struct sql *sql)
 {
     if (!sql)

@@ -170,6 +170,12 @@ struct conf {
     struct conf_retry_policy *retry_policies;
     size_t n_retry_policies;
 
+    char *reports_contact; /* NULL: no TLS reports are sent */
+    char *reports_organization, *reports_sender;
+    int64_t reports_spread_ms;
+    struct conf_strings reports_networks;
+    char *reports_dkim_domain, *reports_dkim_selector, *reports_dkim_key; /* all or none */
+
     int64_t queue_delay_warning_ms; /* 0: never */
     int64_t queue_first_retry_ms, queue_last_retry_ms, queue_lifetime_ms, queue_hold_ms, queue_recheck_ms;
 

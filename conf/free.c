@@ -20,8 +20,9 @@ static void free_section(void *base, const char *section)
 
 void conf_free(struct conf *conf)
 {
-    static const char *const singles[] = {"",         "tls",   "auth",       "ldap",       "keys",  "seal",
-                                          "delivery", "queue", "submission", "autoconfig", "limits"};
+    static const char *const singles[] = {"",      "tls",        "auth",       "ldap",
+                                          "keys",  "seal",       "delivery",   "tls-reports",
+                                          "queue", "submission", "autoconfig", "limits"};
     for (size_t i = 0; i < sizeof singles / sizeof singles[0]; i++)
         free_section(conf, singles[i]);
     for (size_t i = 0; i < conf->n_listens; i++) {

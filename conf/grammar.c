@@ -13,7 +13,7 @@
 #include "conf/schema.h"
 
 #define KEYS_MAX 32 /* per section, with the end mark */
-#define SECTIONS 18
+#define SECTIONS 19
 #define UNKNOWN_MAX 100 /* unknown keys reported in one run */
 /* libConfuse takes the end of the file for a closing brace: this last key is known only at the top level. */
 #define END_KEY "end-of-file"
@@ -106,6 +106,7 @@ enum status grammar_open(struct grammar **grammar_out, struct error *err)
                     {"signing", CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES},
                     {"delivery", CFGF_NONE},
                     {"tls-policy", CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES},
+                    {"tls-reports", CFGF_NONE},
                     {"queue", CFGF_NONE},
                     {"retry-policy", CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES},
                     {"submission", CFGF_NONE},

@@ -85,8 +85,9 @@ static void read_section(struct parse *p, cfg_t *section, const char *name, void
 
 static void read_singles(struct parse *p, cfg_t *tree, struct conf *conf)
 {
-    static const char *const names[] = {"tls",      "auth",  "ldap",       "throttle",   "keys",  "seal",
-                                        "delivery", "queue", "submission", "autoconfig", "limits"};
+    static const char *const names[] = {"tls",   "auth",       "ldap",       "throttle",
+                                        "keys",  "seal",       "delivery",   "tls-reports",
+                                        "queue", "submission", "autoconfig", "limits"};
     read_section(p, tree, "", conf, 0);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         cfg_opt_t *option = cfg_getopt(tree, names[i]);

@@ -158,6 +158,15 @@ static const struct conf_key schema[] = {
     {"delivery", "mta-sts-networks", CONF_STRINGS, TOP(delivery_mta_sts_networks)},
     {"tls-policy", "level", CONF_WORD, POLICY(level), .required = true, .words = levels},
 
+    {"tls-reports", "contact", CONF_STRING, TOP(reports_contact)},
+    {"tls-reports", "organization", CONF_STRING, TOP(reports_organization)},
+    {"tls-reports", "sender", CONF_STRING, TOP(reports_sender)},
+    {"tls-reports", "spread", CONF_DURATION, TOP(reports_spread_ms), 0, DAYS(1), "4h"},
+    {"tls-reports", "networks", CONF_STRINGS, TOP(reports_networks)},
+    {"tls-reports", "dkim-domain", CONF_STRING, TOP(reports_dkim_domain)},
+    {"tls-reports", "dkim-selector", CONF_STRING, TOP(reports_dkim_selector)},
+    {"tls-reports", "dkim-key", CONF_PATH, TOP(reports_dkim_key)},
+
     {"queue", "first-retry", CONF_DURATION, TOP(queue_first_retry_ms), 100, DAYS(1), "5min"},
     {"queue", "last-retry", CONF_DURATION, TOP(queue_last_retry_ms), 100, DAYS(7), "4h"},
     {"queue", "lifetime", CONF_DURATION, TOP(queue_lifetime_ms), 100, DAYS(60), "5d"},

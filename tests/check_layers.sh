@@ -1,6 +1,6 @@
 #!/bin/sh
 # Arrows between folders go down only: a folder may include itself and folders of a lower rank. Roles have one rank and so never
-# include each other; base < pgp, smime < keystore < wire < net < message < policy < jobs < users, guard < roles < main; conf stands beside them, and only
+# include each other; base < pgp, smime < keystore < wire < net < message < policy < jobs < users, guard, tlsrpt < roles < main; conf stands beside them, and only
 # main and ctl use it.
 set -eu
 cd "$(dirname "$0")/.."
@@ -15,7 +15,7 @@ rank() {
     gateway/message) echo 40 ;;
     gateway/policy) echo 45 ;;
     gateway/jobs) echo 50 ;;
-    gateway/users | gateway/guard) echo 55 ;;
+    gateway/users | gateway/guard | gateway/tlsrpt) echo 55 ;;
     gateway/submission | gateway/auth | gateway/passwords | gateway/keys | gateway/seal | gateway/queue | gateway/delivery | gateway/control) echo 60 ;;
     conf) echo 65 ;;
     gateway/main | gateway/ctl) echo 70 ;;

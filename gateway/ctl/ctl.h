@@ -33,6 +33,7 @@ extern const struct ctl_verb ctl_user_verbs[];
 extern const struct ctl_verb ctl_status_verbs[];
 extern const struct ctl_verb ctl_guard_verbs[];
 extern const struct ctl_verb ctl_tls_verbs[];
+extern const struct ctl_verb ctl_tls_report_verbs[];
 extern const struct ctl_verb ctl_autoconfig_verbs[];
 
 /*

@@ -8,9 +8,9 @@
 
 #define DEFAULT_CONF "/etc/sealgate/sealgate.conf"
 
-static const struct ctl_verb *const groups[] = {ctl_status_verbs, ctl_queue_verbs, ctl_held_verbs,
-                                                ctl_key_verbs,    ctl_user_verbs,  ctl_guard_verbs,
-                                                ctl_audit_verbs,  ctl_tls_verbs,   ctl_autoconfig_verbs};
+static const struct ctl_verb *const groups[] = {
+    ctl_status_verbs, ctl_queue_verbs, ctl_held_verbs, ctl_key_verbs,        ctl_user_verbs,
+    ctl_guard_verbs,  ctl_audit_verbs, ctl_tls_verbs,  ctl_tls_report_verbs, ctl_autoconfig_verbs};
 
 static int usage(const char *group)
 {

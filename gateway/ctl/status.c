@@ -31,6 +31,19 @@ static void print_ways(json_t *delivery)
     putchar('\n');
 }
 
+static void print_reports(json_t *reports)
+{
+    const char *what, *between = "TLS reports: ";
+    json_t *n;
+    json_object_foreach(reports, what, n)
+    {
+        printf("%s%s %lld", between, what, (long long)json_integer_value(n));
+        between = ", ";
+    }
+    if (reports)
+        putchar('\n');
+}
+
 static void print_status(json_t *answer)
 {
     static const struct ctl_column columns[] = {{"ROLE", "role"},
@@ -42,6 +55,7 @@ static void print_status(json_t *answer)
     put_member("started: ", answer, "started", "\n");
     ctl_fields(json_object_get(answer, "queue"));
     print_ways(json_object_get(answer, "delivery"));
+    print_reports(json_object_get(json_object_get(answer, "delivery"), "tls_reports"));
     ctl_table(json_object_get(answer, "processes"), columns, sizeof columns / sizeof columns[0],
               "no process");
     ctl_guard_status(json_object_get(answer, "guard"));

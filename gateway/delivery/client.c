@@ -75,6 +75,13 @@ static void settle_after_end(struct client *c, const struct result *why)
     transaction_fail(c->t, &later, &peer);
 }
 
+/* What names the host again, at the front of TEXT. */
+static size_t where_len(const struct client *c, const char *text)
+{
+    size_t len = strlen(c->where);
+    return strncmp(text, c->where, len) == 0 && strncmp(text + len, ": ", 2) == 0 ? len + 2 : 0;
+}
+
 void client_fail(struct client *c, const struct result *why)
 {
     if (c->freed)
@@ -83,6 +90,8 @@ void client_fail(struct client *c, const struct result *why)
                                   : c->login_refused           ? CLIENT_TROUBLE_LOGIN
                                                                : CLIENT_TROUBLE;
     c->busy++;
+    if (trouble == CLIENT_TROUBLE_TLS)
+        client_tell_tls(c, TLSRPT_VALIDATION_FAILURE, why->text + where_len(c, why->text));
     settle_after_end(c, why);
     if (c->conn)
         conn_abort(c->conn);
@@ -194,12 +203,27 @@ static void on_end(void *arg, struct conn *conn, const struct error *why)
                                                : "4.4.2",
                   "%s: %s, waiting for %s", c->where, why->text, client_waits_for(c));
     settle_after_end(c, &result);
+    if (tls)
+        client_tell_tls(c, TLSRPT_VALIDATION_FAILURE, why->text);
     c->conn = NULL;
     client_fail(c, &result);
     leave(c);
 }
 
 static const struct conn_handler conn_handler = {on_open, on_data, on_drained, on_deadline, on_end};
+
+void client_tell_tls(struct client *c, enum tlsrpt_result result, const char *reason)
+{
+    char local[CONN_ADDRESS_SIZE] = "", remote[CONN_ADDRESS_SIZE];
+    bool wanted = c->demand.level != TLS_LEVEL_NONE && !c->clear;
+    if (c->tls_told || !wanted || !c->handler->on_tls || !c->conn)
+        return;
+    c->tls_told = true;
+    conn_local(c->conn, local);
+    snprintf(remote, sizeof remote, "%s", conn_peer(c->conn));
+    const struct client_tls tls = {result, conn_is_tls(c->conn), reason, local, remote};
+    c->handler->on_tls(c->arg, &tls);
+}
 
 static const struct sockaddr *source_for(const struct client_settings *settings, const struct sockaddr *to)
 {

@@ -32,7 +32,20 @@ enum client_trouble {
     CLIENT_TROUBLE_LOGIN, /* the host refused user and password: asked again it would, and lock the account */
 };
 
+/* What a connection came to as far as TLS goes, for reports; gone when the handler returns. */
+struct client_tls {
+    enum tlsrpt_result result; /* of the certificate, where UP */
+    bool up;
+    const char *reason;     /* may hold bytes that came from outside; "" none */
+    const char *sending_ip; /* ours, "" not known */
+    const char *receiving_ip;
+};
+
 struct client_handler {
+    /* Once, where STARTTLS was wanted and its end is known, before the others; the client must stay. May be
+     * NULL.
+     */
+    void (*on_tls)(void *arg, const struct client_tls *tls);
     /* Ready for client_deliver. */
     void (*on_ready)(void *arg);
     /* The transaction is over: every recipient of it has a result. The client is ready for the next. */

@@ -55,6 +55,7 @@ struct client {
     struct buf login_first; /* which is this */
 
     bool ready_told; /* on_ready was called */
+    bool tls_told;   /* on_tls was */
 
     struct transaction *t;
     bool pipelined; /* MAIL, RCPT and DATA are all sent */
@@ -80,6 +81,9 @@ struct peer client_peer(const struct client *c);
 void client_settle_tls(struct client *c, enum tls_way way);
 /* The same for one without TLS. */
 void client_settle_clear(struct client *c, enum tls_way way, const char *why);
+
+/* Tells of TLS, once and not where none was wanted. */
+void client_tell_tls(struct client *c, enum tlsrpt_result result, const char *reason);
 
 /* client_state.c */
 void client_enter(struct client *c, enum client_state state);

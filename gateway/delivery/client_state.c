@@ -48,6 +48,18 @@ static void fail_loop(struct client *c)
     client_fail(c, &result);
 }
 
+static void go_on_without_ehlo(struct client *c)
+{
+    client_tell_tls(c, TLSRPT_STARTTLS_NOT_SUPPORTED, "the host does not know EHLO");
+    if (tls_level_allows_clear(c->demand.level)) {
+        client_settle_clear(c, TLS_WAY_CLEAR, "the host does not know EHLO");
+        client_enter(c, CLIENT_HELO); /* RFC 5321 §3.2 */
+    } else {
+        client_fail_demand(c, "4.7.4", "%s: TLS is required (%s), but the host refused EHLO", c->where,
+                           c->policy);
+    }
+}
+
 static void on_ehlo(struct client *c)
 {
     if (is_2xx(c) && is_ourselves(c)) {
@@ -57,12 +69,8 @@ static void on_ehlo(struct client *c)
         client_after_ehlo(c);
     } else if (c->reply.code / 100 != 5 || conn_is_tls(c->conn)) {
         fail_session(c);
-    } else if (tls_level_allows_clear(c->demand.level)) {
-        client_settle_clear(c, TLS_WAY_CLEAR, "the host does not know EHLO");
-        client_enter(c, CLIENT_HELO); /* RFC 5321 §3.2 */
     } else {
-        client_fail_demand(c, "4.7.4", "%s: TLS is required (%s), but the host refused EHLO", c->where,
-                           c->policy);
+        go_on_without_ehlo(c);
     }
 }
 

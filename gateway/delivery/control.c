@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "gateway/jobs/control_job.h"
+#include "gateway/tlsrpt/tlsrpt.h"
 
 /* Lookups for administrators beside those for mail. */
 #define ASKED_MAX 20
@@ -21,6 +22,7 @@ struct asked {
 struct delivery_control {
     struct survey_settings surveys;
     const struct tasks *tasks;
+    struct tlsrpt *reports; /* NULL: none */
     int64_t since_ms;
     struct server *server;
     LIST_HEAD(, asked) asked;
@@ -82,6 +84,31 @@ static enum status start_survey(struct delivery_control *control, struct request
     return STATUS_OK;
 }
 
+#define REPORT_VERBS "delivery.tls-report."
+
+/* What it fills ERR with instead is answered by the caller. */
+static void ask_reports(struct delivery_control *control, struct request *request, const char *verb,
+                        json_t *json, struct error *err)
+{
+    json_t *answer = NULL;
+    if (control->reports)
+        answer = tlsrpt_verb(control->reports, verb + strlen(REPORT_VERBS), json, err);
+    else
+        error_set(
+            err, STATUS_NOT_FOUND,
+            "TLS reports are off: see tls-reports in sealgate.conf(5); with a fixed route there are none");
+    if (answer)
+        control_reply_json(request, answer);
+}
+
+static json_t *reports_of(const struct tlsrpt *reports)
+{
+    const struct tlsrpt_counts *n = tlsrpt_counts(reports);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "sent", (json_int_t)n->sent, "failed",
+                     (json_int_t)n->failed, "dropped", (json_int_t)n->dropped, "sessions",
+                     (json_int_t)n->recorded, "sessions_lost", (json_int_t)n->not_recorded);
+}
+
 static json_t *status_of(const struct delivery_control *control)
 {
     char since[CLOCK_ISO_SIZE];
@@ -90,7 +117,8 @@ static json_t *status_of(const struct delivery_control *control)
     for (int way = TLS_WAY_DANE_EE; way < TLS_WAYS; way++)
         json_object_set_new(delivered, tls_way_word((enum tls_way)way), json_integer((json_int_t)ways[way]));
     clock_iso(control->since_ms, since);
-    return json_pack("{s:b, s:s, s:o}", "ok", 1, "since", since, "delivered", delivered);
+    return json_pack("{s:b, s:s, s:o, s:o*}", "ok", 1, "since", since, "delivered", delivered, "tls_reports",
+                     control->reports ? reports_of(control->reports) : NULL);
 }
 
 static void on_request(void *arg, struct request *request)
@@ -108,6 +136,8 @@ static void on_request(void *arg, struct request *request)
         later = start_survey(control, request, json, &err) == STATUS_OK;
     else if (json && strcmp(verb, "delivery.status") == 0)
         control_reply_json(request, status_of(control));
+    else if (json && strncmp(verb, REPORT_VERBS, strlen(REPORT_VERBS)) == 0)
+        ask_reports(control, request, verb, json, &err);
     else if (json)
         error_set(&err, STATUS_INVALID, "the delivery role has no verb %s", verb);
     json_decref(json);
@@ -119,14 +149,16 @@ static void on_request(void *arg, struct request *request)
 }
 
 struct delivery_control *delivery_control_start(const struct survey_settings *surveys,
-                                                const struct tasks *tasks, int service_fd, struct error *err)
+                                                const struct tasks *tasks, struct tlsrpt *reports,
+                                                int service_fd, struct error *err)
 {
     struct delivery_control *control = calloc(1, sizeof *control);
     if (!control) {
         error_set(err, STATUS_TEMPORARY, "out of memory for the control service");
         return NULL;
     }
-    *control = (struct delivery_control){.surveys = *surveys, .tasks = tasks, .since_ms = clock_wall_ms()};
+    *control = (struct delivery_control){
+        .surveys = *surveys, .tasks = tasks, .reports = reports, .since_ms = clock_wall_ms()};
     LIST_INIT(&control->asked);
     control->server = server_start(surveys->base, service_fd, false, on_request, control, err);
     if (control->server)

@@ -10,6 +10,7 @@
 #include "gateway/delivery/role.h"
 #include "gateway/delivery/task.h"
 #include "gateway/net/https.h"
+#include "gateway/tlsrpt/tlsrpt.h"
 
 /* How often it is looked whether a drain is over. */
 #define DRAIN_STEP_MS 20
@@ -21,6 +22,8 @@ struct delivery_role {
     struct sts_settings sts_settings;
     struct sts *sts; /* NULL: not looked for */
     bool has_https;
+    struct tlsrpt_settings report_settings;
+    struct tlsrpt *reports; /* NULL: TLS is not reported */
     struct destination_settings destination_settings;
     struct destinations *destinations;
     struct task_settings task_settings;
@@ -96,13 +99,41 @@ static enum status check_anchor(struct delivery_role *role, struct error *err)
     return role->root_query ? STATUS_OK : err->status;
 }
 
+static enum status prepare_https(struct delivery_role *role, struct error *err)
+{
+    enum status st = role->has_https ? STATUS_OK : https_prepare(err);
+    role->has_https = st == STATUS_OK;
+    return st;
+}
+
+/* Mail goes on without it. */
+static void start_reports(struct delivery_role *role, const struct delivery_settings *settings)
+{
+    struct error err;
+    if (!settings->reports || route_is_fixed(role->destination_settings.route.route))
+        return;
+    role->report_settings = *settings->reports;
+    role->report_settings.log = settings->log;
+    role->report_settings.hostname = settings->hostname;
+    role->report_settings.post.base = role->base;
+    role->report_settings.post.resolver = role->resolver;
+    role->report_settings.post.trust = settings->tls_context;
+    role->report_settings.enqueue = (struct enqueue_settings){.base = role->base,
+                                                              .queue_service = settings->store_service,
+                                                              .spool_key = &role->task_settings.spool_key};
+    if (prepare_https(role, &err) == STATUS_OK)
+        role->reports = tlsrpt_open(&role->report_settings, &err);
+    if (!role->reports)
+        log_error(settings->log, LOG_LEVEL_ERROR, "tls-reports-off", settings->reports->path, &err);
+    role->destination_settings.reports = role->reports;
+}
+
 static enum status start_sts(struct delivery_role *role, struct error *err)
 {
     if (!role->destination_settings.tls.mta_sts || route_is_fixed(role->destination_settings.route.route))
         return STATUS_OK;
     role->sts_settings.fetch.resolver = role->resolver;
-    enum status st = https_prepare(err);
-    role->has_https = st == STATUS_OK;
+    enum status st = prepare_https(role, err);
     return st == STATUS_OK ? sts_open(&role->sts_settings, &role->sts, err) : st;
 }
 
@@ -118,6 +149,7 @@ static enum status put_together(struct delivery_role *role, const struct deliver
         st = start_sts(role, err);
     if (st != STATUS_OK)
         return st;
+    start_reports(role, settings);
     role->destinations =
         destinations_new(role->base, role->resolver, role->sts, &role->destination_settings, err);
     if (!role->destinations)
@@ -133,7 +165,8 @@ static enum status put_together(struct delivery_role *role, const struct deliver
                                             .resolver = role->resolver,
                                             .sts = role->sts,
                                             .destinations = &role->destination_settings};
-    role->control = delivery_control_start(&surveys, role->tasks, settings->control_service, err);
+    role->control =
+        delivery_control_start(&surveys, role->tasks, role->reports, settings->control_service, err);
     return role->control ? STATUS_OK : err->status;
 }
 
@@ -175,6 +208,8 @@ void delivery_stop(struct delivery_role *role)
         tasks_free(role->tasks);
     if (role->attach)
         attach_stop(role->attach);
+    if (role->reports)
+        tlsrpt_close(role->reports);
     if (role->sts)
         sts_close(role->sts);
     if (role->has_https)

@@ -14,6 +14,8 @@
 #include "gateway/net/resolver.h"
 #include "gateway/policy/tls_level.h"
 
+struct tlsrpt_settings;
+
 struct delivery_timeouts { /* RFC 5321 §4.5.3.2 */
     int64_t connect_ms, handshake_ms, greeting_ms, command_ms, data_ms, end_of_data_ms;
 };
@@ -37,6 +39,9 @@ struct delivery_settings {
     int64_t sts_timeout_ms;
     const struct network *sts_networks; /* a policy host may be there though they are not public */
     size_t n_sts_networks;
+    /* Log, hostname, loop, resolver, trust, spool key and service in it are the role's own. NULL: none are
+     * sent. */
+    const struct tlsrpt_settings *reports;
     struct resolver_settings resolver;
     struct spool_key spool_key;
     unsigned window;                    /* leases at once, default 200 */
@@ -47,6 +52,7 @@ struct delivery_settings {
     int64_t drain_ms;
     int64_t delay_warning_ms; /* the sender of what waits longer is told so, once; 0: never */
     int queue_service;        /* client end: QUEUE_ATTACH */
+    int store_service;        /* client end: QUEUE_STORE; for REPORTS */
     int control_service;      /* server end: CONTROL_REQUEST (control.h) */
 };
 

@@ -12,12 +12,14 @@
 
 struct event_base;
 struct destinations;
+struct tlsrpt;
 
 struct destination_settings {
     const struct log *log;
     struct route_settings route;
     struct tls_level_settings tls;
     struct client_settings client;
+    struct tlsrpt *reports; /* NULL: what TLS came to is not recorded */
     unsigned per_destination;
     unsigned deliveries_per_connection;
     int64_t idle_ms;

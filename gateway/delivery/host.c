@@ -80,6 +80,7 @@ static void on_tlsa(void *arg, const struct resolver_answer *answer)
     query->dns = NULL;
     if (answer->state == RESOLVER_FAILED) {
         snprintf(why, sizeof why, "TLSA records: %s", answer->why);
+        query->host.tlsa_failed = true;
         finish_dane(query, DANE_FAILED, why);
     } else if (answer->state == RESOLVER_FOUND && answer->secure) {
         on_tlsa_found(query, answer->tlsa);

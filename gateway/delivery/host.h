@@ -12,6 +12,7 @@ struct host {
     size_t n_addresses;
     enum dane_state dane;
     char dane_why[ERROR_TEXT_MAX]; /* where DANE is not USABLE; "" when nobody asked */
+    bool tlsa_failed;              /* FAILED because of the look-up of its TLSA records */
     char base[DNS_NAME_SIZE];      /* TLSA base domain, where TLSA is not NULL (RFC 7672 §2.2.3) */
     struct tlsa_records *tlsa;     /* all of them; owned (host_free) */
 };

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "gateway/delivery/destination_private.h"
+#include "gateway/delivery/tls_results.h"
 
 /* Connections begun for one transaction before it is deferred: a route may name hundreds of addresses. */
 #define TRIES_MAX 10
@@ -134,6 +135,18 @@ static struct tls_dane dane_of(const struct session *s)
                              .records = s->known.tlsa};
 }
 
+static void record_tls(const struct session *s, const struct client_tls *tls)
+{
+    const struct tls_hop hop = tls_hop_of(s);
+    const struct tls_results_of of = {&hop, &s->demand, &s->known, &s->sts, s->route.hops[s->hop_at].literal};
+    tls_results_add(settings_of(s)->reports, &of, tls);
+}
+
+static void on_tls(void *arg, const struct client_tls *tls)
+{
+    record_tls(arg, tls);
+}
+
 static void on_ready(void *arg)
 {
     struct session *s = arg;
@@ -203,7 +216,7 @@ static void on_end(void *arg, const struct result *why, enum client_trouble trou
     release(s);
 }
 
-static const struct client_handler client_handler = {on_ready, on_sent, on_end};
+static const struct client_handler client_handler = {on_tls, on_ready, on_sent, on_end};
 
 static socklen_t address_length(const struct sockaddr_storage *ss)
 {
@@ -269,6 +282,7 @@ static void try_host(struct session *s)
         next_address(s);
         return;
     }
+    record_tls(s, NULL);
     add_unmet(s);
     s->hop_at++;
     next_hop(s);

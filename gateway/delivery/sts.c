@@ -129,12 +129,13 @@ static void answer(struct sts_query *query, struct sts_facts *facts)
     sts_cancel(query);
 }
 
-/* What holds now, and WHY it is not what DNS or the policy host should have said. */
-static void answer_stored(struct sts_query *query, const char *why)
+/* What holds now, and WHY it is not what DNS or (FETCH) the policy host should have said. */
+static void answer_stored(struct sts_query *query, enum sts_fetch_result fetch, const char *why)
 {
     struct sts_facts facts;
     struct sts_entry entry;
     look_up(query->sts, query->domain, &facts, &entry);
+    facts.fetch = fetch;
     if (facts.state != STS_FAILED && why)
         snprintf(facts.why, sizeof facts.why, "%s", why);
     sts_entry_free(&entry);
@@ -165,7 +166,7 @@ static enum status store_fetched(const struct job *job, const struct sts_fetched
     if (fetched->result == STS_FETCHED)
         return sts_store_put(store, job->domain, job->id, fetched->text, now_ms,
                              now_ms + fetched->policy.max_age_s * 1000, err);
-    return sts_store_put_failure(store, job->domain, job->id, fetched->why, now_ms, err);
+    return sts_store_put_failure(store, job->domain, job->id, fetched->result, fetched->why, now_ms, err);
 }
 
 /* A policy that could not be stored still holds for those who wait. */
@@ -203,7 +204,7 @@ static void on_fetched(void *arg, const struct sts_fetched *fetched)
             facts_of_fetched(job, fetched, &facts);
             answer(query, &facts);
         } else {
-            answer_stored(query, fetched->why);
+            answer_stored(query, fetched->result, fetched->why);
         }
     }
     job_free(job);
@@ -251,7 +252,7 @@ static void fetch(struct sts_query *query, const char *id)
     struct error err;
     struct job *job = start_job(query->sts, query->domain, id, &err);
     if (!job) {
-        answer_stored(query, err.text);
+        answer_stored(query, STS_FETCHED, err.text);
         return;
     }
     query->job = job;
@@ -268,8 +269,10 @@ static void on_record(struct sts_query *query, const char *id)
     bool failed_lately = entry.tried_ms > now_ms - RETRY_MS && entry.tried_ms <= now_ms;
     bool known = facts.text.len > 0 && strcmp(facts.id, id) == 0;
     if (facts.state == STS_FAILED || known || (failed_lately && strcmp(entry.tried_id, id) == 0)) {
-        if (facts.state != STS_FAILED && failed_lately)
+        if (facts.state != STS_FAILED && failed_lately) {
             snprintf(facts.why, sizeof facts.why, "%s", entry.error);
+            facts.fetch = entry.result;
+        }
         answer(query, &facts);
     } else {
         sts_facts_free(&facts);
@@ -315,7 +318,7 @@ static void on_txt(void *arg, const struct resolver_answer *dns)
              dns->state == RESOLVER_FOUND    ? err.text
              : dns->state == RESOLVER_FAILED ? dns->why
                                              : "no MTA-STS record");
-    answer_stored(query, why);
+    answer_stored(query, STS_FETCHED, why);
 }
 
 struct sts_query *sts_find(struct sts *sts, const char *domain, sts_found_fn *found, void *arg,

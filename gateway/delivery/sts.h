@@ -33,7 +33,8 @@ struct sts_facts {
     struct sts_policy policy;
     char id[STS_ID_MAX + 1];
     int64_t fetched_ms, expires_ms;
-    char why[STS_WHY_SIZE]; /* why there is none, or why it is not a newer one; "" */
+    enum sts_fetch_result fetch; /* the last one, where it failed; else STS_FETCHED */
+    char why[STS_WHY_SIZE];      /* why there is none, or why it is not a newer one; "" */
 };
 
 void sts_facts_free(struct sts_facts *facts);

@@ -66,21 +66,6 @@ static void on_answer(void *arg, const struct https_answer *answer)
     }
 }
 
-/* A28: those that somebody else's DNS may send us to. */
-static size_t keep_allowed(const struct sts_fetch_settings *settings, const struct resolver_answer *answer,
-                           struct sockaddr_storage *out)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < answer->n_addresses; i++) {
-        struct network_address address;
-        if (network_address_of(&answer->addresses[i], &address) &&
-            (network_is_public(&address) ||
-             networks_have(settings->networks, settings->n_networks, &address)))
-            out[n++] = answer->addresses[i];
-    }
-    return n;
-}
-
 static void on_addresses(void *arg, const struct resolver_answer *answer)
 {
     struct sts_fetch *fetch = arg;
@@ -88,7 +73,10 @@ static void on_addresses(void *arg, const struct resolver_answer *answer)
     struct sockaddr_storage addresses[RESOLVER_ADDRESSES_MAX];
     struct error err;
     fetch->dns = NULL;
-    size_t n = answer->state == RESOLVER_FOUND ? keep_allowed(settings, answer, addresses) : 0;
+    size_t n = answer->state == RESOLVER_FOUND
+                   ? networks_keep_allowed(settings->networks, settings->n_networks, answer->addresses,
+                                           answer->n_addresses, addresses)
+                   : 0;
     if (n == 0) {
         fail(fetch, STS_FETCH_ERROR,
              answer->state == RESOLVER_FAILED  ? answer->why

@@ -16,6 +16,7 @@ static const char *const steps[] = {
     "CREATE TABLE sts (domain TEXT PRIMARY KEY, id TEXT NOT NULL, policy BLOB NOT NULL,"
     " fetched_ms BIGINT NOT NULL, expires_ms BIGINT NOT NULL, tried_id TEXT NOT NULL,"
     " tried_ms BIGINT NOT NULL, error TEXT NOT NULL)",
+    "ALTER TABLE sts ADD COLUMN result BIGINT NOT NULL DEFAULT 1",
     NULL,
 };
 
@@ -67,6 +68,9 @@ static void read_row(struct sql_stmt *stmt, struct sts_entry *entry)
     snprintf(entry->tried_id, sizeof entry->tried_id, "%s", sql_col_str(stmt, 4));
     entry->tried_ms = sql_col_int(stmt, 5);
     snprintf(entry->error, sizeof entry->error, "%s", sql_col_str(stmt, 6));
+    int64_t result = sql_col_int(stmt, 7);
+    entry->result =
+        result > STS_FETCHED && result <= STS_FETCH_WEBPKI ? (enum sts_fetch_result)result : STS_FETCH_ERROR;
 }
 
 enum status sts_store_get(struct sts_store *store, const char *domain, struct sts_entry *entry_out,
@@ -77,8 +81,8 @@ enum status sts_store_get(struct sts_store *store, const char *domain, struct st
     *entry_out = (struct sts_entry){0};
     buf_init(&entry_out->text, STS_POLICY_MAX);
     enum status st = sql_prepare(store->sql,
-                                 "SELECT id, policy, fetched_ms, expires_ms, tried_id, tried_ms, error"
-                                 " FROM sts WHERE domain = ?1",
+                                 "SELECT id, policy, fetched_ms, expires_ms, tried_id, tried_ms, error,"
+                                 " result FROM sts WHERE domain = ?1",
                                  &stmt, err);
     if (st != STATUS_OK)
         return st;
@@ -117,14 +121,15 @@ enum status sts_store_put(struct sts_store *store, const char *domain, const cha
 }
 
 enum status sts_store_put_failure(struct sts_store *store, const char *domain, const char *id,
-                                  const char *why, int64_t now_ms, struct error *err)
+                                  enum sts_fetch_result result, const char *why, int64_t now_ms,
+                                  struct error *err)
 {
     struct sql_stmt *stmt;
     enum status st =
         sql_prepare(store->sql,
-                    "INSERT INTO sts (domain, id, policy, fetched_ms, expires_ms, tried_id, tried_ms, error)"
-                    " VALUES (?1, '', ?5, 0, 0, ?2, ?3, ?4)"
-                    " ON CONFLICT (domain) DO UPDATE SET tried_id = ?2, tried_ms = ?3, error = ?4",
+                    "INSERT INTO sts (domain, id, policy, fetched_ms, expires_ms, tried_id, tried_ms, error,"
+                    " result) VALUES (?1, '', ?5, 0, 0, ?2, ?3, ?4, ?6) ON CONFLICT (domain)"
+                    " DO UPDATE SET tried_id = ?2, tried_ms = ?3, error = ?4, result = ?6",
                     &stmt, err);
     if (st != STATUS_OK)
         return st;
@@ -133,6 +138,7 @@ enum status sts_store_put_failure(struct sts_store *store, const char *domain, c
     sql_bind_int(stmt, 3, now_ms);
     sql_bind_str(stmt, 4, why);
     sql_bind_blob(stmt, 5, span_of("", 0));
+    sql_bind_int(stmt, 6, result);
     return sql_run(stmt, err);
 }
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "gateway/wire/mta_sts.h"
+#include "gateway/delivery/sts_fetch.h"
 
 struct sts_store;
 
@@ -16,6 +16,7 @@ struct sts_entry {
     int64_t fetched_ms, expires_ms;
     char tried_id[STS_ID_MAX + 1]; /* of the last fetch that failed, or "" */
     int64_t tried_ms;              /* when it was; 0: none failed since */
+    enum sts_fetch_result result;  /* of that one */
     char error[ERROR_TEXT_MAX];    /* why */
 };
 
@@ -35,7 +36,8 @@ MUST_USE enum status sts_store_put(struct sts_store *store, const char *domain, 
                                    struct error *err);
 /* One that failed; the policy that was known stays. */
 MUST_USE enum status sts_store_put_failure(struct sts_store *store, const char *domain, const char *id,
-                                           const char *why, int64_t now_ms, struct error *err);
+                                           enum sts_fetch_result result, const char *why, int64_t now_ms,
+                                           struct error *err);
 /* A domain whose policy holds at NOW_MS, was fetched before FETCHED_MS, and not tried since TRIED_MS; and its
  * id. STATUS_NOT_FOUND: none. To be freed. */
 MUST_USE enum status sts_store_due(struct sts_store *store, int64_t now_ms, int64_t fetched_ms,

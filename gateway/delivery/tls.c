@@ -138,3 +138,21 @@ bool delivery_tls_accept(SSL *ssl, const struct tls_demand *demand, const struct
         snprintf(words, size, "not verified");
     return true;
 }
+
+enum tlsrpt_result delivery_tls_result(SSL *ssl, const struct tls_demand *demand, const struct tls_dane *dane,
+                                       const char **reason_out)
+{
+    const char *name = demand->test_name ? demand->test_name : demand->match_name;
+    X509 *cert = SSL_get0_peer_certificate(ssl);
+    long code = SSL_get_verify_result(ssl);
+    if (is_dane(demand)) {
+        if (code == X509_V_OK && (!dane || SSL_get0_dane_tlsa(ssl, NULL, NULL, NULL, NULL, NULL) < 0))
+            code = X509_V_ERR_DANE_NO_MATCH;
+    } else if (!name) {
+        code = X509_V_OK;
+    } else if (code == X509_V_OK && (!cert || !names_host(cert, name))) {
+        code = X509_V_ERR_HOSTNAME_MISMATCH;
+    }
+    *reason_out = code == X509_V_OK ? "" : X509_verify_cert_error_string(code);
+    return tlsrpt_result_of_certificate(code);
+}

@@ -7,6 +7,7 @@
 
 #include "gateway/net/tlsa.h"
 #include "gateway/policy/tls_level.h"
+#include "gateway/tlsrpt/result.h"
 
 /* The TLSA records that a host must match at the DANE levels (RFC 7672 §3). All are the giver's. */
 struct tls_dane {
@@ -43,5 +44,10 @@ void delivery_tls_prepare(SSL *ssl, const struct tls_demand *demand, const struc
  */
 bool delivery_tls_accept(SSL *ssl, const struct tls_demand *demand, const struct tls_dane *dane,
                          enum tls_way *way_out, char *words, size_t size);
+
+/* The same for reports to the domain: how the peer stands to its own policy, one in testing too, and
+ * *REASON_OUT (static) why. Without a name or records to hold it to it is TLSRPT_SUCCESS. */
+enum tlsrpt_result delivery_tls_result(SSL *ssl, const struct tls_demand *demand, const struct tls_dane *dane,
+                                       const char **reason_out);
 
 #endif

@@ -11,6 +11,7 @@
 #include "gateway/main/delivery_conf.h"
 #include "gateway/main/policy_conf.h"
 #include "gateway/main/relay_conf.h"
+#include "gateway/main/reports_conf.h"
 #include "gateway/main/signing_conf.h"
 #include "gateway/main/tls_conf.h"
 #include "gateway/net/listener.h"
@@ -185,6 +186,7 @@ enum status check_configuration(struct span text, const char *path, struct conf 
     check_route(conf_out, path, problems);
     delivery_conf_check(conf_out, path, problems);
     check_dane(conf_out, path, problems);
+    reports_conf_check(conf_out, path, problems);
     check_autoconfig(conf_out, path, problems);
     check_gpg(conf_out, path, problems);
     if (problems->len == 0 && !problems->failed)

@@ -12,7 +12,7 @@
 #define FOLDER_KEYS "keys"         /* keys.db, gnupg */
 #define FOLDER_SEAL "seal"         /* a GnuPG home per worker */
 #define FOLDER_AUTH "auth"         /* secret, guard.db */
-#define FOLDER_DELIVERY "delivery" /* sts.db */
+#define FOLDER_DELIVERY "delivery" /* sts.db, tlsrpt.db */
 /* GnuPG home with the keys to sign with, unless signing-home says another. Made even where nothing signs yet:
  * a reload may add what does, and makes no folders. */
 #define FOLDER_SIGNING "signing"

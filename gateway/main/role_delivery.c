@@ -7,6 +7,7 @@
 #include "gateway/main/delivery_conf.h"
 #include "gateway/main/paths.h"
 #include "gateway/main/policy_conf.h"
+#include "gateway/main/reports_conf.h"
 #include "gateway/main/role_runs.h"
 #include "gateway/net/tls.h"
 
@@ -32,11 +33,13 @@ int role_delivery(const struct role_start *start)
         .drain_ms = conf->limit_drain_ms,
         .queue_service = start->ports[0],
         .control_service = start->ports[1],
+        .store_service = start->ports[2],
     };
     struct tls_client_settings tls = {.ca_path = conf->delivery_ca};
     char key_path[PATH_SIZE];
     char *password;
     struct network *networks;
+    struct reports_conf reports;
     struct error err;
     if (path_in_state(conf, SPOOL_KEY_FILE, key_path, &err) != STATUS_OK ||
         spool_key_load(key_path, &settings.spool_key, &err) != STATUS_OK)
@@ -53,6 +56,9 @@ int role_delivery(const struct role_start *start)
         return role_failed(start, "delivery certificate", &err);
     if (delivery_from_conf(conf, &settings, &password, &err) != STATUS_OK)
         return role_failed(start, "delivery", &err);
+    if (reports_from_conf(conf, &reports, &err) != STATUS_OK)
+        return role_failed(start, "TLS reports", &err);
+    settings.reports = conf->reports_contact ? &reports.settings : NULL;
     int code = role_drop(start, "delivery", 0) ? delivery_run(&settings) : EX_CONFIG;
     if (password)
         explicit_bzero(password, strlen(password));
@@ -61,5 +67,6 @@ int role_delivery(const struct role_start *start)
     SSL_CTX_free(settings.tls_context);
     tls_level_conf_free(&settings.tls);
     free(networks);
+    reports_conf_free(&reports);
     return code;
 }

@@ -107,8 +107,10 @@ const struct role roles[ROLES] = {
     },
     {
         .name = "delivery",
-        .ports = {{SERVICE_QUEUE_DELIVERY, SERVICE_CLIENT}, {SERVICE_DELIVERY_CONTROL, SERVICE_SERVER}},
-        .n_ports = 2,
+        .ports = {{SERVICE_QUEUE_DELIVERY, SERVICE_CLIENT},
+                  {SERVICE_DELIVERY_CONTROL, SERVICE_SERVER},
+                  {SERVICE_QUEUE_STORE, SERVICE_CLIENT}},
+        .n_ports = 3,
         .folder = FOLDER_DELIVERY,
         .processes = one_process,
         .run = role_delivery,

@@ -377,6 +377,16 @@ const char *conn_peer(const struct conn *c)
     return c->peer;
 }
 
+void conn_local(const struct conn *c, char out[CONN_ADDRESS_SIZE])
+{
+    struct sockaddr_storage local;
+    socklen_t len = sizeof local;
+    _Static_assert(CONN_ADDRESS_SIZE >= NETWORK_PEER_SIZE, "an address fits");
+    out[0] = '\0';
+    if (getsockname(c->fd, (struct sockaddr *)&local, &len) == 0)
+        network_peer_text((const struct sockaddr *)&local, out);
+}
+
 const char *conn_tls_version(const struct conn *c)
 {
     return c->tls_up ? SSL_get_version(c->ssl) : "";

@@ -108,6 +108,8 @@ bool conn_is_tls(const struct conn *conn);
 SSL *conn_ssl(const struct conn *conn);
 /* "192.0.2.1" or "2001:db8::1"; IPv4-mapped shown as IPv4. */
 const char *conn_peer(const struct conn *conn);
+/* Our own address on it, likewise; "" when it is not known. */
+void conn_local(const struct conn *conn, char out[CONN_ADDRESS_SIZE]);
 const char *conn_tls_version(const struct conn *conn); /* "TLSv1.3"; "" before TLS */
 const char *conn_tls_cipher(const struct conn *conn);
 

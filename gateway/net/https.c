@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "gateway/net/network.h"
 
-#define URL_MAX 1000
+#define URL_MAX 1400
 #define RESOLVE_MAX 2000
 
 struct https_request {
@@ -17,10 +17,11 @@ struct https_request {
     CURL *easy;
     struct event *timer, *end; /* libcurl's; ours, which calls DONE */
     SSL_CTX *trust;
-    struct curl_slist *resolve;
+    struct curl_slist *resolve, *fields;
     struct sockaddr_storage *addresses;
     size_t n_addresses;
     struct buf body;
+    bool keeps; /* the body */
     char why[CURL_ERROR_SIZE];
     CURLcode code;
     https_done_fn *done;
@@ -54,6 +55,7 @@ void https_cancel(struct https_request *r)
     if (r->end)
         event_free(r->end);
     curl_slist_free_all(r->resolve);
+    curl_slist_free_all(r->fields);
     buf_free(&r->body);
     free(r->addresses);
     free(r);
@@ -157,6 +159,8 @@ static size_t take_body(char *bytes, size_t one, size_t n, void *arg)
 {
     (void)one;
     struct https_request *r = arg;
+    if (!r->keeps)
+        return n;
     buf_append(&r->body, bytes, n);
     return r->body.failed ? 0 : n;
 }
@@ -220,6 +224,28 @@ static bool set_request(struct https_request *r, const struct https_wish *wish)
            curl_easy_setopt(c, CURLOPT_ERRORBUFFER, r->why) == CURLE_OK;
 }
 
+static bool add_field(struct https_request *r, const char *text)
+{
+    struct curl_slist *all = curl_slist_append(r->fields, text);
+    r->fields = all ? all : r->fields;
+    return all != NULL;
+}
+
+/* Without "Expect: 100-continue", which some servers never answer. */
+static bool set_post(struct https_request *r, const struct https_wish *wish)
+{
+    char type[URL_MAX];
+    CURL *c = r->easy;
+    if (wish->post.len == 0)
+        return true;
+    snprintf(type, sizeof type, "Content-Type: %s", wish->type);
+    return add_field(r, type) && add_field(r, "Expect:") &&
+           curl_easy_setopt(c, CURLOPT_HTTPHEADER, r->fields) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_POST, 1L) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)wish->post.len) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_COPYPOSTFIELDS, wish->post.p) == CURLE_OK;
+}
+
 /* "HOST:PORT:ADDRESS,[ADDRESS],…": so libcurl asks nobody. */
 static bool set_addresses(struct https_request *r, const struct https_wish *wish)
 {
@@ -249,7 +275,7 @@ static bool set_up(struct https_request *r, const struct https_wish *wish)
     r->multi = curl_multi_init();
     r->easy = curl_easy_init();
     return r->timer && r->end && r->multi && r->easy && set_addresses(r, wish) && set_security(r) &&
-           set_request(r, wish) &&
+           set_request(r, wish) && set_post(r, wish) &&
            curl_multi_setopt(r->multi, CURLMOPT_SOCKETFUNCTION, watch_socket) == CURLM_OK &&
            curl_multi_setopt(r->multi, CURLMOPT_SOCKETDATA, r) == CURLM_OK &&
            curl_multi_setopt(r->multi, CURLMOPT_TIMERFUNCTION, set_timer) == CURLM_OK &&
@@ -264,7 +290,8 @@ struct https_request *https_start(struct event_base *base, const struct https_wi
         error_set(err, STATUS_TEMPORARY, "out of memory for an HTTPS request");
         return NULL;
     }
-    *r = (struct https_request){.base = base, .trust = wish->trust, .done = done, .arg = arg};
+    *r = (struct https_request){
+        .base = base, .trust = wish->trust, .keeps = wish->max > 0, .done = done, .arg = arg};
     buf_init(&r->body, wish->max);
     /* The first step is taken by the timer that this sets. */
     if (set_up(r, wish) && curl_multi_add_handle(r->multi, r->easy) == CURLM_OK)

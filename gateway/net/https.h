@@ -1,6 +1,6 @@
 /*
- * One HTTPS GET through libcurl on the event loop: verified certificate, HTTP/1.1, no redirect, no proxy,
- * no look-up (the giver knows the addresses), bounded in size and time.
+ * One HTTPS GET or POST through libcurl on the event loop: verified certificate, HTTP/1.1, no redirect, no
+ * proxy, no look-up (the giver knows the addresses), bounded in size and time.
  *
  * Every request has a libcurl handle of its own with all that libcurl remembers, so nothing is left behind.
  */
@@ -24,7 +24,9 @@ struct https_wish {
     const struct sockaddr_storage *addresses; /* these and no others are connected to */
     size_t n_addresses;
     int64_t timeout_ms; /* all of it together */
-    size_t max;         /* bytes of an answer */
+    size_t max;         /* bytes of an answer; 0: its body is not kept */
+    struct span post;   /* what is posted; empty: it is a GET */
+    const char *type;   /* Content-Type of that */
 };
 
 enum https_result {

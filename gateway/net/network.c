@@ -179,3 +179,16 @@ bool network_is_public(const struct network_address *address)
         return false;
     return !networks_have(never, sizeof never / sizeof never[0], address);
 }
+
+size_t networks_keep_allowed(const struct network *networks, size_t n, const struct sockaddr_storage *from,
+                             size_t n_from, struct sockaddr_storage *out)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n_from; i++) {
+        struct network_address address;
+        if (network_address_of(&from[i], &address) &&
+            (network_is_public(&address) || networks_have(networks, n, &address)))
+            out[kept++] = from[i];
+    }
+    return kept;
+}

@@ -44,4 +44,9 @@ bool networks_have(const struct network *networks, size_t n, const struct networ
  * link-local, multicast, for documentation or a way to wrap IPv4 (RFC 6890, RFC 8190; A28). */
 bool network_is_public(const struct network_address *address);
 
+/* Those of the N_FROM addresses FROM that are public or in one of the N NETWORKS, into OUT (of the same
+ * size): where somebody else's DNS may send us (A28). Returns how many. */
+size_t networks_keep_allowed(const struct network *networks, size_t n, const struct sockaddr_storage *from,
+                             size_t n_from, struct sockaddr_storage *out);
+
 #endif

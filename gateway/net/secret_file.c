@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -33,22 +34,32 @@ enum status secret_file_check_for(const char *path, uid_t reader, struct error *
     return STATUS_OK;
 }
 
-enum status secret_line_load(const char *path, char **line_out, struct error *err)
+/* Opened without a buffer: no copy stays behind. */
+static enum status open_secret(const char *path, FILE **file_out, struct error *err)
 {
-    char line[1024 + 1];
     struct stat old;
     uid_t reader = geteuid();
-    *line_out = NULL;
     /* Root looks on behalf of whoever may have been given the file. */
     if (reader == 0 && stat(path, &old) == 0)
         reader = old.st_uid;
     enum status st = secret_file_check_for(path, reader, err);
     if (st != STATUS_OK)
         return st;
-    FILE *file = fopen(path, "re");
-    if (!file)
+    *file_out = fopen(path, "re");
+    if (!*file_out)
         return error_errno(err, STATUS_TEMPORARY, errno, "cannot open %s", path);
-    setvbuf(file, NULL, _IONBF, 0); /* no copy stays behind */
+    setvbuf(*file_out, NULL, _IONBF, 0);
+    return STATUS_OK;
+}
+
+enum status secret_line_load(const char *path, char **line_out, struct error *err)
+{
+    char line[1024 + 1];
+    FILE *file;
+    *line_out = NULL;
+    enum status st = open_secret(path, &file, err);
+    if (st != STATUS_OK)
+        return st;
     bool read = fgets(line, sizeof line, file) != NULL;
     fclose(file);
     size_t len = read ? strcspn(line, "\r\n") : 0;
@@ -60,4 +71,25 @@ enum status secret_line_load(const char *path, char **line_out, struct error *er
     if (st == STATUS_OK && !*line_out)
         st = error_set(err, STATUS_TEMPORARY, "out of memory for a secret");
     return st;
+}
+
+enum status secret_file_load(const char *path, size_t max, char **text_out, struct error *err)
+{
+    FILE *file;
+    *text_out = NULL;
+    enum status st = open_secret(path, &file, err);
+    if (st != STATUS_OK)
+        return st;
+    char *text = calloc(1, max + 2);
+    size_t len = text ? fread(text, 1, max + 1, file) : 0;
+    fclose(file);
+    if (!text)
+        return error_set(err, STATUS_TEMPORARY, "out of memory for a secret");
+    if (len > 0 && len <= max && strlen(text) == len) {
+        *text_out = text;
+        return STATUS_OK;
+    }
+    explicit_bzero(text, len);
+    free(text);
+    return error_set(err, STATUS_INVALID, "%s: it is no text of 1 to %zu bytes", path, max);
 }

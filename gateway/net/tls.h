@@ -52,5 +52,7 @@ MUST_USE enum status secret_file_check_for(const char *path, uid_t reader, struc
  * read.
  */
 MUST_USE enum status secret_line_load(const char *path, char **line_out, struct error *err);
+/* The same for the whole of a text file of 1 to MAX bytes. */
+MUST_USE enum status secret_file_load(const char *path, size_t max, char **text_out, struct error *err);
 
 #endif

@@ -5,10 +5,10 @@ set -eu
 
 build='gcc make pkg-config libgpgme-dev libassuan-dev libgmime-3.0-dev libevent-dev libconfuse-dev libgsasl-dev
        libldap-dev libsqlite3-dev libssl-dev libunbound-dev libjansson-dev libsystemd-dev libcrypt-dev libidn2-dev
-       libp11-dev libp11-kit-dev libcurl4-openssl-dev
+       libp11-dev libp11-kit-dev libcurl4-openssl-dev zlib1g-dev libopendkim-dev
        gnupg dns-root-data'
 demo='swaks libnet-ssleay-perl libio-socket-ssl-perl gnupg openssl python3 procps'
-test="$demo libcmocka-dev python3-pytest python3-pytest-xdist python3-cryptography msmtp s-nail curl mutt gsasl nodejs node-nodemailer sq rnp
+test="$demo libcmocka-dev python3-pytest python3-pytest-xdist python3-cryptography python3-dkim msmtp s-nail curl mutt gsasl nodejs node-nodemailer sq rnp
       softhsm2 opensc gnupg-pkcs11-scd gpgsm neomutt notmuch
       postfix libnss-wrapper libgnutls-dane0 nsd ldnsutils dovecot-core slapd ldap-utils haproxy testssl.sh systemd
       clang libclang-rt-14-dev clang-format universal-ctags mandoc sqlite3 libxml2-utils iproute2 procps"

@@ -1,4 +1,4 @@
-"""A web server over HTTPS for MTA-STS policies: one address for many names."""
+"""A web server over HTTPS for MTA-STS policies and TLS reports: one address for many names."""
 
 import http.server
 import threading
@@ -8,16 +8,22 @@ GOOD = ("text/plain; charset=utf-8", 200)
 
 class PolicyHost:
     """answers: {host: (body, content type, code)}, or a function (handler) that answers by itself; contexts: {host: a
-    context of pki.server_context} with default for all others. asked: (host, path) of each request."""
+    context of pki.server_context} with default for all others. asked: (host, path) of each request; posted: (host, path,
+    fields, body) of each POST."""
 
     def __init__(self, default, port=0):
-        self.answers, self.contexts, self.asked = {}, {}, []
+        self.answers, self.contexts, self.asked, self.posted = {}, {}, [], []
         context = default
         context.sni_callback = self._choose
         host = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
+                host.answer(self)
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                host.posted.append((self.headers["Host"].partition(":")[0], self.path, self.headers, body))
                 host.answer(self)
 
             def log_message(self, *_):

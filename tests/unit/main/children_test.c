@@ -279,7 +279,7 @@ static void each_role_finds_its_descriptors_and_no_others(void **state)
     assert_int_equal(count(w, "fds auth 3 4 5 6\n"), 1);
     assert_int_equal(count(w, "fds passwords 3 4\n"), 1);
     assert_int_equal(count(w, "fds seal 3 4 5 6\n"), 2);
-    assert_int_equal(count(w, "fds delivery 3 4 5\n"), 1);
+    assert_int_equal(count(w, "fds delivery 3 4 5 6\n"), 1);
     assert_int_equal(count(w, "fds control 3 4 5 6 7 8 9 10\n"), 1);
     assert_int_equal(count(w, "fds submission 3 4 5 6 7 8 9 10\n"), 1);
     assert_int_equal(count(w, "start seal 0 "), 1);
