@@ -43,6 +43,13 @@ static inline bool span_starts(struct span a, const char *s)
     return a.len >= len && (len == 0 || strncasecmp(a.p, s, len) == 0);
 }
 
+/* Behind the first N bytes (at most all). */
+static inline void span_skip(struct span *at, size_t n)
+{
+    at->p += n;
+    at->len -= n;
+}
+
 /* Pieces that lie in several places and are read as one, in this order. */
 struct spans {
     const struct span *items; /* not owned */

@@ -5,6 +5,8 @@
 
 #define MESSAGE_HEAD "-----BEGIN PGP MESSAGE-----"
 #define MESSAGE_TAIL "-----END PGP MESSAGE-----"
+#define SIGNATURE_HEAD "-----BEGIN PGP SIGNATURE-----"
+#define SIGNATURE_TAIL "-----END PGP SIGNATURE-----"
 #define CERTIFICATE_HEAD "-----BEGIN PGP PUBLIC KEY BLOCK-----"
 #define CERTIFICATE_TAIL "-----END PGP PUBLIC KEY BLOCK-----"
 #define SECRET_HEAD "-----BEGIN PGP PRIVATE KEY BLOCK-----"
@@ -173,19 +175,31 @@ static bool take_text(struct span *rest, struct span *line_out)
     return false;
 }
 
-enum status pgp_armor_decode_message(struct span armored, const struct sink *binary, struct error *err)
+/* One block that begins with the line HEAD, and nothing else. */
+static enum status decode_all(struct span armored, const char *head, const char *tail,
+                              const struct sink *binary, struct error *err)
 {
     struct span rest = armored, line;
     enum status status;
 
-    if (!take_text(&rest, &line) || !equals(line, MESSAGE_HEAD))
-        return damaged(err, "it does not begin with " MESSAGE_HEAD);
+    if (!take_text(&rest, &line) || !equals(line, head))
+        return error_set(err, STATUS_INVALID, "damaged ASCII armor: it does not begin with %s", head);
     status = skip_headers(&rest, err);
     if (status == STATUS_OK)
-        status = decode_block(&rest, MESSAGE_TAIL, binary, err);
+        status = decode_block(&rest, tail, binary, err);
     if (status == STATUS_OK && take_text(&rest, &line))
-        status = damaged(err, "text behind " MESSAGE_TAIL);
+        status = error_set(err, STATUS_INVALID, "damaged ASCII armor: text behind %s", tail);
     return status;
+}
+
+enum status pgp_armor_decode_message(struct span armored, const struct sink *binary, struct error *err)
+{
+    return decode_all(armored, MESSAGE_HEAD, MESSAGE_TAIL, binary, err);
+}
+
+enum status pgp_armor_decode_signature(struct span armored, const struct sink *binary, struct error *err)
+{
+    return decode_all(armored, SIGNATURE_HEAD, SIGNATURE_TAIL, binary, err);
 }
 
 enum status pgp_armor_next_certificate(struct span *rest, struct buf *binary_out, bool *found_out,

@@ -20,6 +20,10 @@
 MUST_USE enum status pgp_armor_decode_message(struct span armored, const struct sink *binary,
                                               struct error *err);
 
+/* As pgp_armor_decode_message, for a detached signature ("-----BEGIN PGP SIGNATURE-----"). */
+MUST_USE enum status pgp_armor_decode_signature(struct span armored, const struct sink *binary,
+                                                struct error *err);
+
 /*
  * Finds the next armored block in a file from people and appends its data to BINARY_OUT; *REST goes on
  * behind it. Text outside of blocks, armor headers, LF or CRLF and any line length are fine; the CRC may

@@ -1,26 +1,6 @@
 #include "gateway/message/content_type.h"
 
-static void skip(struct span *at, size_t n)
-{
-    at->p += n;
-    at->len -= n;
-}
-
-static void skip_blanks(struct span *at)
-{
-    while (at->len > 0 && at->p[0] != '\0' && strchr(" \t\r\n", at->p[0]))
-        skip(at, 1);
-}
-
-static struct span take_token(struct span *at)
-{
-    struct span token = span_of(at->p, 0);
-    while (at->len > 0 && at->p[0] > ' ' && at->p[0] < 0x7f && !strchr("()<>@,;:\\\"/[]?=", at->p[0])) {
-        token.len++;
-        skip(at, 1);
-    }
-    return token;
-}
+#include "gateway/message/mime_token.h"
 
 static bool is_text(char c)
 {
@@ -30,18 +10,18 @@ static bool is_text(char c)
 /* RFC 822's quoted-string in ASCII; a backslash takes the next character. */
 static bool take_quoted(struct span *at, struct span *value_out)
 {
-    skip(at, 1);
+    span_skip(at, 1);
     *value_out = span_of(at->p, 0);
     while (at->len > 0 && at->p[0] != '"') {
         size_t n = at->p[0] == '\\' ? 2 : 1;
         if (n > at->len || !is_text(at->p[0]) || !is_text(at->p[n - 1]))
             return false;
         value_out->len += n;
-        skip(at, n);
+        span_skip(at, n);
     }
     if (at->len == 0)
         return false;
-    skip(at, 1);
+    span_skip(at, 1);
     return true;
 }
 
@@ -49,7 +29,7 @@ static bool take_value(struct span *at, struct span *value_out)
 {
     if (at->len > 0 && at->p[0] == '"')
         return take_quoted(at, value_out);
-    *value_out = take_token(at);
+    *value_out = mime_take_token(at, false);
     return value_out->len > 0;
 }
 
@@ -65,14 +45,14 @@ static bool is_repeated(const struct content_type *type, struct span name)
 /* Behind a semicolon. */
 static bool take_parameter(struct span *at, struct span start, struct content_type *type)
 {
-    struct content_parameter p = {.name = take_token(at)};
+    struct content_parameter p = {.name = mime_take_token(at, false)};
     if (p.name.len == 0 || memchr(p.name.p, '*', p.name.len) || type->n == CONTENT_TYPE_PARAMETERS_MAX)
         return false;
-    skip_blanks(at);
+    mime_skip_blanks(at);
     if (at->len == 0 || at->p[0] != '=')
         return false;
-    skip(at, 1);
-    skip_blanks(at);
+    span_skip(at, 1);
+    mime_skip_blanks(at);
     if (!take_value(at, &p.value) || is_repeated(type, p.name))
         return false;
     p.whole = span_of(start.p, (size_t)(at->p - start.p));
@@ -85,24 +65,24 @@ bool content_type_read(struct span value, struct content_type *type_out)
 {
     struct span at = value;
     *type_out = (struct content_type){0};
-    skip_blanks(&at);
-    type_out->type = take_token(&at);
+    mime_skip_blanks(&at);
+    type_out->type = mime_take_token(&at, false);
     if (at.len == 0 || at.p[0] != '/')
         return false;
-    skip(&at, 1);
-    type_out->subtype = take_token(&at);
+    span_skip(&at, 1);
+    type_out->subtype = mime_take_token(&at, false);
     type_out->end = span_of(at.p, 0);
     if (type_out->type.len == 0 || type_out->subtype.len == 0)
         return false;
     for (;;) {
-        skip_blanks(&at);
+        mime_skip_blanks(&at);
         struct span start = at;
         if (at.len == 0)
             return true;
         if (at.p[0] != ';')
             return false;
-        skip(&at, 1);
-        skip_blanks(&at);
+        span_skip(&at, 1);
+        mime_skip_blanks(&at);
         /* A semicolon that nothing follows ends many a field. */
         if (at.len == 0)
             return true;

@@ -1,6 +1,6 @@
 #include "gateway/message/entity.h"
 
-#include <glib.h>
+#include <gmime/gmime.h>
 
 /* ---- fields ---- */
 
@@ -87,4 +87,30 @@ bool entity_decode_base64(struct span body, struct buf *out)
         return false;
     buf_commit(out, g_base64_decode_step(body.p ? body.p : "", body.len, to, &state, &save));
     return true;
+}
+
+/* ---- all encodings ---- */
+
+static bool decode_quoted(struct span body, struct buf *decoded)
+{
+    GMimeEncoding decoder;
+    g_mime_encoding_init_decode(&decoder, GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE);
+    uint8_t *to = buf_reserve(decoded, g_mime_encoding_outlen(&decoder, body.len));
+    if (to)
+        buf_commit(decoded, g_mime_encoding_flush(&decoder, body.p ? body.p : "", body.len, (char *)to));
+    return to != NULL;
+}
+
+bool entity_decode(struct span body, enum entity_encoding encoding, struct buf *decoded,
+                   struct span *text_out)
+{
+    bool good = true;
+    buf_init(decoded, body.len + 64);
+    if (encoding == ENTITY_BASE64)
+        good = entity_decode_base64(body, decoded);
+    else if (encoding == ENTITY_QUOTED_PRINTABLE)
+        good = decode_quoted(body, decoded);
+    bool encoded = encoding == ENTITY_BASE64 || encoding == ENTITY_QUOTED_PRINTABLE;
+    *text_out = encoded ? buf_span(decoded) : body;
+    return good && !decoded->failed;
 }

@@ -24,4 +24,11 @@ bool entity_extends_ascii(struct span charset);
  */
 bool entity_decode_base64(struct span body, struct buf *out);
 
+/*
+ * *TEXT_OUT is what BODY stands for: BODY itself, or in DECODED, which is begun here with room for it. False:
+ * as entity_decode_base64. Free DECODED in any case.
+ */
+bool entity_decode(struct span body, enum entity_encoding encoding, struct buf *decoded,
+                   struct span *text_out);
+
 #endif

@@ -1,39 +1,17 @@
 #include "gateway/message/media.h"
 
+#include "gateway/message/mime_token.h"
+
 #define BOUNDARY_MAX 200 /* RFC 2046 §5.1.1 allows 70 */
-
-static void skip(struct span *at, size_t n)
-{
-    at->p += n;
-    at->len -= n;
-}
-
-static void skip_blanks(struct span *at)
-{
-    while (at->len > 0 && at->p[0] != '\0' && strchr(" \t\r\n", at->p[0]))
-        skip(at, 1);
-}
 
 static bool take_char(struct span *at, char c)
 {
-    skip_blanks(at);
+    mime_skip_blanks(at);
     if (at->len == 0 || at->p[0] != c)
         return false;
-    skip(at, 1);
-    skip_blanks(at);
+    span_skip(at, 1);
+    mime_skip_blanks(at);
     return true;
-}
-
-/* RFC 2045 §5.1: anything but tspecials, white space and controls. */
-static struct span take_token(struct span *at)
-{
-    struct span token = span_of(at->p, 0);
-    while (at->len > 0 && (unsigned char)at->p[0] > ' ' && at->p[0] != 0x7f &&
-           !strchr("()<>@,;:\\\"/[]?=", at->p[0])) {
-        token.len++;
-        skip(at, 1);
-    }
-    return token;
 }
 
 /* A quoted string without escapes, or what stands up to the next semicolon. */
@@ -41,12 +19,12 @@ static bool take_value(struct span *at, struct span *value_out)
 {
     bool quoted = at->len > 0 && at->p[0] == '"';
     if (quoted)
-        skip(at, 1);
+        span_skip(at, 1);
     const char *end = at->len > 0 ? memchr(at->p, quoted ? '"' : ';', at->len) : NULL;
     if (quoted && !end)
         return false;
     *value_out = span_of(at->p, end ? (size_t)(end - at->p) : at->len);
-    skip(at, value_out->len + (quoted ? 1 : 0));
+    span_skip(at, value_out->len + (quoted ? 1 : 0));
     if (!quoted)
         *value_out = span_trim(*value_out);
     return quoted || value_out->len > 0;
@@ -77,17 +55,17 @@ static bool is_plain_boundary(struct span s)
 /* Parameters as RFC 2045 §5.1 has them; false: something else stands there. */
 static bool read_parameters(struct span at, struct span *boundary_out)
 {
-    skip_blanks(&at);
+    mime_skip_blanks(&at);
     while (at.len > 0) {
         if (!take_char(&at, ';'))
             return false;
         if (at.len == 0)
             break;
-        struct span name = take_token(&at);
+        struct span name = mime_take_token(&at, true);
         struct span value;
         if (name.len == 0 || !take_char(&at, '=') || !take_value(&at, &value) || !is_plain(value))
             return false;
-        skip_blanks(&at);
+        mime_skip_blanks(&at);
         if (!span_starts(name, "boundary"))
             continue;
         /* Said twice, in pieces or encoded (RFC 2231). */
@@ -101,7 +79,7 @@ static bool read_parameters(struct span at, struct span *boundary_out)
 static bool contains(struct span value, const char *word)
 {
     while (value.len > 0 && !span_starts(value, word))
-        skip(&value, 1);
+        span_skip(&value, 1);
     return value.len > 0;
 }
 
@@ -114,9 +92,9 @@ static bool is_message(struct span subtype)
 static void add_type(struct media *media, struct span value)
 {
     struct span at = value;
-    skip_blanks(&at);
-    struct span type = take_token(&at);
-    struct span subtype = take_char(&at, '/') ? take_token(&at) : span_of(at.p, 0);
+    mime_skip_blanks(&at);
+    struct span type = mime_take_token(&at, true);
+    struct span subtype = take_char(&at, '/') ? mime_take_token(&at, true) : span_of(at.p, 0);
     bool well_formed = type.len > 0 && subtype.len > 0;
     bool comment = !well_formed && memchr(value.p, '(', value.len);
 

@@ -5,6 +5,7 @@
 #include "gateway/message/legacy_display.h"
 #include "gateway/message/outer.h"
 #include "gateway/message/protect_outer.h"
+#include "gateway/message/protect_type.h"
 
 /* Beside the header itself: HP-Outer fields, which may repeat it whole, parameters, the wrapping. */
 #define EXTRA_MAX 16384
@@ -18,9 +19,7 @@ struct making {
     struct content_type type;
     bool typed;
     struct legacy_display legacy; /* n 0: none */
-    size_t head_len;              /* of what was made up to the body */
-    size_t part_len;              /* then the Content-Type of the part that shows what is hidden */
-    size_t shown_len;             /* then what it shows */
+    size_t head_len;              /* of what was made up to the body; then what is shown in it */
 };
 
 /* ---- the Content-Type of the payload ---- */
@@ -36,29 +35,10 @@ static void append_parameters(const struct making *m, struct buf *out)
     buf_printf(out, ";\r\n hp=\"%s\"; protected-headers=\"v1\"", hp_word(m->order));
 }
 
-static bool is_ours(struct span name)
-{
-    return span_is(name, "hp") || span_is(name, "protected-headers") || span_is(name, "hp-legacy-display");
-}
-
-/* FIELD, of TYPE, without parameters of that kind. */
-static void append_type(const struct header_field *field, const struct content_type *type, struct buf *out)
-{
-    const char *at = field->raw.p;
-    for (size_t i = 0; i < type->n; i++) {
-        const struct content_parameter *p = &type->parameters[i];
-        if (!is_ours(p->name))
-            continue;
-        buf_append(out, at, (size_t)(p->whole.p - at));
-        at = p->whole.p + p->whole.len;
-    }
-    buf_append(out, at, (size_t)(type->end.p - at));
-}
-
 static void extend_type(const struct making *m, struct buf *out)
 {
     if (m->typed)
-        append_type(&m->type_field, &m->type, out);
+        protect_type_append(&m->type_field, &m->type, out);
     else
         /* No charset: readers guess it from the text, as they would have (RFC 2045 §5.2). */
         buf_append_str(out, "Content-Type: text/plain");
@@ -127,32 +107,23 @@ static void extend(struct making *m)
     append_told(m, made);
     buf_append_str(made, "\r\n");
     m->head_len = made->len;
-    if (m->legacy.n == 0)
-        return;
-    if (!m->legacy.at_root) {
-        append_type(&m->legacy.type_field, &m->legacy.type, made);
-        buf_append_str(made, ";\r\n hp-legacy-display=\"1\"\r\n");
-    }
-    m->part_len = made->len - m->head_len;
     buf_append_span(made, buf_span(&m->legacy.text));
-    m->shown_len = made->len - m->head_len - m->part_len;
 }
+
+_Static_assert(PROTECT_PIECES_MAX >= 2 + 2 * LEGACY_DISPLAY_EDITS_MAX, "room for all edits");
 
 static void place_extended(struct making *m)
 {
     struct span body = m->order->parts->body;
     const char *made = (const char *)m->out->made.data;
     add_piece(m->out, span_of(made, m->head_len));
-    if (m->legacy.n > 0 && !m->legacy.at_root) {
-        struct span field = m->legacy.type_field.raw;
-        add_piece(m->out, span_of(body.p, (size_t)(field.p - body.p)));
-        add_piece(m->out, span_of(made + m->head_len, m->part_len));
-        body = span_of(field.p + field.len, (size_t)(body.p + body.len - field.p - field.len));
-    }
-    if (m->legacy.n > 0) {
-        add_piece(m->out, span_of(body.p, (size_t)(m->legacy.body.p - body.p)));
-        add_piece(m->out, span_of(made + m->head_len + m->part_len, m->shown_len));
-        body = span_of(m->legacy.body.p, (size_t)(body.p + body.len - m->legacy.body.p));
+    made += m->head_len;
+    for (size_t i = 0; i < m->legacy.n; i++) {
+        struct legacy_edit edit = m->legacy.edits[i];
+        add_piece(m->out, span_of(body.p, (size_t)(edit.cut.p - body.p)));
+        add_piece(m->out, span_of(made, edit.len));
+        made += edit.len;
+        span_skip(&body, (size_t)(edit.cut.p + edit.cut.len - body.p));
     }
     add_piece(m->out, body);
 }
@@ -182,12 +153,13 @@ static void wrap(struct making *m)
     add_piece(m->out, span_of(made->data + m->head_len, made->len - m->head_len));
 }
 
-static enum status make_payload(struct making *m, struct error *err)
+static enum status make_payload(struct making *m, size_t made_max, struct error *err)
 {
     struct buf *made = &m->out->made;
     bool extendable = content_type_find(m->order->parts->header, &m->type_field, &m->type, &m->typed);
     if (extendable && m->order->encrypted && m->order->legacy_display)
-        legacy_display_find(m->order, m->typed ? &m->type : NULL, &m->legacy);
+        legacy_display_find(m->order, &m->legacy);
+    buf_init(made, made_max + m->legacy.text.len);
     buf_append_span(made, m->order->missing);
     if (extendable) {
         extend(m);
@@ -205,12 +177,11 @@ enum status protect_message(const struct protect_order *order, struct protected 
     struct making m = {.order = order, .out = protected_out};
     size_t header = order->parts->header.len + order->missing.len + order->front.len;
     *protected_out = (struct protected){0};
-    buf_init(&protected_out->made, 16 * header + EXTRA_MAX);
     buf_init(&protected_out->outer, 2 * header + EXTRA_MAX);
     buf_init(&m.told, 12 * header + EXTRA_MAX);
     enum status st = protect_outer(order, &protected_out->outer, &m.told, err);
     if (st == STATUS_OK)
-        st = make_payload(&m, err);
+        st = make_payload(&m, 16 * header + EXTRA_MAX, err);
     legacy_display_free(&m.legacy);
     buf_free(&m.told);
     if (st != STATUS_OK)

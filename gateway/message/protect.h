@@ -29,7 +29,9 @@ struct protect_order {
     bool legacy_display;
 };
 
-#define PROTECT_PIECES_MAX 8
+/* What was made up to the body, and two edits in each of four texts (legacy_display.h) with what is between
+ * them. */
+#define PROTECT_PIECES_MAX 20
 
 struct protected
 {

@@ -38,12 +38,13 @@ static bool is_blank(struct span text)
 
 /* ---- multipart ---- */
 
-/* Exactly two parts, and nothing but blanks before and behind them. */
-static bool cut_two(struct span body, const struct content_type *type, struct span parts_out[2])
+/* Exactly two parts, and nothing but blanks behind them. */
+static bool cut_two(struct span body, const struct content_type *type, struct span *preamble_out,
+                    struct span parts_out[2])
 {
-    struct span boundary, preamble;
+    struct span boundary;
     return multipart_boundary(type, &boundary) &&
-           multipart_next(&body, boundary, &preamble) == MULTIPART_OPEN && is_blank(preamble) &&
+           multipart_next(&body, boundary, preamble_out) == MULTIPART_OPEN &&
            multipart_next(&body, boundary, &parts_out[0]) == MULTIPART_OPEN &&
            multipart_next(&body, boundary, &parts_out[1]) == MULTIPART_CLOSE && is_blank(body);
 }
@@ -81,11 +82,11 @@ static bool find_data(struct span part, struct sealed_content *content)
 static bool find_pgp_mime(const struct message_parts *parts, const struct content_type *type,
                           struct sealed_content *content)
 {
-    struct span two[2];
+    struct span preamble, two[2];
     struct span protocol = content_type_parameter(type, "protocol");
     return content_type_is(type, "multipart", "encrypted") &&
-           span_is(protocol, "application/pgp-encrypted") && cut_two(parts->body, type, two) &&
-           is_control(two[0]) && find_data(two[1], content);
+           span_is(protocol, "application/pgp-encrypted") && cut_two(parts->body, type, &preamble, two) &&
+           is_blank(preamble) && is_control(two[0]) && find_data(two[1], content);
 }
 
 /* Whether the body is an armored message and nothing else is for pgp_message_read to say. */
@@ -110,26 +111,69 @@ static bool is_smime(const struct content_type *type)
            content_type_is(type, "application", "x-pkcs7-mime");
 }
 
-static bool find_smime(const struct message_parts *parts, const struct content_type *type,
-                       struct sealed_content *content)
+static bool decode(const struct message_parts *parts, enum sealed_form form, struct sealed_content *content)
 {
     enum entity_encoding encoding;
-    struct span kind = content_type_parameter(type, "smime-type");
-    bool named = kind.len == 0 || span_is(kind, "enveloped-data") || span_is(kind, "authEnveloped-data");
-    if (!is_smime(type) || !named || !entity_encoding(parts->header, &encoding) || encoding != ENTITY_BASE64)
+    if (!entity_encoding(parts->header, &encoding) || encoding != ENTITY_BASE64)
         return false;
     buf_init(&content->decoded, parts->body.len + 3);
     if (!entity_decode_base64(parts->body, &content->decoded))
         return false;
     content->content = buf_span(&content->decoded);
-    content->form = SEALED_FORM_SMIME;
+    content->form = form;
     return true;
 }
 
-static bool claims_signature(const struct content_type *type)
+static bool find_smime(const struct message_parts *parts, const struct content_type *type,
+                       struct sealed_content *content)
 {
-    return content_type_is(type, "multipart", "signed") ||
-           (is_smime(type) && span_is(content_type_parameter(type, "smime-type"), "signed-data"));
+    struct span kind = content_type_parameter(type, "smime-type");
+    bool named = kind.len == 0 || span_is(kind, "enveloped-data") || span_is(kind, "authEnveloped-data");
+    if (!is_smime(type))
+        return false;
+    if (span_is(kind, "signed-data"))
+        return decode(parts, SEALED_FORM_SIGNED_OPAQUE, content);
+    return named && decode(parts, SEALED_FORM_SMIME, content);
+}
+
+/* ---- signed ---- */
+
+static bool is_smime_signature(const struct content_type *type)
+{
+    return content_type_is(type, "application", "pkcs7-signature") ||
+           content_type_is(type, "application", "x-pkcs7-signature");
+}
+
+/* PROTOCOL and the type of the signature say the same (RFC 1847 §2.1), but for the name of old programs. */
+static bool find_signature(struct span part, struct span protocol, struct sealed_content *content)
+{
+    struct message_parts parts;
+    struct header_field field;
+    struct content_type type;
+    bool found;
+    message_split(part, &parts);
+    if (!has_mime_fields_alone(parts.header) || !content_type_find(parts.header, &field, &type, &found) ||
+        !found)
+        return false;
+    if (is_smime_signature(&type))
+        return (span_is(protocol, "application/pkcs7-signature") ||
+                span_is(protocol, "application/x-pkcs7-signature")) &&
+               decode(&parts, SEALED_FORM_SIGNED_SMIME, content);
+    if (!content_type_is(&type, "application", "pgp-signature") ||
+        !span_is(protocol, "application/pgp-signature") || !is_identity(parts.header))
+        return false;
+    content->form = SEALED_FORM_SIGNED_PGP;
+    content->content = parts.body;
+    return true;
+}
+
+static bool find_signed(const struct message_parts *parts, const struct content_type *type,
+                        struct sealed_content *content)
+{
+    struct span preamble, two[2];
+    content->micalg = content_type_parameter(type, "micalg");
+    return content_type_is(type, "multipart", "signed") && cut_two(parts->body, type, &preamble, two) &&
+           find_signature(two[1], content_type_parameter(type, "protocol"), content);
 }
 
 enum status sealed_form_find(const struct message_parts *parts, struct sealed_content *content_out,
@@ -143,9 +187,8 @@ enum status sealed_form_find(const struct message_parts *parts, struct sealed_co
         return STATUS_OK;
     if (!found)
         find_inline(parts, NULL, content_out);
-    else if (claims_signature(&type))
-        content_out->form = SEALED_FORM_SIGNED;
-    else if (!find_pgp_mime(parts, &type, content_out) && !find_inline(parts, &type, content_out))
+    else if (!find_signed(parts, &type, content_out) && !find_pgp_mime(parts, &type, content_out) &&
+             !find_inline(parts, &type, content_out))
         find_smime(parts, &type, content_out);
     if (content_out->decoded.failed)
         return error_set(err, STATUS_TEMPORARY, "out of memory for a message that is sealed already");

@@ -1,29 +1,46 @@
 #include "gateway/seal/already.h"
 
 #include "gateway/message/sealed_form.h"
+#include "pgp/detached.h"
+#include "smime/signed_form.h"
 
-/* Only STATUS_TEMPORARY says that nothing is known; every other status, that it is no sealed message. */
+static enum status read_sealed(const struct sealed_content *content, struct already *already,
+                               struct error *err)
+{
+    if (content->form == SEALED_FORM_SMIME) {
+        already->format = CERTIFICATE_SMIME;
+        return smime_message_read(content->content, &already->smime, err);
+    }
+    already->format = CERTIFICATE_OPENPGP;
+    return pgp_message_read(content->content, &already->pgp, err);
+}
+
+/* Only STATUS_TEMPORARY says that nothing is known; every other status, that it is not what it claims to be.
+ */
 static enum status read_content(const struct sealed_content *content, struct already *already,
                                 struct error *err)
 {
     enum status st = STATUS_OK;
+    bool detached = content->form == SEALED_FORM_SIGNED_SMIME;
     switch (content->form) {
     case SEALED_FORM_PGP_MIME:
     case SEALED_FORM_PGP_INLINE:
-        already->format = CERTIFICATE_OPENPGP;
-        st = pgp_message_read(content->content, &already->pgp, err);
-        break;
     case SEALED_FORM_SMIME:
-        already->format = CERTIFICATE_SMIME;
-        st = smime_message_read(content->content, &already->smime, err);
+        st = read_sealed(content, already, err);
+        already->is_sealed = st == STATUS_OK;
         break;
-    case SEALED_FORM_SIGNED:
-        already->is_signed = true;
-        return STATUS_OK;
+    case SEALED_FORM_SIGNED_PGP:
+        st = pgp_detached_check(content->content, content->micalg, err);
+        already->is_signed = st == STATUS_OK;
+        break;
+    case SEALED_FORM_SIGNED_SMIME:
+    case SEALED_FORM_SIGNED_OPAQUE:
+        st = smime_signed_form_check(content->content, detached, content->micalg, err);
+        already->is_signed = st == STATUS_OK;
+        break;
     case SEALED_FORM_NONE:
-        return STATUS_OK;
+        break;
     }
-    already->is_sealed = st == STATUS_OK;
     return st == STATUS_TEMPORARY ? st : STATUS_OK;
 }
 

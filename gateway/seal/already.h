@@ -8,15 +8,16 @@
 #include "smime/message.h"
 
 struct already {
-    bool is_signed;                 /* claims a signature of the client's: not signed again */
+    bool is_signed;                 /* bears a signature of the client's, likewise: not signed again */
     bool is_sealed;                 /* is nothing but a sealed message, by structure and content */
     enum certificate_format format; /* when sealed */
     struct pgp_message pgp;
     struct smime_message *smime; /* owned */
 };
 
-/* What only claims to be sealed is not: STATUS_OK, and it will be sealed as any other message.
- * STATUS_TEMPORARY: out of memory. Free with already_free. */
+/* What only claims to be sealed or signed is not: STATUS_OK, and it is treated as any other message. Whether
+ * a signature holds is not asked: its certificate is not known here. STATUS_TEMPORARY: out of memory. Free
+ * with already_free. */
 MUST_USE enum status already_read(const struct message_parts *parts, struct already *already_out,
                                   struct error *err);
 void already_free(struct already *already);

@@ -8,6 +8,7 @@
 #include "gateway/message/outer.h"
 #include "gateway/seal/bodies.h"
 #include "gateway/seal/form.h"
+#include "gateway/seal/no_memory.h"
 #include "gateway/seal/readers.h"
 #include "gateway/seal/sealed_copy.h"
 
@@ -28,11 +29,6 @@ struct builder {
     struct seal_place original; /* as submitted, locked */
     enum submit_outcome outcome;
 };
-
-static enum status no_memory(struct error *err)
-{
-    return error_set(err, STATUS_TEMPORARY, "out of memory for the copies of a message");
-}
 
 /* ---- bodies ---- */
 
@@ -155,7 +151,7 @@ static enum status seal_group(struct builder *b, const struct plan_copy *group, 
     copy->body_at = made.place.at;
     copy->body_len = made.place.len;
     copy->cipher = strdup(made.cipher);
-    return copy->cipher ? STATUS_OK : no_memory(err);
+    return copy->cipher ? STATUS_OK : seal_no_memory("the copies of a message", err);
 }
 
 /* A message that stays readable for whoever has the body, or that the client sealed. */
@@ -243,7 +239,7 @@ static enum status describe(const struct builder *b, size_t i, struct copy_recip
     r->reason = copy_str(decision->action == ACTION_SEAL ? NULL : decision->reason, &failed);
     r->fingerprint = copy_str(c ? c->fingerprint : NULL, &failed);
     r->source = copy_str(c ? c->source : NULL, &failed);
-    return failed ? no_memory(err) : STATUS_OK;
+    return failed ? seal_no_memory("the copies of a message", err) : STATUS_OK;
 }
 
 static enum status build_copy(struct builder *b, const struct plan_copy *group, struct store_copy *copy,
@@ -251,7 +247,7 @@ static enum status build_copy(struct builder *b, const struct plan_copy *group, 
 {
     copy->recipients = calloc(group->n_recipients, sizeof *copy->recipients);
     if (!copy->recipients)
-        return no_memory(err);
+        return seal_no_memory("the copies of a message", err);
     copy->n_recipients = group->n_recipients;
     for (size_t i = 0; i < group->n_recipients; i++) {
         enum status st = describe(b, group->recipients[i], &copy->recipients[i], err);
@@ -283,7 +279,7 @@ static enum status build_all(struct builder *b, const struct plan *plan, struct 
     store->copies = calloc(plan->n_copies, sizeof *store->copies);
     b->forms = calloc(plan->n_copies, sizeof(struct form *));
     if (!store->copies || !b->forms)
-        return no_memory(err);
+        return seal_no_memory("the copies of a message", err);
     store->n_copies = plan->n_copies;
     for (size_t i = 0; i < plan->n_copies && st == STATUS_OK; i++)
         st = build_copy(b, &plan->copies[i], &store->copies[i], err);

@@ -3,12 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gateway/seal/no_memory.h"
 #include "gateway/seal/report.h"
-
-static enum status no_memory(struct error *err)
-{
-    return error_set(err, STATUS_TEMPORARY, "out of memory for a certificate lookup");
-}
 
 /* ---- whom to ask for ---- */
 
@@ -38,7 +34,7 @@ static enum status list_addresses(struct seal_job *job, struct error *err)
     size_t n = job->envelope.n_recipients;
     job->addresses = calloc(n + KEYS_ADDED_MAX, sizeof *job->addresses);
     if (!job->addresses)
-        return no_memory(err);
+        return seal_no_memory("a certificate lookup", err);
     for (size_t i = 0; i < n; i++)
         job->addresses[job->n_addresses++] = job->envelope.recipients[i].address;
     enum status st = STATUS_OK;
@@ -75,7 +71,7 @@ static enum status all_failed(size_t n, const char *why, struct keys_found *foun
 {
     struct keys_answer *answers = calloc(n, sizeof *answers);
     if (!answers)
-        return no_memory(err);
+        return seal_no_memory("a certificate lookup", err);
     for (size_t i = 0; i < n; i++) {
         answers[i].state = LOOKUP_FAILED;
         snprintf(answers[i].why, sizeof answers[i].why, "%s", why);

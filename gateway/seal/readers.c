@@ -4,17 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum status no_memory(struct error *err)
-{
-    return error_set(err, STATUS_TEMPORARY, "out of memory for the readers of a copy");
-}
+#include "gateway/seal/no_memory.h"
 
 static enum status add_note(struct store_copy *copy, const struct copy_note *note, struct error *err)
 {
     if (!copy->notes)
         copy->notes = calloc(COPY_NOTES_MAX, sizeof *copy->notes);
     if (!copy->notes)
-        return no_memory(err);
+        return seal_no_memory("the readers of a copy", err);
     if (copy->n_notes == COPY_NOTES_MAX)
         return error_set(err, STATUS_LIMIT, "too many archives for one copy");
     struct copy_note *to = &copy->notes[copy->n_notes++];
@@ -25,7 +22,7 @@ static enum status add_note(struct store_copy *copy, const struct copy_note *not
                              .reason = note->reason ? strdup(note->reason) : NULL};
     bool whole = to->event && to->address && (to->fingerprint || !note->fingerprint) &&
                  (to->source || !note->source) && (to->reason || !note->reason);
-    return whole ? STATUS_OK : no_memory(err);
+    return whole ? STATUS_OK : seal_no_memory("the readers of a copy", err);
 }
 
 enum status copy_add_note(struct store_copy *copy, const char *event, const char *address,
@@ -98,7 +95,7 @@ enum status readers_find(const struct seal_job *job, const struct plan_copy *gro
     size_t room = group->n_recipients + group->rule->treatment.n_archive + 1;
     *readers_out = (struct readers){.certificates = calloc(room, sizeof(struct certificate *))};
     if (!readers_out->certificates)
-        return no_memory(err);
+        return seal_no_memory("the readers of a copy", err);
     for (size_t i = 0; i < group->n_recipients; i++)
         add(readers_out, job->recipients[group->recipients[i]].decision.certificate);
     enum status st = add_archives(job, group, readers_out, copy, err);

@@ -5,17 +5,13 @@
 
 #include "base/memfile.h"
 #include "gateway/seal/base64_lines.h"
+#include "gateway/seal/no_memory.h"
 #include "gateway/seal/pgp_mime.h"
 #include "gateway/seal/smime_mime.h"
 #include "gateway/seal/verify.h"
 #include "smime/smime.h"
 
 #define WRAPPING_MAX 4096
-
-static enum status no_memory(size_t n, struct error *err)
-{
-    return error_set(err, STATUS_TEMPORARY, "out of memory for %zu recipients", n);
-}
 
 static enum status check_order(const struct sealed_order *order, struct error *err)
 {
@@ -46,7 +42,7 @@ static enum status pgp_body(const struct seal *seal, const struct sealed_order *
 {
     char(*paths)[SEAL_PATH_SIZE] = calloc(order->n, sizeof *paths);
     struct pgp_recipient *recipients = calloc(order->n, sizeof *recipients);
-    enum status st = paths && recipients ? STATUS_OK : no_memory(order->n, err);
+    enum status st = paths && recipients ? STATUS_OK : seal_no_memory("the recipients of a copy", err);
     for (size_t i = 0; i < order->n && st == STATUS_OK; i++) {
         st = seal_certfile(&seal->certfiles, buf_span(&order->certificates[i]->bytes), paths[i], err);
         /* The path is the certificate's digest. */
@@ -108,7 +104,7 @@ static enum status smime_copy(const struct sealed_order *order, const struct sin
     const struct smime_order smime = {
         .recipients = recipients, .n = order->n, .cipher = order->gcm ? SMIME_AES256_GCM : SMIME_AES256_CBC};
     if (!recipients)
-        return no_memory(order->n, err);
+        return seal_no_memory("the recipients of a copy", err);
     for (size_t i = 0; i < order->n; i++)
         recipients[i] = (struct smime_recipient){.certificate = buf_span(&order->certificates[i]->bytes),
                                                  .oaep = sealed_with_oaep(order, order->certificates[i])};

@@ -1,6 +1,7 @@
 """Messages of the forms that RFC 9788 shows in its appendix, simple, complex and as replies, under each policy, with and without
 legacy display, encrypted, signed and encrypted, signed alone: is what arrives composed by its rules?"""
 
+import base64
 import email.header
 import re
 
@@ -48,14 +49,40 @@ def quoted(form):
             f"Gr=C3=BC=C3=9Fe,=20\r\nthis is {form}.\r\n")
 
 
+def dinner(kind, text):
+    """The shape of the two messages of Appendix E.1 and E.2, before their legacy display is added."""
+    return f'Content-Type: text/{kind}; charset="us-ascii"\r\nContent-Transfer-Encoding: 7bit\r\n', text
+
+
+def page(form):
+    return dinner("html", HTML.format(form=form))
+
+
+def picture(form):
+    """mixed { related { image, html }, attached html }: the root of what is related is not its first part, and in base64."""
+    html = base64.encodebytes(("<p>This is <b>" + form + "</b>, für Jürgen.</p>").encode()).decode().replace("\n", "\r\n")
+    return 'Content-Type: multipart/mixed; boundary="c7f"\r\n', (
+        '--c7f\r\nContent-Type: multipart/related; boundary="e68"; start="<root@e>"\r\n\r\n--e68\r\nContent-Type: image/png\r\n'
+        'Content-Transfer-Encoding: base64\r\nContent-Disposition: inline\r\n\r\n' + PNG + '\r\n--e68\r\n'
+        'Content-Type: text/html; charset="utf-8"\r\nContent-Transfer-Encoding: base64\r\nContent-ID: <root@e>\r\n\r\n' + html
+        + '\r\n--e68--\r\n\r\n--c7f\r\nContent-Type: text/html; charset="us-ascii"\r\nContent-Disposition: attachment\r\n\r\n'
+        + HTML.format(form=form) + '\r\n--c7f--\r\n')
+
+
 REPLY = ("In-Reply-To: <20210220.1000@example.com>\r\nReferences: <20210219.0900@example.com>\r\n"
          " <20210220.1000@example.com>\r\n")
+
+# Where the element must stand, of the text parts that there are.
+SHOWN_IN = {"complex": ["text/plain", "text/html"], "complex-reply": ["text/plain", "text/html"], "html": ["text/html"],
+            "picture": ["text/html"]}
 
 FORMS = {
     "simple": (simple, "", "simple"),
     "complex": (complex_, "", "complex"),
     "simple-reply": (simple, REPLY, "Re: simple"),
     "complex-reply": (complex_, REPLY, "Re: complex"),
+    "html": (page, "", "simple <html> & more"),
+    "picture": (picture, "", "complex"),
     "utf8": (quoted, "", email.header.Header("Vertraulich: der Vertrag für Jürgen", "utf-8").encode()),
 }
 
@@ -128,12 +155,35 @@ def test_composed_by_the_rules(sealing, sink, people_here, tag, domain, which, f
         return
     parts, submitted_parts = header_protection.leaves(payload), header_protection.leaves(message)
     assert len(parts) == len(submitted_parts)
-    told = [i for i, (_, parameters, _, _) in enumerate(parts) if parameters.get("hp-legacy-display") == "1"]
-    assert told == [0] and parts[0][0] == "text/plain", "§2.1.2: the parameter stands at the text that has the element"
-    lines, rest = header_protection.without_legacy_display(parts[0][2])
-    assert lines == legacy_lines(hidden), "§5.2.2: a line for each hidden field that people see"
-    assert rest == submitted_parts[0][2]
-    assert [part[2] for part in parts[1:]] == [part[2] for part in submitted_parts[1:]], "no other part changes"
+    told = [kind for kind, parameters, _, disposition in parts if parameters.get("hp-legacy-display") == "1"]
+    assert told == SHOWN_IN.get(form, ["text/plain"]), "§2.1.2: the parameter stands at the texts that have the element"
+    for (kind, parameters, text, disposition), (_, _, submitted, _) in zip(parts, submitted_parts):
+        if "hp-legacy-display" not in parameters:
+            assert text == submitted, "no other part changes"
+            continue
+        assert disposition != "attachment"
+        lines, rest = header_protection.without_legacy_display(kind, text)
+        assert lines == legacy_lines(hidden), "§5.2.2: a line for each hidden field that people see"
+        assert rest == submitted
+
+
+@pytest.mark.parametrize("kind, text, shown", [
+    ("plain", "Let's meet\r\nthere.\r\n", "Subject: dinner {tag}\r\n\r\nLet's meet\r\nthere.\r\n"),
+    ("html", "<html><head><title></title></head><body>\r\n<p>\r\nLet's meet\r\n</p>\r\n</body>\r\n</html>\r\n",
+     '<html><head><title></title></head><body>\r\n<div class="header-protection-legacy-display">\r\n'
+     "<pre>Subject: dinner {tag}</pre>\r\n</div>\r\n<p>\r\nLet's meet\r\n</p>\r\n</body>\r\n</html>\r\n"),
+])
+def test_legacy_display_looks_as_in_appendix_e(sealing, sink, people_here, tag, kind, text, shown):
+    pat, _, _ = people_here
+    to = f"pat+{tag}@baseline-legacy.example"
+    structure, body = dinner(kind, text)
+    message = (f"Date: Fri, 21 Jan 2022 20:40:48 -0500\r\nFrom: Alice <{USER}>\r\nTo: Bob <{to}>\r\nSubject: dinner {tag}\r\n"
+               f"Message-ID: <{tag}@example.org>\r\nMIME-Version: 1.0\r\n{structure}\r\n{body}").encode()
+    assert sealing.submit([to], message).code == 250
+    head, _, rest = protection.split(readers.with_gpg(pat, sink.wait(to).data))
+    assert header_protection.content_type(head)[1] == {"charset": "us-ascii", "hp": "cipher", "protected-headers": "v1",
+                                                       "hp-legacy-display": "1"}
+    assert rest.decode() == shown.format(tag=tag)
 
 
 @pytest.mark.parametrize("form", FORMS)

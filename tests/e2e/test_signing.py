@@ -1,18 +1,20 @@
 """Signing with the sender's or the domain's key: what gpg and openssl verify, and what happens when a key cannot sign."""
 
+import base64
 import email
 import os
 import re
 import signal
 import types
 
+import gpgsm
 import protection
 import readers
 from conftest import run_gateway
 from gateway import USER, Gateway, mail
 from signing import (RULES, at, decrypted_by_gpg, give_key, locked, sent, signed_line, signing_section, stays,
                      verified_by_openssl, wait_home)
-from tools import run, wait_until
+from tools import remove_folder, run, short_folder, wait_until
 
 import pytest
 
@@ -117,6 +119,117 @@ def test_without_a_key_for_the_sender(signing, sink, cast, tag):
     protection.assert_is(entity, message)
     assert not signers and not [line for line in trail if line["event"] == "signed"]
     assert not sink.find(refused)
+
+
+# ---- signed by the client (A12) ----
+
+ENTITY = b"Content-Type: text/plain\r\n\r\nsigned by the client\r\n"
+PGP, SMIME = "application/pgp-signature", "application/pkcs7-signature"
+
+
+def by_gpg(person, *words):
+    return run("gpg", "--homedir", person.home, "--batch", "--quiet", "--no-tty", "--pinentry-mode", "loopback", "--passphrase",
+               "", "--digest-algo", "sha512", "--armor", *(words or ("-u", person.fingerprint, "--detach-sign")),
+               input=ENTITY).stdout.decode().replace("\n", "\r\n")
+
+
+def by_openssl(person, *words):
+    made = run("openssl", "cms", "-sign", "-binary", "-outform", "DER", "-md", "sha256", "-signer", person.certificate, "-inkey",
+               person.secret, *words, input=ENTITY).stdout
+    return base64.encodebytes(made).decode().replace("\n", "\r\n")
+
+
+def by_gpgsm(person, home):
+    """What GnuPG's own S/MIME makes, in a home where PERSON's key is."""
+    gpgsm.add_people(home, [person], person)
+    (home / "entity").write_bytes(ENTITY)
+    try:
+        made = gpgsm.gpgsm(home, "--digest-algo", "sha256", "--include-certs", "1", "--local-user", person.address,
+                            "--detach-sign", home / "entity").stdout
+    finally:
+        run("gpgconf", "--homedir", home, "--kill", "all", check=False)
+    return base64.encodebytes(made).decode().replace("\n", "\r\n")
+
+
+@pytest.fixture
+def home():
+    made = short_folder()
+    yield made
+    remove_folder(made)
+
+
+def signed_body(signature, kind=PGP, protocol=None, micalg="pgp-sha512"):
+    """A multipart/signed of ENTITY: its Content-Type, and its body, with what programs put in front for old readers."""
+    encoding = "Content-Transfer-Encoding: base64\r\n" if kind == SMIME else ""
+    return (f'multipart/signed; protocol="{protocol or kind}"; micalg={micalg}; boundary="sig"',
+            f"This is a signed message\r\n--sig\r\n{ENTITY.decode()}\r\n--sig\r\nContent-Type: {kind}\r\n{encoding}\r\n"
+            f"{signature}\r\n--sig--\r\n", "")
+
+
+def opaque(signature):
+    return "application/pkcs7-mime; smime-type=signed-data", signature, "base64"
+
+
+def to_submit(address, made, sender):
+    content_type, body, encoding = made
+    more = {"Content_Transfer_Encoding": encoding} if encoding else {}
+    message = mail(address, body, MIME_Version="1.0", Content_Type=content_type, **more)
+    return message.replace(USER.encode(), sender.encode(), 1)
+
+
+@pytest.mark.parametrize("which", ["gpg", "openssl", "openssl opaque", "gpgsm"])
+def test_what_the_client_signed_is_not_signed_again(signing, sink, cast, tag, which, home):
+    """It meets "require", also where the gateway has no key, and holds inside."""
+    made = {"gpg": lambda: signed_body(by_gpg(cast.pat)),
+            "openssl": lambda: signed_body(by_openssl(cast.sam), SMIME, micalg="sha-256"),
+            "openssl opaque": lambda: opaque(by_openssl(cast.sam, "-nodetach")),
+            "gpgsm": lambda: signed_body(by_gpgsm(cast.sam, home), SMIME, micalg="sha-256")}[which]()
+    for number, sender in enumerate((USER, STRANGER)):
+        address = at(cast.pat, "must", f"{tag}{number}")
+        message = to_submit(address, made, sender)
+        arrived, trail = sent(signing, sink, address, message, sender)
+        entity, signers = decrypted_by_gpg(cast.pat, arrived)
+        protection.assert_is(entity, message)
+        assert not signers and not [line for line in trail if line["event"] == "signed"]
+        if which != "gpg":
+            assert verified_by_openssl(entity, cast.sam) == ENTITY
+    if which == "gpg":
+        (home / "sig").write_text(re.search("-----BEGIN.*SIGNATURE-----", entity.decode(), re.S)[0])
+        (home / "text").write_bytes(entity.partition(b"--sig\r\n")[2].partition(b"\r\n--sig")[0])
+        run("gpg", "--homedir", cast.pat.home, "--batch", "--verify", home / "sig", home / "text")
+
+
+FAKES = {
+    "type only": lambda cast: ("multipart/signed; boundary=s", "clear\r\n", ""),
+    "structure only": lambda cast: signed_body("nonsense"),
+    "a word in armor": lambda cast: signed_body(
+        "-----BEGIN PGP SIGNATURE-----\r\n\r\nbm9uc2Vuc2U=\r\n-----END PGP SIGNATURE-----"),
+    "a key in armor": lambda cast: signed_body(by_gpg(cast.pat, "--export").replace("PUBLIC KEY BLOCK", "SIGNATURE")),
+    "another hash": lambda cast: signed_body(by_gpg(cast.pat), micalg="pgp-sha256"),
+    "another protocol": lambda cast: signed_body(by_gpg(cast.pat), protocol=SMIME),
+    "no signature part": lambda cast: signed_body(by_gpg(cast.pat), kind="text/plain", protocol=PGP),
+    "base64 of nonsense": lambda cast: signed_body("bm9uc2Vuc2U=", SMIME, micalg="sha-256"),
+    "another digest": lambda cast: signed_body(by_openssl(cast.sam), SMIME, micalg="sha-512"),
+    "content twice": lambda cast: signed_body(by_openssl(cast.sam, "-nodetach"), SMIME, micalg="sha-256"),
+    "cut off": lambda cast: signed_body(by_openssl(cast.sam)[:800], SMIME, micalg="sha-256"),
+    "opaque type only": lambda cast: opaque("bm9uc2Vuc2U=\r\n"),
+    "opaque without content": lambda cast: opaque(by_openssl(cast.sam)),
+}
+
+
+@pytest.mark.parametrize("which", FAKES)
+def test_a12_what_only_claims_to_be_signed_is_signed(signing, sink, cast, tag, which):
+    """Or refused under "require", where there is no key."""
+    made = FAKES[which](cast)
+    address = at(cast.pat, "must", tag)
+    message = to_submit(address, made, USER)
+    arrived, trail = sent(signing, sink, address, message, USER)
+    entity, signers = decrypted_by_gpg(cast.pat, arrived)
+    assert signers == [cast.alice.fingerprint.encode()] and signed_line(trail)
+    protection.assert_is(entity, message)
+    refused = at(cast.pat, "must", f"{tag}refused")
+    reply = signing.submit([refused], to_submit(refused, made, STRANGER), sender=STRANGER)
+    assert reply.code == 550 and not sink.find(refused), str(reply)
 
 
 # ---- what can fail ----

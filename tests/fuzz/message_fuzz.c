@@ -1,11 +1,12 @@
 /*
- * The split of a message, its fields, header protection, sealed forms, and prescan, on any bytes at all.
- * The first byte chooses prescan's limits, so that small inputs reach them.
+ * The split of a message, its fields, header protection, sealed forms, HTML, and prescan, on any bytes at
+ * all. The first byte chooses prescan's limits, so that small inputs reach them.
  */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "gateway/message/html_body.h"
 #include "gateway/message/inspect.h"
 #include "gateway/message/plain_text.h"
 #include "gateway/message/prescan.h"
@@ -102,9 +103,19 @@ static void check_protected(const struct message_parts *parts, uint8_t choice)
         end = piece.p + piece.len;
         body += piece.len;
     }
-    /* But for the Content-Type of a part that shows what is hidden. */
+    /* But for the Content-Type of a part that shows what is hidden, and a group of base64 within it. */
     must(order.legacy_display || body == parts->body.len);
     protected_free(&protected);
+}
+
+/* The place is one of the text, and what is in front of it opens no other body: it is found again. */
+static void check_html(struct span html)
+{
+    size_t at, again;
+    if (!html_body_find(html, &at))
+        return;
+    must(at <= html.len);
+    must(html_body_find(span_of(html.p, at), &again) && again == at);
 }
 
 static void check_forms(const struct message_parts *parts)
@@ -148,6 +159,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_fields(parts.header);
     check_protected(&parts, data[0]);
     check_forms(&parts);
+    check_html(parts.body);
     check_prescan(message, data[0]);
     return 0;
 }

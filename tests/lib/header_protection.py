@@ -5,6 +5,7 @@ import datetime
 import email
 import email.policy
 import email.utils
+import html.parser
 import re
 
 import protection
@@ -106,8 +107,56 @@ def leaves(entity):
              part.get_content_disposition()) for part in parsed.walk() if not part.is_multipart()]
 
 
-def without_legacy_display(text):
-    """§4.5.3.3: (the lines shown, the rest): what stands before the first empty line goes."""
+def _text_without_legacy_display(text):
     display, blank, rest = text.partition(b"\r\n\r\n")
     assert blank
     return display.decode().split("\r\n"), rest
+
+
+class _Element(html.parser.HTMLParser):
+    """Finds the element of §5.2.3, its text, and the elements around it."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.around, self.start, self.end, self.shown = [], None, None, None, ""
+        self.lines = text.split("\n")
+        self.feed(text)
+
+    def _offset(self):
+        line, column = self.getpos()
+        return sum(len(text) + 1 for text in self.lines[:line - 1]) + column
+
+    def handle_starttag(self, tag, attrs):
+        if self.start is None and ("class", "header-protection-legacy-display") in attrs:
+            assert tag == "div"
+            self.start, self.around = self._offset(), list(self.open)
+        self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+        if self.start is not None and self.end is None and self.open == self.around:
+            self.end = self._offset() + len("</div>")
+
+    def handle_data(self, data):
+        if self.start is not None and self.end is None and self.open[-1] == "pre":
+            self.shown += data
+
+
+def _html_without_legacy_display(text):
+    text = text.decode()
+    element = _Element(text)
+    assert element.end, "there is an element, and it is closed"
+    assert element.around == (["html", "body"] if "<body" in text else []), "it is the body's first"
+    before, rest = text[:element.start], text[element.end:]
+    assert before.endswith(("<body>\r\n", "<body> \r\n", "<body>  \r\n")) or before.strip() == ""
+    before, rest = (before.rstrip(" \r\n"), rest) if before else ("", rest.removeprefix("\r\n"))
+    return element.shown.split("\r\n"), (before + rest).encode()
+
+
+def without_legacy_display(kind, text):
+    """§4.5.3.3: (the lines shown, the rest) of a text/plain or text/html: what stands before the first empty line goes, or the
+    element of the class header-protection-legacy-display."""
+    return {"text/plain": _text_without_legacy_display, "text/html": _html_without_legacy_display}[kind](text)

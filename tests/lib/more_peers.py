@@ -1,11 +1,10 @@
 """Further real mail servers as next hops, unpacked beside what is installed: OpenSMTPD and chasquid."""
 
-import subprocess
+from peers import Maildir, Server, unpack
+from tools import free_port, short_folder
 
-from peers import Maildir, answers, unpack
-from tools import end_process, free_port, remove_folder, short_folder, wait_until
 
-class OpenSmtpd:
+class OpenSmtpd(Server):
     """
     clear_port. Needs root: its paths and users are built in, so it runs in a mount namespace that has them. It has no port
     with STARTTLS: built against OpenSSL 3, Debian 12's 6.8.0 fails every handshake ("missing private key").
@@ -19,7 +18,7 @@ class OpenSmtpd:
         self.maildir = Maildir(self.folder / "mail")
         self.maildir.folder.chmod(0o777)
         self._configure()
-        self._start()
+        self._run(["unshare", "-m", "sh", self.folder / "run.sh"], [self.clear_port], "OpenSMTPD")
 
     def _configure(self):
         (self.folder / "smtpd.conf").write_text(f"""
@@ -46,27 +45,8 @@ cp {helpers}/* /usr/libexec/opensmtpd/
 exec {self.program} -d -f {self.folder}/smtpd.conf
 """)
 
-    def _start(self):
-        with open(self.folder / "log", "wb") as log:
-            self.process = subprocess.Popen(["unshare", "-m", "sh", self.folder / "run.sh"], stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log)
-        try:
-            wait_until(lambda: answers(self.clear_port), "OpenSMTPD answers")
-        except AssertionError as e:
-            log = self.log
-            self.close()
-            raise AssertionError(f"{e}\n{log}") from e
 
-    @property
-    def log(self):
-        return (self.folder / "log").read_text(errors="replace")
-
-    def close(self):
-        end_process(self.process)
-        remove_folder(self.folder)
-
-
-class Chasquid:
+class Chasquid(Server):
     """port offers STARTTLS. Takes mail for USERS at example.com and stores it; runs as whoever started it."""
 
     def __init__(self, pki, users):
@@ -75,7 +55,7 @@ class Chasquid:
         self.port = free_port()
         self.maildir = Maildir(self.folder / "mail")
         self._configure(pki, users)
-        self._start()
+        self._run([self.program, "-config_dir", self.folder], [self.port], "chasquid")
 
     def _configure(self, pki, users):
         certificates = self.folder / "certs/mail.example.net"
@@ -100,22 +80,3 @@ data_dir: "{self.folder}/data"
 mail_log_path: "<stdout>"
 suffix_separators: "+"
 """)
-
-    def _start(self):
-        with open(self.folder / "log", "wb") as log:
-            self.process = subprocess.Popen([self.program, "-config_dir", self.folder], stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log)
-        try:
-            wait_until(lambda: answers(self.port), "chasquid answers")
-        except AssertionError as e:
-            log = self.log
-            self.close()
-            raise AssertionError(f"{e}\n{log}") from e
-
-    @property
-    def log(self):
-        return (self.folder / "log").read_text(errors="replace")
-
-    def close(self):
-        end_process(self.process)
-        remove_folder(self.folder)

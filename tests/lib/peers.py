@@ -140,7 +140,29 @@ def unpack_exim():
     return program
 
 
-class Exim:
+class Server:
+    """Runs a program in the foreground; its folder goes when it is closed. Whoever derives from it sets folder."""
+
+    def _run(self, command, answering, name, **options):
+        with open(self.folder / "output", "wb") as output:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, **options)
+        try:
+            wait_until(lambda: all(answers(port) for port in answering), f"{name} answers")
+        except AssertionError as e:
+            log = self.log
+            self.close()
+            raise AssertionError(f"{e}\n{log}") from e
+
+    @property
+    def log(self):
+        return (self.folder / "output").read_text(errors="replace")
+
+    def close(self):
+        end_process(self.process)
+        remove_folder(self.folder)
+
+
+class Exim(Server):
     """port offers STARTTLS, clear_port does not. Runs as an ordinary user. certificates: {name: (certificate, key)}, each
     a further port with STARTTLS, ports[name]."""
 
@@ -209,20 +231,9 @@ begin retry
         environment = {"PATH": "/usr/sbin:/usr/bin:/bin", "LD_PRELOAD": "libnss_wrapper.so",
                        "NSS_WRAPPER_PASSWD": str(self.folder / "passwd"),
                        "NSS_WRAPPER_GROUP": str(self.folder / "group")}
-        self.process = subprocess.Popen(
-            [self.program, "-C", self.folder / "exim.conf", "-bdf", "-q1m"], env=environment, stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **own)
-        try:
-            wait_until(lambda: answers(self.port) and answers(self.clear_port), "Exim answers")
-        except AssertionError as e:
-            log = self.log
-            self.close()
-            raise AssertionError(f"{e}\n{log}") from e
+        self._run([self.program, "-C", self.folder / "exim.conf", "-bdf", "-q1m"], [self.port, self.clear_port], "Exim",
+                  env=environment, **own)
 
     @property
     def log(self):
         return "".join(p.read_text() for p in sorted((self.folder / "log").glob("*")))
-
-    def close(self):
-        end_process(self.process)
-        remove_folder(self.folder)

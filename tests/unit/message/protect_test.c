@@ -6,6 +6,7 @@
 #define CLEAR ";\r\n hp=\"clear\"; protected-headers=\"v1\"\r\n"
 #define BASIC "From: A B <a@b>\r\nSubject: x\r\n"
 #define HIDDEN "From: A B <a@b>\r\nSubject: [...]\r\n"
+#define DIV "\r\n<div class=\"header-protection-legacy-display\">\r\n<pre>Subject: x</pre>\r\n</div>"
 #define TOLD "HP-Outer: From: A B <a@b>\r\nHP-Outer: Subject: [...]\r\n"
 
 static enum status protect(struct protect_order *order, struct span message, struct protected *made,
@@ -70,7 +71,27 @@ static void payloads_and_what_stands_outside(void **state)
                "\r\nbefore\r\n--b\r\nX: 1\r\nContent-Type: text/plain;\r\n"
                " hp-legacy-display=\"1\"\r\nY: 2\r\n\r\nSubject: x\r\n\r\nbody\r\n--b--\r\n",
          HIDDEN, true},
-        {BASIC "Content-Type: text/html\r\n\r\n<p>", BASIC "Content-Type: text/html" CIPHER TOLD "\r\n<p>",
+        {BASIC "Content-Type: text/html\r\n\r\n<html><body>\r\n<p>",
+         BASIC "Content-Type: text/html;\r\n hp=\"cipher\"; protected-headers=\"v1\"; "
+               "hp-legacy-display=\"1\"\r\n" TOLD "\r\n<html><body>" DIV "\r\n<p>",
+         HIDDEN, true},
+        {BASIC
+         "Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\nContent-Type: "
+         "text/plain; hp=\"x\"\r\n\r\nbody\r\n--b\r\nContent-Type: text/html\r\n\r\n<body>\r\n--b--\r\n",
+         BASIC
+         "Content-Type: multipart/alternative; boundary=b" CIPHER TOLD
+         "\r\n--b\r\nContent-Type: text/plain;\r\n hp-legacy-display=\"1\"\r\n\r\nSubject: x\r\n\r\nbody"
+         "\r\n--b\r\nContent-Type: text/html;\r\n hp-legacy-display=\"1\"\r\n\r\n<body>" DIV "\r\n--b--\r\n",
+         HIDDEN, true},
+        {BASIC "Content-Type: image/png\r\n\r\nx", BASIC "Content-Type: image/png" CIPHER TOLD "\r\nx",
+         HIDDEN, true},
+        /* what is signed inside stays as it is */
+        {BASIC "Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nbody"
+               "\r\n--b\r\nContent-Type: text/html\r\n\r\n<body>\r\n--b--\r\n",
+         BASIC
+         "Content-Type: multipart/signed; boundary=b" CIPHER TOLD
+         "\r\n--b\r\nContent-Type: text/plain\r\n\r\nbody\r\n--b\r\nContent-Type: text/html\r\n\r\n<body>"
+         "\r\n--b--\r\n",
          HIDDEN, true},
     };
     for (size_t i = 0; i < N_OF(rows); i++) {

@@ -8,6 +8,11 @@
 #define ARMOR "-----BEGIN PGP MESSAGE-----\r\n\r\nx\r\n-----END PGP MESSAGE-----"
 #define CMS "Content-Type: application/pkcs7-mime\r\nContent-Transfer-Encoding: base64\r\n\r\n"
 
+#define SIGNED "Content-Type: multipart/signed; protocol=\"application/"
+#define TEXT_PART "--b\r\n\r\ntext\r\n"
+#define P7S                                                                                                  \
+    "--b\r\nContent-Type: application/pkcs7-signature\r\nContent-Transfer-Encoding: base64\r\n\r\nQUJD\r\n"
+
 static void claims_are_found(void **state)
 {
     (void)state;
@@ -42,8 +47,14 @@ static void claims_are_found(void **state)
          "Content-Transfer-Encoding: base64\r\n\r\nQUJD",
          SEALED_FORM_SMIME, "ABC"},
         /* signed */
-        {"Content-Type: multipart/signed\r\n\r\n", SEALED_FORM_SIGNED, NULL},
-        {"Content-Type: application/pkcs7-mime; smime-type=signed-data\r\n\r\n", SEALED_FORM_SIGNED, NULL},
+        {SIGNED "pgp-signature\"; micalg=pgp-sha256; boundary=b\r\n\r\nFor old readers\r\n" TEXT_PART
+                "--b\r\nContent-Type: application/pgp-signature; name=x.asc\r\n\r\nSIG\r\n" END,
+         SEALED_FORM_SIGNED_PGP, "SIG"},
+        {SIGNED "pkcs7-signature\"; boundary=b\r\n\r\n" TEXT_PART P7S END, SEALED_FORM_SIGNED_SMIME, "ABC"},
+        {SIGNED "x-pkcs7-signature\"; boundary=b\r\n\r\n" TEXT_PART P7S END, SEALED_FORM_SIGNED_SMIME, "ABC"},
+        {"Content-Type: application/pkcs7-mime; smime-type=signed-data\r\nContent-Transfer-Encoding: "
+         "base64\r\n\r\nQUJD",
+         SEALED_FORM_SIGNED_OPAQUE, "ABC"},
     };
     for (size_t i = 0; i < N_OF(rows); i++) {
         struct message_parts parts;
@@ -66,6 +77,22 @@ static void test_a12_what_has_more_beside_it_is_none(void **state)
         SPAN(""),
         SPAN("To: a\r\n"),
         SPAN("\r\n"),
+        /* signed */
+        SPAN("Content-Type: multipart/signed\r\n\r\n"),
+        SPAN("Content-Type: application/pkcs7-mime; smime-type=signed-data\r\n\r\n"),
+        SPAN("Content-Type: multipart/signed; boundary=b\r\n\r\n" TEXT_PART P7S END),
+        SPAN(SIGNED "pgp-signature\"; boundary=b\r\n\r\n" TEXT_PART P7S END),
+        SPAN(SIGNED "pkcs7-signature\"; boundary=b\r\n\r\n" P7S END),
+        SPAN(SIGNED "pkcs7-signature\"; boundary=b\r\n\r\n" TEXT_PART P7S),
+        SPAN(SIGNED "pkcs7-signature\"; boundary=b\r\n\r\n" P7S TEXT_PART END),
+        SPAN(SIGNED "pkcs7-signature\"; boundary=b\r\n\r\n" TEXT_PART P7S P7S END),
+        SPAN(SIGNED "pkcs7-signature\"; boundary=b\r\n\r\n" TEXT_PART P7S END "more"),
+        SPAN(SIGNED "pkcs7-signature\"; boundary=b\r\n\r\n" TEXT_PART
+                    "--b\r\nContent-Type: application/pkcs7-signature\r\n\r\nQUJD\r\n" END),
+        SPAN(SIGNED "pgp-signature\"; boundary=b\r\n\r\n" TEXT_PART
+                    "--b\r\nContent-Type: application/pgp-signature\r\nContent-Transfer-Encoding: "
+                    "base64\r\n\r\nQUJD\r\n" END),
+        SPAN(SIGNED "pgp-signature\"; boundary=b\r\n\r\n" TEXT_PART "--b\r\n\r\nSIG\r\n" END),
         /* the header */
         SPAN("Content-Type: multipart/encrypted; boundary=b\r\n\r\n" CONTROL DATA END),
         SPAN("Content-Type: multipart/mixed; protocol=\"application/pgp-encrypted\"; "

@@ -7,9 +7,8 @@
 
 #include <cmocka.h>
 
-#include <openssl/pem.h>
-
 #include "smime/message.h"
+#include "tests/unit/smime/made.h"
 #include "tests/unit/smime/people.h"
 
 #define MESSAGE_MAX (4u << 20)
@@ -48,38 +47,6 @@ static const struct row rows[] = {
     {"-EncryptedData_encrypt -secretkey 000102030405060708090A0B0C0D0E0F -aes128 -outform DER -in text", 0,
      "not encrypted", false, false},
 };
-
-static void put(const char *folder, const char *name, const char *text, const struct forged *person, bool key)
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *out = fopen(path, "w");
-    forge_must(out != NULL);
-    if (person) {
-        forge_must(key ? PEM_write_PrivateKey(out, person->key, NULL, NULL, 0, NULL, NULL) == 1
-                       : PEM_write_X509(out, person->cert) == 1);
-    } else {
-        forge_must(fputs(text, out) >= 0);
-    }
-    forge_must(fclose(out) == 0);
-}
-
-static void make(const char *folder, const char *arguments, struct buf *out)
-{
-    char command[400];
-    snprintf(command, sizeof command, "cd %s && openssl cms %s 2>/dev/null", folder, arguments);
-    FILE *in = popen(command, "r");
-    uint8_t piece[4096];
-    size_t got = 0;
-    forge_must(in != NULL);
-    buf_reset(out);
-    while ((got = fread(piece, 1, sizeof piece, in)) > 0) {
-        buf_append(out, piece, got);
-    }
-    if (pclose(in) != 0) {
-        fail_msg("openssl cms %s", arguments);
-    }
-}
 
 static void try_row(const struct state *s, const struct row *row, struct span message)
 {
@@ -121,25 +88,14 @@ static void try_lengths(struct buf *message)
 static void test_a12_what_others_made(void **state)
 {
     struct state *s = *state;
-    static const char *const files[] = {"text", "empty", "bob.pem", "alice.pem", "bob.key"};
     char folder[] = "/tmp/message.XXXXXX";
-    forge_must(mkdtemp(folder) != NULL);
-    put(folder, "text", TEXT, NULL, false);
-    put(folder, "empty", "", NULL, false);
-    put(folder, "bob.pem", NULL, &s->people[BOB], false);
-    put(folder, "bob.key", NULL, &s->people[BOB], true);
-    put(folder, "alice.pem", NULL, &s->people[ALICE], false);
+    made_folder(folder, &s->people[BOB], &s->people[ALICE]);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        make(folder, rows[i].arguments, &s->out);
+        made_by_openssl(folder, rows[i].arguments, &s->out);
         try_row(s, &rows[i], buf_span(&s->out));
         try_lengths(&s->out);
     }
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-        char path[128];
-        snprintf(path, sizeof path, "%s/%s", folder, files[i]);
-        unlink(path);
-    }
-    rmdir(folder);
+    made_free(folder);
 }
 
 int main(void)
