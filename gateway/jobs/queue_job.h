@@ -4,7 +4,8 @@
  * seal → queue (passed on, with submission's reply descriptor): QUEUE_STORE; descriptor 0 is one memory file
  * that holds every body. The reply is a SUBMIT_REPLY: either its prepared text (committed) or SUBMIT_LATER*.
  * queue → seal: QUEUE_RELEASE; descriptor 0 the locked body of one held copy. The reply is QUEUE_RELEASED: a
- * QUEUE_STORE body of the new copies with descriptor 0, or why it stays held. submission → queue, one way in
+ * QUEUE_STORE body of the new copies with descriptor 0, or that a notice goes as it is, or why it stays held.
+ * submission → queue, one way in
  * effect (reply QUEUE_DONE): QUEUE_REFUSED, an audit record of a refused recipient. delivery ↔ queue:
  * QUEUE_ATTACH carries one end of a channel (the reply descriptor), kept open by both; over it queue sends
  * QUEUE_LEASE (descriptor 0 the body) and QUEUE_OUTCOME_STORED, delivery sends QUEUE_OUTCOME (descriptor 0,
@@ -39,9 +40,11 @@ enum copy_state {
     COPY_QUEUED = 1, /* to be delivered */
     COPY_HELD,       /* waits for a key; the body is locked and not sealed */
     COPY_RETURN,     /* to be bounced: delivery writes the DSN */
+    COPY_NOTICE,     /* a DSN of ours: waits for seal's word on it; locked and not sealed. Of queue's making
+                        alone: no role sends one. */
 };
 
-/* FORMAT_NONE: held or returned; not sealed, locked, and must never leave as it is. */
+/* FORMAT_NONE: held, returned or a notice; not sealed, locked, and must never leave as it is. */
 enum copy_format { FORMAT_NONE = 1, FORMAT_CLEAR, FORMAT_OPENPGP, FORMAT_SMIME };
 const char *copy_format_word(enum copy_format format); /* "none", "clear", "openpgp", "smime" */
 
@@ -94,16 +97,23 @@ void queue_store_free(struct queue_store *store);
 struct queue_release {
     struct envelope envelope; /* all of the message, only the held recipients in it */
     int64_t copy_id;
+    bool notice; /* a DSN of ours: sealed to its recipient as the configuration says (COPY_NOTICE) */
 };
 void queue_release_pack(struct buf *b, const struct queue_release *release);
 MUST_USE enum status queue_release_unpack(struct span bytes, struct queue_release *release_out,
                                           struct error *err);
 void queue_release_free(struct queue_release *release);
 
+enum release_verdict {
+    RELEASE_NOT = 1, /* it stays held */
+    RELEASE_SEALED,  /* STORE and descriptor 0 replace the held copy */
+    RELEASE_AS_IS,   /* a notice alone: it was looked for a certificate, there is none, and it may go so */
+};
+
 /* seal → queue: what became of it. */
 struct queue_released {
-    bool sealed;              /* STORE and descriptor 0 replace the held copy */
-    char why[200];            /* still held because */
+    enum release_verdict verdict;
+    char why[200];            /* why not sealed */
     struct queue_store store; /* set when sealed */
 };
 void queue_released_pack(struct buf *b, const struct queue_released *released);

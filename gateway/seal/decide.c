@@ -80,7 +80,8 @@ static const struct policy_rule *match_one(const struct policy_settings *policy,
     return policy_match(policy, &facts);
 }
 
-enum status seal_match(const struct policy_settings *policy, struct seal_job *job, struct error *err)
+enum status seal_match(const struct policy_settings *policy, const struct policy_rule *notice_rule,
+                       struct seal_job *job, struct error *err)
 {
     const struct envelope *envelope = &job->envelope;
     struct named named;
@@ -92,7 +93,8 @@ enum status seal_match(const struct policy_settings *policy, struct seal_job *jo
         struct plan_recipient *r = &job->recipients[i];
         r->address = envelope->recipients[i].address;
         r->named = is_named(&named, r->address);
-        r->decision = (struct policy_decision){.action = ACTION_DEFER, .rule = match_one(policy, job, i)};
+        r->decision = (struct policy_decision){
+            .action = ACTION_DEFER, .rule = job->notice ? notice_rule : match_one(policy, job, i)};
         if (!r->decision.rule)
             st = error_set(err, STATUS_INTERNAL, "no rule decides for a recipient: is there a default rule?");
     }
@@ -207,8 +209,8 @@ static enum status decide_one(const struct seal_job *job, size_t i, struct polic
     free(archives);
     check_self(job, decision);
     /* Nobody could be told of a bounce, now or when the hold is over: the client is told at once (RFC 5321
-     * §4.5.5). */
-    if (job->envelope.reverse_path[0] == '\0' &&
+     * §4.5.5). A notice has no client, and waits. */
+    if (!job->notice && job->envelope.reverse_path[0] == '\0' &&
         (decision->action == ACTION_BOUNCE || decision->action == ACTION_HOLD))
         decision->action = ACTION_REFUSE;
     return STATUS_OK;

@@ -21,7 +21,7 @@ enum status seal_job_read(const struct seal *seal, struct seal_job *job, enum su
 
 enum status seal_job_decide(const struct seal *seal, struct seal_job *job, struct error *err)
 {
-    enum status st = seal_match(seal->settings->policy, job, err);
+    enum status st = seal_match(seal->settings->policy, &seal->settings->notice_rule, job, err);
     if (st == STATUS_OK)
         st = seal_lookup(seal->settings, job, err);
     return st == STATUS_OK ? seal_decide(job, err) : st;

@@ -432,7 +432,7 @@ static enum status unpack_queue_release(struct span bytes, struct error *err)
 
 static void pack_released_sealed(struct buf *b)
 {
-    struct queue_released released = {.sealed = true, .store = example_store()};
+    struct queue_released released = {.verdict = RELEASE_SEALED, .store = example_store()};
     queue_released_pack(b, &released);
     queue_released_free(&released);
 }
@@ -442,17 +442,17 @@ static enum status unpack_released_sealed(struct span bytes, struct error *err)
     struct queue_released released;
     enum status st = queue_released_unpack(bytes, &released, err);
     if (st == STATUS_OK) {
-        assert_true(released.sealed);
+        assert_int_equal(released.verdict, RELEASE_SEALED);
         see_store(&released.store);
         queue_released_free(&released);
     }
-    assert_false(released.sealed);
+    assert_int_equal(released.verdict, RELEASE_NOT);
     return st;
 }
 
 static void pack_released_held(struct buf *b)
 {
-    struct queue_released released = {.why = "none found"};
+    struct queue_released released = {.verdict = RELEASE_NOT, .why = "none found"};
     queue_released_pack(b, &released);
 }
 
@@ -460,7 +460,7 @@ static enum status unpack_released_held(struct span bytes, struct error *err)
 {
     struct queue_released released;
     enum status st = queue_released_unpack(bytes, &released, err);
-    assert_false(released.sealed);
+    assert_int_equal(released.verdict, RELEASE_NOT);
     if (st == STATUS_OK) {
         assert_string_equal(released.why, "none found");
         queue_released_free(&released);

@@ -168,7 +168,7 @@ static void fail_without_bodies(struct request *request, struct queue_release *r
     struct error err;
     struct buf body;
     sample_simple(&sealed, "bob@example.com");
-    struct queue_released released = {.sealed = true, .store = sealed.store};
+    struct queue_released released = {.verdict = RELEASE_SEALED, .store = sealed.store};
     buf_init(&body, IPC_BODY_MAX);
     queue_released_pack(&body, &released);
     OK(request_reply(request, QUEUE_RELEASED, buf_span(&body), NULL, 0, &err));

@@ -314,7 +314,7 @@ static inline void seal_take(const struct world *w, struct request *request_out,
 static inline void seal_answer(struct request *request, struct queue_release *release, struct sample *s,
                                const char *why)
 {
-    struct queue_released released = {.sealed = s != NULL};
+    struct queue_released released = {.verdict = s ? RELEASE_SEALED : RELEASE_NOT};
     struct error err;
     struct buf body;
     int bodies = -1;

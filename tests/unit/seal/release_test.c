@@ -29,8 +29,8 @@ static bool ask(const struct world *w, struct span request, int body_fd, struct 
     assert_int_equal(st, STATUS_OK);
     assert_int_equal(reply.type, QUEUE_RELEASED);
     assert_int_equal(queue_released_unpack(buf_span(&reply.body), released_out, &err), STATUS_OK);
-    assert_int_equal(reply.nfds, released_out->sealed ? 1 : 0);
-    if (released_out->sealed)
+    assert_int_equal(reply.nfds, released_out->verdict == RELEASE_SEALED ? 1 : 0);
+    if (released_out->verdict == RELEASE_SEALED)
         assert_int_equal(memfile_map(reply.fds[0], 64u << 20, bodies_out, &err), STATUS_OK);
     ipc_msg_free(&reply);
     return true;
@@ -70,7 +70,7 @@ static void see_held(const struct world *w, const char *to, const char *id, int 
     struct queue_released released;
     struct span bodies;
     release(w, to, id, body_fd, &released, &bodies);
-    assert_false(released.sealed);
+    assert_int_equal(released.verdict, RELEASE_NOT);
     if (!strstr(released.why, why))
         fail_msg("%s: %s", to, released.why);
     queue_released_free(&released);
@@ -100,7 +100,7 @@ static void a_held_copy_is_sealed_once_its_key_is_there(void **state)
     w->keys->unusable[OLGA] = false;
 
     release(w, "olga@example.org", TALK_ID, fd, &released, &bodies);
-    assert_true(released.sealed);
+    assert_int_equal(released.verdict, RELEASE_SEALED);
     assert_int_equal(released.store.n_copies, 1);
     const struct store_copy *copy = released.store.copies;
     assert_int_equal(copy->state, COPY_QUEUED);
