@@ -257,6 +257,8 @@ static void a33_a_notice_goes_as_it_is_only_without_a_certificate(void **state)
     w->keys->unusable[BOB] = false;
     world_set_keys(w, KEYS_FAILED);
     see_notice(w, "", "nobody@example.org", RELEASE_NOT, "lookup failed");
+    /* To what is no address no certificate belongs, and it would fail for ever. */
+    see_notice(w, "", "postmaster", RELEASE_AS_IS, "none found");
     world_set_keys(w, KEYS_DROPPED);
     see_notice(w, "", "nobody@example.org", RELEASE_NOT, "lookup failed");
     world_set_keys(w, KEYS_GOOD);
@@ -272,6 +274,9 @@ static void notice_protect_require_and_never(void **state)
     struct world *w = *state;
     world_kill(w);
     w->settings.notice_rule = policy_notice_rule(&world_policy, PROTECT_REQUIRE);
+    /* Limits of users' mail are not a notice's. */
+    const struct prescan_limits limits = w->settings.prescan;
+    w->settings.prescan.parts_max = w->settings.prescan.depth_max = 1;
     world_start(w);
     see_notice(w, "", "nobody@example.org", RELEASE_NOT, "none found");
     see_notice(w, "", "bob@example.com", RELEASE_SEALED, "");
@@ -281,6 +286,7 @@ static void notice_protect_require_and_never(void **state)
     see_notice(w, "", "bob@example.com", RELEASE_AS_IS, "never");
     world_kill(w);
     w->settings.notice_rule = policy_notice_rule(&world_policy, PROTECT_PREFER);
+    w->settings.prescan = limits;
     world_start(w);
 }
 
