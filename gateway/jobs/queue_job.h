@@ -5,16 +5,15 @@
  * that holds every body. The reply is a SUBMIT_REPLY: either its prepared text (committed) or SUBMIT_LATER*.
  * queue → seal: QUEUE_RELEASE; descriptor 0 the locked body of one held copy. The reply is QUEUE_RELEASED: a
  * QUEUE_STORE body of the new copies with descriptor 0, or that a notice goes as it is, or why it stays held.
- * submission → queue, one way in
- * effect (reply QUEUE_DONE): QUEUE_REFUSED, an audit record of a refused recipient. delivery ↔ queue:
- * QUEUE_ATTACH carries one end of a channel (the reply descriptor), kept open by both; over it queue sends
- * QUEUE_LEASE (descriptor 0 the body) and QUEUE_OUTCOME_STORED, delivery sends QUEUE_OUTCOME (descriptor 0,
- * if any, a DSN under the spool key). When delivery is gone the channel closes and its leases end; when queue
- * is gone delivery attaches anew with the same instance, which keeps its leases, and sends the outcomes that
- * were not yet QUEUE_OUTCOME_STORED again. Queue then sends every lease it kept once more, for it cannot know
- * which arrived: delivery drops one for a copy_id that it works on or whose outcome is not yet stored, and
- * defers those of its recipients for whom it has neither. The channel begins with CALL_TAKEN, as every reply
- * descriptor.
+ * submission → queue, one way in effect (reply QUEUE_DONE): QUEUE_REFUSED, an audit record of a refused
+ * recipient. delivery ↔ queue: QUEUE_ATTACH carries one end of a channel (the reply descriptor), kept open by
+ * both; over it queue sends QUEUE_LEASE (descriptor 0 the body) and QUEUE_OUTCOME_STORED, delivery sends
+ * QUEUE_OUTCOME (descriptor 0, if any, a DSN under the spool key). When delivery is gone the channel closes
+ * and its leases end; when queue is gone delivery attaches anew with the same instance, which keeps its
+ * leases, and sends the outcomes that were not yet QUEUE_OUTCOME_STORED again. Queue then sends every lease
+ * it kept once more, for it cannot know which arrived: delivery drops one for a copy_id that it works on or
+ * whose outcome is not yet stored, and defers those of its recipients for whom it has neither. The channel
+ * begins with CALL_TAKEN, as every reply descriptor.
  */
 #ifndef SEALGATE_JOBS_QUEUE_JOB_H
 #define SEALGATE_JOBS_QUEUE_JOB_H

@@ -28,8 +28,7 @@ bool policy_same_treatment(const struct policy_rule *a, const struct policy_rule
 
 struct policy_rule policy_notice_rule(const struct policy_settings *settings, enum policy_protect protect)
 {
-    struct policy_rule rule = {
-        .name = "notice-protect", .protect = protect, .on_missing_key = MISSING_HOLD};
+    struct policy_rule rule = {.name = "notice-protect", .protect = protect, .on_missing_key = MISSING_HOLD};
     if (settings->n_rules == 0)
         return rule;
     const struct policy_treatment *from = &settings->rules[settings->n_rules - 1].treatment;

@@ -191,9 +191,8 @@ static enum status served_copies(struct sql *sql, const char *address, struct ro
 {
     struct sql_stmt *stmt;
     bool row = false;
-    enum status st =
-        sql_prepare(sql, "SELECT copy_id, address FROM recipient WHERE hold IN " SQL_HOLDS_FOR_SEAL, &stmt,
-                    err);
+    enum status st = sql_prepare(
+        sql, "SELECT copy_id, address FROM recipient WHERE hold IN " SQL_HOLDS_FOR_SEAL, &stmt, err);
     if (st != STATUS_OK)
         return st;
     for (st = sql_step(stmt, &row, err); st == STATUS_OK && row; st = sql_step(stmt, &row, err)) {

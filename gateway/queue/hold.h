@@ -7,7 +7,8 @@
 #include "gateway/queue/queue.h"
 #include "gateway/queue/rows.h"
 
-/* Copies that wait for a key, and notices that wait for seal's word, and are due to be offered to seal again, longest due first, at most MAX. */
+/* Copies that wait for a key, and notices that wait for seal's word, and are due to be offered to seal again,
+ * longest due first, at most MAX. */
 MUST_USE enum status hold_due(struct sql *sql, int64_t now_ms, size_t max, struct row_ids *ids_out,
                               struct error *err);
 

@@ -1,5 +1,5 @@
-/* Notices (DSNs of ours) that seal did not seal: the one for whose recipient there is no certificate goes as it was
- * written, others wait. */
+/* Notices (DSNs of ours) that seal did not seal: the one for whose recipient there is no certificate goes as
+ * it was written, others wait. */
 #include <stdlib.h>
 
 #include "gateway/queue/audit.h"
@@ -37,14 +37,13 @@ enum status hold_let_go(struct sql *sql, int64_t copy_id, const char *why, int64
                                "AND m.reverse_path = '' AND r.hold = '" HOLD_NOTICE "' ORDER BY r.id",
                                &copy_id, 1, &ids, err);
     if (st == STATUS_OK && ids.n == 0)
-        st = error_set(err, STATUS_INVALID, "copy %lld is no notice that waits for seal",
-                       (long long)copy_id);
+        st = error_set(err, STATUS_INVALID, "copy %lld is no notice that waits for seal", (long long)copy_id);
     for (size_t i = 0; st == STATUS_OK && i < ids.n; i++)
         st = let_go_one(sql, ids.ids[i], why, now_ms, err);
     free(ids.ids);
-    return st == STATUS_OK ? rows_run(sql, "UPDATE copy SET format = ?2, recheck_ms = NULL WHERE id = ?1",
-                                      values, 2, err)
-                           : st;
+    return st == STATUS_OK
+               ? rows_run(sql, "UPDATE copy SET format = ?2, recheck_ms = NULL WHERE id = ?1", values, 2, err)
+               : st;
 }
 
 enum status hold_tell_notice(struct sql *sql, int64_t copy_id, const char *why, struct error *err)

@@ -106,8 +106,8 @@ static enum status load_recipients(struct sql *sql, struct queue_release *releas
     }
     sql_reset(stmt);
     if (st == STATUS_OK && release->envelope.n_recipients == 0)
-        st = error_set(err, STATUS_NOT_FOUND, "copy %lld does not wait for seal",
-                       (long long)release->copy_id);
+        st =
+            error_set(err, STATUS_NOT_FOUND, "copy %lld does not wait for seal", (long long)release->copy_id);
     return st;
 }
 
@@ -183,8 +183,8 @@ static enum status check_recipients(struct sql *sql, int64_t copy_id, const stru
         return st;
     if (wrong || held == 0 || held != offered)
         return error_set(err, STATUS_INVALID,
-                         "the copies from seal are not what the recipients wait for, or not for exactly "
-                         "them");
+                         "the copies from seal are not for exactly the recipients that wait for it, or "
+                         "would not let a notice go");
     return STATUS_OK;
 }
 

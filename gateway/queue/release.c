@@ -118,9 +118,8 @@ static enum status apply_release(struct work *work, struct sql *sql, int64_t now
     if (r->damaged)
         return hold_quarantine(sql, settings, r->copy_id, r->why, now_ms, err);
     enum status st = hold_tell_notice(sql, r->copy_id, r->why, err);
-    return st == STATUS_OK
-               ? hold_postpone(sql, r->copy_id, r->recheck_ms, now_ms + settings->recheck_ms, err)
-               : st;
+    return st == STATUS_OK ? hold_postpone(sql, r->copy_id, r->recheck_ms, now_ms + settings->recheck_ms, err)
+                           : st;
 }
 
 static void release_stored(struct work *work, enum status st, const struct error *err)

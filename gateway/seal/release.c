@@ -11,8 +11,6 @@
 #include "gateway/seal/copies.h"
 #include "gateway/seal/job.h"
 
-#define KEY_MAX 4096 /* bytes of an address */
-
 /* Its size was judged when it came in; the limit may be lower by now. The locked body is given back before
  * its copies are made: with it, all together would be more than three times a message. */
 static enum status unlock(const struct seal *seal, struct request *request, const char *id,
@@ -54,21 +52,6 @@ static enum status check_decisions(const struct seal_job *job, struct error *err
     return STATUS_OK;
 }
 
-/*
- * A sender whom the door took may be nobody for the keystore (no domain, a label that IDNA forbids). To what
- * is no address no certificate can belong: that is known, and a lookup would fail for ever.
- */
-static void decide_without_address(struct plan_recipient *r)
-{
-    const struct certificate_list none = {0};
-    struct buf key;
-    buf_init(&key, KEY_MAX);
-    if (r->decision.action == ACTION_DEFER &&
-        keystore_address_key(r->address, true, &key, NULL) == STATUS_INVALID)
-        policy_decide(r->decision.rule, LOOKUP_DONE, &none, &r->decision);
-    buf_free(&key);
-}
-
 static enum status build(const struct seal *seal, struct seal_job *job, struct queue_released *released,
                          int *bodies, struct error *err)
 {
@@ -94,8 +77,6 @@ static enum status seal_again(const struct seal *seal, struct seal_job *job, str
         st = seal_job_decide(seal, job, err);
     if (st != STATUS_OK)
         return st;
-    if (job->notice)
-        decide_without_address(&job->recipients[0]);
     /* We looked, and there is none: the notice holds header fields alone, never a body. */
     const struct policy_decision *first = &job->recipients[0].decision;
     if (job->notice && first->action == ACTION_CLEAR) {

@@ -223,7 +223,8 @@ static void long_fields_are_folded(void **state)
     snprintf(whole, sizeof whole, "\r\nFinal-Recipient: rfc822; %s\r\n", address);
     assert_non_null(strstr(unfolded, whole));
     const char *diagnostic = strstr(fields, "\r\nDiagnostic-Code: ");
-    assert_true(longest_line(span_of(diagnostic, (size_t)(strstr(diagnostic, "\r\nLast-A") - diagnostic))) <= 78);
+    assert_true(longest_line(span_of(diagnostic, (size_t)(strstr(diagnostic, "\r\nLast-A") - diagnostic))) <=
+                78);
     assert_non_null(strstr(fields, "\r\nFinal-Recipient: rfc822;\r\n long-name."));
     is_seven_bit_crlf(&out);
     buf_free(&out);

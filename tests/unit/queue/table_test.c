@@ -174,8 +174,7 @@ static enum status replace(struct bench *b, int64_t copy_id, struct sample *s, i
     struct error err, why;
     memcpy(s->store.envelope.id, b->s.store.envelope.id, ID_SIZE);
     OK(sql_begin(b->d.sql, &err));
-    enum status st =
-        hold_replace(b->d.sql, &b->d.settings, copy_id, &s->store, sample_bodies(s), now, &why);
+    enum status st = hold_replace(b->d.sql, &b->d.settings, copy_id, &s->store, sample_bodies(s), now, &why);
     if (st == STATUS_OK)
         OK(sql_commit(b->d.sql, &err));
     else
@@ -529,8 +528,8 @@ static void test_stored_becomes_a_notice(void **state)
     sample_start(&b.s);
     sample_recipient(&b.s, sample_copy(&b.s, COPY_NOTICE, FORMAT_CLEAR, "locked body"), "bob@example.com");
     OK(sql_begin(b.d.sql, &err));
-    assert_int_equal(
-        store_insert(b.d.sql, &b.d.settings, &b.s.store, sample_bodies(&b.s), T0, &err), STATUS_INVALID);
+    assert_int_equal(store_insert(b.d.sql, &b.d.settings, &b.s.store, sample_bodies(&b.s), T0, &err),
+                     STATUS_INVALID);
     sql_rollback(b.d.sql);
     see_trail(&b, "");
     end(&b);
@@ -545,7 +544,8 @@ static void test_a_notice_becomes_queued(void **state)
     with_notice(&b);
     sample_simple(&sealed, "alice@example.org");
     assert_int_equal(replace(&b, 2, &sealed, T0 + HOUR), STATUS_OK);
-    SEE(&b, "r.state = 'queued' AND c.format = 3 AND c.id = 3 AND c.locked = 0 AND r.fingerprint IS NOT NULL");
+    SEE(&b,
+        "r.state = 'queued' AND c.format = 3 AND c.id = 3 AND c.locked = 0 AND r.fingerprint IS NOT NULL");
     see_trail(&b, "accepted sealed bounced accepted held released sealed");
     assert_int_equal(lease(&b, T0 + HOUR), 1);
     end(&b);

@@ -232,8 +232,8 @@ static void a_notice_is_sealed_to_its_recipient_alone(void **state)
     close(fd);
 }
 
-static void see_notice(const struct world *w, const char *from, const char *to,
-                       enum release_verdict verdict, const char *why)
+static void see_notice(const struct world *w, const char *from, const char *to, enum release_verdict verdict,
+                       const char *why)
 {
     struct queue_released released;
     struct span bodies;
