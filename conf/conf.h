@@ -177,6 +177,7 @@ struct conf {
     char *reports_dkim_domain, *reports_dkim_selector, *reports_dkim_key; /* all or none */
 
     int64_t queue_delay_warning_ms; /* 0: never */
+    char *queue_notice_protect;     /* as a rule's protect */
     int64_t queue_first_retry_ms, queue_last_retry_ms, queue_lifetime_ms, queue_hold_ms, queue_recheck_ms;
 
     int64_t submission_processes;

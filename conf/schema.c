@@ -171,6 +171,7 @@ static const struct conf_key schema[] = {
     {"queue", "last-retry", CONF_DURATION, TOP(queue_last_retry_ms), 100, DAYS(7), "4h"},
     {"queue", "lifetime", CONF_DURATION, TOP(queue_lifetime_ms), 100, DAYS(60), "5d"},
     {"queue", "delay-warning", CONF_DURATION, TOP(queue_delay_warning_ms), 0, DAYS(60), "4h"},
+    {"queue", "notice-protect", CONF_WORD, TOP(queue_notice_protect), .fallback = "prefer", .words = protect},
     {"queue", "hold", CONF_DURATION, TOP(queue_hold_ms), 100, DAYS(365), "7d"},
     {"queue", "recheck", CONF_DURATION, TOP(queue_recheck_ms), 100, DAYS(7), "15min"},
 

@@ -210,6 +210,12 @@ enum status address_keys_make(const char *address, struct address_keys *keys_out
 
     buf_init(&local, LOCAL_PART_MAX);
     buf_init(&key, ADDRESS_KEY_SIZE - 1);
+    /* Want of memory is not to look like something that is no address. */
+    if (!buf_reserve(&local, LOCAL_PART_MAX) || !buf_reserve(&key, ADDRESS_KEY_SIZE - 1)) {
+        buf_free(&local);
+        buf_free(&key);
+        return error_set(err, STATUS_TEMPORARY, "out of memory for an address");
+    }
     bool good = write_key(address, &local, &key);
     if (good) {
         /* Only ASCII letters are folded (RFC 6530 §10.1 leaves other letters to the receiver). */

@@ -13,7 +13,7 @@ struct address_keys {
     char folded[ADDRESS_KEY_SIZE];
 };
 
-/* STATUS_INVALID: ADDRESS is no addr-spec. */
+/* STATUS_INVALID: ADDRESS is no addr-spec. STATUS_TEMPORARY: out of memory. */
 MUST_USE enum status address_keys_make(const char *address, struct address_keys *keys_out, struct error *err);
 
 /* The domain as a key: lower-case A-labels. A leading "@" is passed over. STATUS_INVALID: it is none. */

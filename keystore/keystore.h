@@ -154,7 +154,7 @@ MUST_USE enum status keystore_worked(struct keystore *ks, char *const *fingerpri
 /*
  * The canonical form by which addresses are compared: A-label lower-case domain, local part unquoted if it
  * need not be quoted, lower-case (ASCII letters) unless case-sensitive. Appended to KEY_OUT. STATUS_INVALID
- * when ADDRESS is no addr-spec.
+ * when ADDRESS is no addr-spec. STATUS_TEMPORARY: out of memory.
  */
 MUST_USE enum status keystore_address_key(const char *address, bool local_part_case_sensitive,
                                           struct buf *key_out, struct error *err);

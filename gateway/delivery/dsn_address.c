@@ -29,23 +29,27 @@ static bool is_qchar(uint32_t c)
     return c > ' ' && c < 0x7f && c != '\\' && c != '+' && c != '=';
 }
 
+/* An address of which every byte is escaped would not fit into a line (RFC 5322 §2.1.1: 998 bytes). */
+#define ADDRESS_SHOWN_MAX 900
+
 void dsn_put_address(struct buf *out, const char *address)
 {
     struct span rest = span_str(address);
+    bool ascii = dsn_is_printable(address);
     uint32_t c;
-    if (dsn_is_printable(address)) {
-        buf_printf(out, "rfc822; %s", address);
-        return;
-    }
-    buf_append_str(out, "utf-8; ");
-    while (rest.len > 0) {
+    buf_append_str(out, ascii ? "rfc822; " : "utf-8; ");
+    size_t start = out->len;
+    while (rest.len > 0 && out->len - start < ADDRESS_SHOWN_MAX) {
         if (!take(&rest, &c))
             buf_append_char(out, '?');
-        else if (is_qchar(c))
+        else if (ascii || is_qchar(c))
             buf_append_char(out, (char)c);
         else
             buf_printf(out, "\\x{%02X}", (unsigned)c);
     }
+    /* Three dots end no address, so it is none even for who takes no notice of the comment. */
+    if (rest.len > 0)
+        buf_append_str(out, "... (shortened)");
 }
 
 void dsn_put_shown(struct buf *out, const char *address)

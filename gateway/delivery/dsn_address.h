@@ -12,7 +12,10 @@
 /* Printable ASCII only? */
 bool dsn_is_printable(const char *s);
 
-/* "rfc822; bob@example.com", "utf-8; j\x{F6}rg@example.com": of an address as it stands in the envelope. */
+/*
+ * "rfc822; bob@example.com", "utf-8; j\x{F6}rg@example.com": of an address as it stands in the envelope. At
+ * most 950 bytes: a longer one is cut, and ends in "... (shortened)".
+ */
 void dsn_put_address(struct buf *out, const char *address);
 
 /* An address for people, in UTF-8; '?' for what cannot be shown. */

@@ -4,16 +4,16 @@
  * seal → queue (passed on, with submission's reply descriptor): QUEUE_STORE; descriptor 0 is one memory file
  * that holds every body. The reply is a SUBMIT_REPLY: either its prepared text (committed) or SUBMIT_LATER*.
  * queue → seal: QUEUE_RELEASE; descriptor 0 the locked body of one held copy. The reply is QUEUE_RELEASED: a
- * QUEUE_STORE body of the new copies with descriptor 0, or why it stays held. submission → queue, one way in
- * effect (reply QUEUE_DONE): QUEUE_REFUSED, an audit record of a refused recipient. delivery ↔ queue:
- * QUEUE_ATTACH carries one end of a channel (the reply descriptor), kept open by both; over it queue sends
- * QUEUE_LEASE (descriptor 0 the body) and QUEUE_OUTCOME_STORED, delivery sends QUEUE_OUTCOME (descriptor 0,
- * if any, a DSN under the spool key). When delivery is gone the channel closes and its leases end; when queue
- * is gone delivery attaches anew with the same instance, which keeps its leases, and sends the outcomes that
- * were not yet QUEUE_OUTCOME_STORED again. Queue then sends every lease it kept once more, for it cannot know
- * which arrived: delivery drops one for a copy_id that it works on or whose outcome is not yet stored, and
- * defers those of its recipients for whom it has neither. The channel begins with CALL_TAKEN, as every reply
- * descriptor.
+ * QUEUE_STORE body of the new copies with descriptor 0, or that a notice goes as it is, or why it stays held.
+ * submission → queue, one way in effect (reply QUEUE_DONE): QUEUE_REFUSED, an audit record of a refused
+ * recipient. delivery ↔ queue: QUEUE_ATTACH carries one end of a channel (the reply descriptor), kept open by
+ * both; over it queue sends QUEUE_LEASE (descriptor 0 the body) and QUEUE_OUTCOME_STORED, delivery sends
+ * QUEUE_OUTCOME (descriptor 0, if any, a DSN under the spool key). When delivery is gone the channel closes
+ * and its leases end; when queue is gone delivery attaches anew with the same instance, which keeps its
+ * leases, and sends the outcomes that were not yet QUEUE_OUTCOME_STORED again. Queue then sends every lease
+ * it kept once more, for it cannot know which arrived: delivery drops one for a copy_id that it works on or
+ * whose outcome is not yet stored, and defers those of its recipients for whom it has neither. The channel
+ * begins with CALL_TAKEN, as every reply descriptor.
  */
 #ifndef SEALGATE_JOBS_QUEUE_JOB_H
 #define SEALGATE_JOBS_QUEUE_JOB_H
@@ -39,9 +39,11 @@ enum copy_state {
     COPY_QUEUED = 1, /* to be delivered */
     COPY_HELD,       /* waits for a key; the body is locked and not sealed */
     COPY_RETURN,     /* to be bounced: delivery writes the DSN */
+    COPY_NOTICE,     /* a DSN of ours: waits for seal's word on it; locked and not sealed. Of queue's making
+                        alone: no role sends one. */
 };
 
-/* FORMAT_NONE: held or returned; not sealed, locked, and must never leave as it is. */
+/* FORMAT_NONE: held, returned or a notice; not sealed, locked, and must never leave as it is. */
 enum copy_format { FORMAT_NONE = 1, FORMAT_CLEAR, FORMAT_OPENPGP, FORMAT_SMIME };
 const char *copy_format_word(enum copy_format format); /* "none", "clear", "openpgp", "smime" */
 
@@ -94,16 +96,23 @@ void queue_store_free(struct queue_store *store);
 struct queue_release {
     struct envelope envelope; /* all of the message, only the held recipients in it */
     int64_t copy_id;
+    bool notice; /* a DSN of ours: sealed to its recipient as the configuration says (COPY_NOTICE) */
 };
 void queue_release_pack(struct buf *b, const struct queue_release *release);
 MUST_USE enum status queue_release_unpack(struct span bytes, struct queue_release *release_out,
                                           struct error *err);
 void queue_release_free(struct queue_release *release);
 
+enum release_verdict {
+    RELEASE_NOT = 1, /* it stays held */
+    RELEASE_SEALED,  /* STORE and descriptor 0 replace the held copy */
+    RELEASE_AS_IS,   /* a notice alone: it was looked for a certificate, there is none, and it may go so */
+};
+
 /* seal → queue: what became of it. */
 struct queue_released {
-    bool sealed;              /* STORE and descriptor 0 replace the held copy */
-    char why[200];            /* still held because */
+    enum release_verdict verdict;
+    char why[200];            /* why not sealed */
     struct queue_store store; /* set when sealed */
 };
 void queue_released_pack(struct buf *b, const struct queue_released *released);

@@ -5,6 +5,7 @@ void queue_release_pack(struct buf *b, const struct queue_release *release)
 {
     envelope_pack(b, &release->envelope);
     pack_i64(b, release->copy_id);
+    pack_bool(b, release->notice);
 }
 
 enum status queue_release_unpack(struct span bytes, struct queue_release *release_out, struct error *err)
@@ -15,6 +16,7 @@ enum status queue_release_unpack(struct span bytes, struct queue_release *releas
     envelope_init(&release_out->envelope);
     envelope_unpack(&u, &release_out->envelope);
     release_out->copy_id = unpack_i64(&u);
+    release_out->notice = unpack_bool(&u);
     enum status st = unpack_done(&u, "held copy to release", err);
     if (st != STATUS_OK)
         queue_release_free(release_out);
@@ -30,9 +32,9 @@ void queue_release_free(struct queue_release *release)
 
 void queue_released_pack(struct buf *b, const struct queue_released *released)
 {
-    pack_bool(b, released->sealed);
+    pack_u32(b, released->verdict);
     pack_str(b, released->why);
-    if (released->sealed)
+    if (released->verdict == RELEASE_SEALED)
         queue_store_pack(b, &released->store);
 }
 
@@ -42,9 +44,9 @@ enum status queue_released_unpack(struct span bytes, struct queue_released *rele
     unpack_init(&u, bytes);
     *released_out = (struct queue_released){0};
     envelope_init(&released_out->store.envelope);
-    released_out->sealed = unpack_bool(&u);
+    released_out->verdict = unpack_between(&u, RELEASE_NOT, RELEASE_AS_IS);
     unpack_str_to(&u, released_out->why, sizeof released_out->why);
-    if (released_out->sealed)
+    if (released_out->verdict == RELEASE_SEALED)
         unpack_queue_store(&u, &released_out->store);
     enum status st = unpack_done(&u, "released copy", err);
     if (st != STATUS_OK)
@@ -55,6 +57,6 @@ enum status queue_released_unpack(struct span bytes, struct queue_released *rele
 void queue_released_free(struct queue_released *released)
 {
     queue_store_free(&released->store);
-    released->sealed = false;
+    released->verdict = RELEASE_NOT;
     released->why[0] = '\0';
 }

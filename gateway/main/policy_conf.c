@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* The schema allows only these words, so nothing falls through to the last line but its own word. */
-static enum policy_protect protect_from(const char *word)
+enum policy_protect policy_protect_from_conf(const char *word)
 {
     if (strcmp(word, "never") == 0)
         return PROTECT_NEVER;
@@ -111,7 +111,7 @@ static enum status rule_from(const struct conf *conf, const struct conf_rule *fr
         .n_listeners = from->listener.n,
         .clients = (const char *const *)from->client.items,
         .n_clients = from->client.n,
-        .protect = protect_from(from->protect),
+        .protect = policy_protect_from_conf(from->protect),
         .on_missing_key = missing_from(from->on_missing_key),
         .treatment = treatment_from(from, &conf->keys_archive),
     };

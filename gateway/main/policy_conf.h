@@ -10,6 +10,8 @@
  * tls_level_conf_free. */
 MUST_USE enum status policy_from_conf(const struct conf *conf, struct policy_settings *settings_out,
                                       struct error *err);
+/* WORD of the schema: "require", "prefer", "never". */
+enum policy_protect policy_protect_from_conf(const char *word);
 MUST_USE enum status tls_level_from_conf(const struct conf *conf, struct tls_level_settings *settings_out,
                                          struct error *err);
 void policy_conf_free(struct policy_settings *settings);

@@ -50,6 +50,7 @@ int role_queue(const struct role_start *start)
         .n_retry_policies = conf->n_retry_policies,
         .hold_ms = conf->queue_hold_ms,
         .recheck_ms = conf->queue_recheck_ms,
+        .seal_notices = strcmp(conf->queue_notice_protect, "never") != 0,
         .worked_ms = WORKED_MS,
         .store_service = start->ports[0],
         .refused_service = start->ports[1],

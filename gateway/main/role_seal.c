@@ -34,6 +34,7 @@ int role_seal(const struct role_start *start)
         .log = &start->log,
         .hostname = conf->hostname,
         .policy = &policy,
+        .notice_rule = policy_notice_rule(&policy, policy_protect_from_conf(conf->queue_notice_protect)),
         .prescan = {.header_max = (size_t)conf->limit_header,
                     .parts_max = (unsigned)conf->limit_parts,
                     .depth_max = (unsigned)conf->limit_depth,

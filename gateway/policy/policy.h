@@ -75,6 +75,14 @@ struct policy_settings {
     size_t n_rules;
 };
 
+/*
+ * The rule for the notices (DSNs) that this gateway writes itself: PROTECT, whatever format the recipient
+ * has, and the default rule's header protection and S/MIME settings. They are sealed to their recipient
+ * alone and not signed: archives and signatures belong to the users' mail. Held where PROTECT_REQUIRE finds
+ * no certificate, for there is nobody to refuse them to.
+ */
+struct policy_rule policy_notice_rule(const struct policy_settings *settings, enum policy_protect protect);
+
 /* What is known. Content is NULL before the end of data. */
 struct policy_facts {
     const char *reverse_path;

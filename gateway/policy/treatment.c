@@ -25,3 +25,17 @@ bool policy_same_treatment(const struct policy_rule *a, const struct policy_rule
            x->encrypt_to_self == y->encrypt_to_self &&
            same_strings(x->archive, x->n_archive, y->archive, y->n_archive);
 }
+
+struct policy_rule policy_notice_rule(const struct policy_settings *settings, enum policy_protect protect)
+{
+    struct policy_rule rule = {.name = "notice-protect", .protect = protect, .on_missing_key = MISSING_HOLD};
+    if (settings->n_rules == 0)
+        return rule;
+    const struct policy_treatment *from = &settings->rules[settings->n_rules - 1].treatment;
+    rule.treatment = (struct policy_treatment){.headers = from->headers,
+                                               .legacy_display = from->legacy_display,
+                                               .sign = SIGN_NEVER,
+                                               .cipher = from->cipher,
+                                               .transport = from->transport};
+    return rule;
+}

@@ -35,12 +35,12 @@ static enum status move_one(struct sql *sql, const struct move *move, int64_t re
         st = audit_recipient(sql, now_ms, recipient_id, move->event, &extra, err);
     if (st == STATUS_OK)
         st = rows_ask(sql, "SELECT copy_id FROM recipient WHERE id = ?1", values, 1, &copy_id, err);
-    /* A copy without recipients that wait for a key needs no recheck; one that is damaged still expires. */
+    /* A copy without recipients that wait for seal needs no recheck; one that is damaged still expires. */
     if (st == STATUS_OK)
         st = rows_run(
             sql,
             "UPDATE copy SET recheck_ms = NULL WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM recipient "
-            "WHERE copy_id = ?1 AND hold = '" HOLD_KEY "')",
+            "WHERE copy_id = ?1 AND hold IN " SQL_HOLDS_FOR_SEAL ")",
             &copy_id, 1, err);
     return st == STATUS_OK ? lease_settle(sql, copy_id, err) : st;
 }
@@ -133,12 +133,13 @@ enum status verb_queue_remove(struct queue *queue, const json_t *args, int64_t n
 enum status verb_held_return(struct queue *queue, const json_t *args, int64_t now_ms, json_t **reply_out,
                              struct error *err)
 {
-    static const struct move move = {.which = RECIPIENTS_OF "r.state = '" STATE_HELD "' ORDER BY r.id",
+    static const struct move move = {.which = RECIPIENTS_OF "r.hold <> '" HOLD_NOTICE "' ORDER BY r.id",
                                      .how = "UPDATE recipient SET state = '" STATE_QUEUED
                                             "', hold = NULL, to_return = 1, domain = '', "
                                             "next_ms = ?2 WHERE id = ?1",
                                      .done = "returning",
-                                     .none = "is not held"};
+                                     .none = "is not held, or is a report of this gateway, which can be "
+                                             "returned to nobody; `queue remove` takes it out"};
     return run_move(queue, args, &move, now_ms, reply_out, err);
 }
 
@@ -190,8 +191,8 @@ static enum status served_copies(struct sql *sql, const char *address, struct ro
 {
     struct sql_stmt *stmt;
     bool row = false;
-    enum status st =
-        sql_prepare(sql, "SELECT copy_id, address FROM recipient WHERE hold = '" HOLD_KEY "'", &stmt, err);
+    enum status st = sql_prepare(
+        sql, "SELECT copy_id, address FROM recipient WHERE hold IN " SQL_HOLDS_FOR_SEAL, &stmt, err);
     if (st != STATUS_OK)
         return st;
     for (st = sql_step(stmt, &row, err); st == STATUS_OK && row; st = sql_step(stmt, &row, err)) {

@@ -62,9 +62,10 @@ static enum status waiting_copies(struct queue *queue, const char *id, struct ro
     }
     sql_reset(stmt);
     if (st == STATUS_OK && ids_out->n == 0)
-        st = error_set(err, STATUS_NOT_FOUND,
-                       "no copy of message %s waits for a key; `queue release` ends an administrator's hold",
-                       id);
+        st = error_set(
+            err, STATUS_NOT_FOUND,
+            "no copy of message %s waits for a certificate; `queue release` ends an administrator's hold",
+            id);
     return st;
 }
 

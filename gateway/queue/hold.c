@@ -56,7 +56,7 @@ enum status hold_quarantine(struct sql *sql, const struct queue_settings *settin
     const int64_t values[] = {copy_id, now_ms + settings->hold_ms};
     enum status st = rows_list(sql,
                                "SELECT id FROM recipient WHERE copy_id = ?1 AND (state = '" STATE_LEASED
-                               "' OR hold = '" HOLD_KEY "') ORDER BY id",
+                               "' OR hold IN " SQL_HOLDS_FOR_SEAL ") ORDER BY id",
                                &copy_id, 1, &ids, err);
     for (size_t i = 0; st == STATUS_OK && i < ids.n; i++) {
         st = sql_prepare(sql,

@@ -92,21 +92,22 @@ static enum status load_recipients(struct sql *sql, struct queue_release *releas
     struct sql_stmt *stmt;
     bool row = false;
     enum status st = sql_prepare(sql,
-                                 "SELECT address, notify, orcpt FROM recipient "
-                                 "WHERE copy_id = ?1 AND hold = '" HOLD_KEY "' ORDER BY id",
+                                 "SELECT address, notify, orcpt, hold = '" HOLD_NOTICE "' FROM recipient "
+                                 "WHERE copy_id = ?1 AND hold IN " SQL_HOLDS_FOR_SEAL " ORDER BY id",
                                  &stmt, err);
     if (st != STATUS_OK)
         return st;
     sql_bind_int(stmt, 1, release->copy_id);
     for (st = sql_step(stmt, &row, err); st == STATUS_OK && row; st = sql_step(stmt, &row, err)) {
+        release->notice = sql_col_int(stmt, 3) != 0;
         st = add_recipient(&release->envelope, stmt, err);
         if (st != STATUS_OK)
             break;
     }
     sql_reset(stmt);
     if (st == STATUS_OK && release->envelope.n_recipients == 0)
-        st = error_set(err, STATUS_NOT_FOUND, "copy %lld does not wait for a key",
-                       (long long)release->copy_id);
+        st =
+            error_set(err, STATUS_NOT_FOUND, "copy %lld does not wait for seal", (long long)release->copy_id);
     return st;
 }
 
@@ -136,7 +137,21 @@ static size_t count_address(const struct queue_store *store, const char *address
     return n;
 }
 
-/* The recipients of STORE are those that wait, each as often, and nobody else. */
+static bool is_for_seal(const char *hold)
+{
+    return hold && (strcmp(hold, HOLD_KEY) == 0 || strcmp(hold, HOLD_NOTICE) == 0);
+}
+
+static bool stays_held_or_returns(const struct queue_store *store)
+{
+    for (size_t i = 0; i < store->n_copies; i++)
+        if (store->copies[i].state != COPY_QUEUED)
+            return true;
+    return false;
+}
+
+/* The recipients of STORE are those that wait, each as often, and nobody else. A notice only leaves: held for
+ * a key it would be returned in the end, and to nobody. */
 static enum status check_recipients(struct sql *sql, int64_t copy_id, const struct queue_store *store,
                                     struct error *err)
 {
@@ -160,7 +175,7 @@ static enum status check_recipients(struct sql *sql, int64_t copy_id, const stru
         const char *address = sql_col_str(stmt, 0);
         const char *hold = sql_col_str(stmt, 1);
         held++;
-        if (!hold || strcmp(hold, HOLD_KEY) != 0 ||
+        if (!is_for_seal(hold) || (strcmp(hold, HOLD_NOTICE) == 0 && stays_held_or_returns(store)) ||
             (int64_t)count_address(store, address ? address : "") != sql_col_int(stmt, 2))
             wrong = true;
     }
@@ -168,7 +183,8 @@ static enum status check_recipients(struct sql *sql, int64_t copy_id, const stru
         return st;
     if (wrong || held == 0 || held != offered)
         return error_set(err, STATUS_INVALID,
-                         "the copies from seal are not for exactly the recipients that wait for a key");
+                         "the copies from seal are not for exactly the recipients that wait for it, or "
+                         "would not let a notice go");
     return STATUS_OK;
 }
 
@@ -190,7 +206,7 @@ static enum status message_of(struct sql *sql, int64_t copy_id, const char *id, 
     struct sql_stmt *stmt;
     bool row;
     enum status st = sql_prepare(
-        sql, "SELECT hold_until_ms FROM copy WHERE id = ?1 AND message_id = ?2 AND hold_until_ms IS NOT NULL",
+        sql, "SELECT hold_until_ms FROM copy WHERE id = ?1 AND message_id = ?2 AND recheck_ms IS NOT NULL",
         &stmt, err);
     if (st != STATUS_OK)
         return st;

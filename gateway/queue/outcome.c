@@ -199,9 +199,11 @@ static enum status store_dsn(struct application *a, struct error *err)
     char *address = a->outcome->dsn_recipient;
     char null_path[] = "";
     struct envelope_recipient to = {.address = address};
-    struct copy_recipient recipient = {.address = address};
-    struct store_copy copy = {.state = COPY_QUEUED,
-                              .format = FORMAT_CLEAR,
+    char reason[] = "a notice of this gateway, not offered to seal yet";
+    bool notice = a->settings->seal_notices;
+    struct copy_recipient recipient = {.address = address, .reason = notice ? reason : NULL};
+    struct store_copy copy = {.state = notice ? COPY_NOTICE : COPY_QUEUED,
+                              .format = notice ? FORMAT_NONE : FORMAT_CLEAR,
                               .locked = true,
                               .body_len = a->dsn.len,
                               .recipients = &recipient,

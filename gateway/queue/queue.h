@@ -23,6 +23,7 @@ struct queue_settings {
     size_t n_retry_policies;
     int64_t hold_ms;      /* default 7 days: then a held copy is returned */
     int64_t recheck_ms;   /* default 15 min: a held copy is tried again (its key may have come) */
+    bool seal_notices;    /* seal is asked about each DSN of ours before it goes */
     int64_t worked_ms;    /* 1 min: keys is told of certificates that worked no more often */
     int store_service;    /* server end: from seal, passed requests */
     int refused_service;  /* server end: from submission */

@@ -26,8 +26,8 @@ struct release {
     struct call *call;  /* NULL once seal answered */
     struct ipc_msg reply;
     struct queue_released released;
-    bool replace; /* else postpone */
-    bool damaged; /* quarantine */
+    enum release_verdict verdict; /* 0 or RELEASE_NOT: postpone */
+    bool damaged;                 /* quarantine */
     char why[ERROR_TEXT_MAX + 40];
     release_done_fn *done; /* NULL: a recheck */
     void *arg;
@@ -75,15 +75,20 @@ void releases_free(struct releases *releases)
     free(releases);
 }
 
+static bool leaves(const struct release *r)
+{
+    return r->verdict == RELEASE_SEALED || r->verdict == RELEASE_AS_IS;
+}
+
 static void log_release(const struct release *r)
 {
     struct log_line line;
 
-    log_start(&line, r->all->queue->settings->log, r->replace ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO,
-              r->replace ? "released" : "still-held");
+    log_start(&line, r->all->queue->settings->log, leaves(r) ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO,
+              leaves(r) ? "released" : "still-held");
     log_str(&line, "id", r->id);
     log_int(&line, "copy", r->copy_id);
-    log_str(&line, "why", r->replace ? NULL : r->why);
+    log_str(&line, "why", r->verdict == RELEASE_SEALED ? NULL : r->why);
     log_end(&line);
 }
 
@@ -106,11 +111,15 @@ static enum status apply_release(struct work *work, struct sql *sql, int64_t now
     struct release *r = (struct release *)work;
     const struct queue_settings *settings = r->all->queue->settings;
 
-    if (r->replace)
+    if (r->verdict == RELEASE_SEALED)
         return replace(r, sql, now_ms, err);
+    if (r->verdict == RELEASE_AS_IS)
+        return hold_let_go(sql, r->copy_id, r->why, now_ms, err);
     if (r->damaged)
         return hold_quarantine(sql, settings, r->copy_id, r->why, now_ms, err);
-    return hold_postpone(sql, r->copy_id, r->recheck_ms, now_ms + settings->recheck_ms, err);
+    enum status st = hold_tell_notice(sql, r->copy_id, r->why, err);
+    return st == STATUS_OK ? hold_postpone(sql, r->copy_id, r->recheck_ms, now_ms + settings->recheck_ms, err)
+                           : st;
 }
 
 static void release_stored(struct work *work, enum status st, const struct error *err)
@@ -118,8 +127,8 @@ static void release_stored(struct work *work, enum status st, const struct error
     struct release *r = (struct release *)work;
     struct releases *all = r->all;
 
-    if (st != STATUS_OK && r->replace) {
-        r->replace = false;
+    if (st != STATUS_OK && leaves(r)) {
+        r->verdict = RELEASE_NOT;
         snprintf(r->why, sizeof r->why, "%s", err->text);
         log_error(all->queue->settings->log, LOG_LEVEL_ERROR, "release-failed", NULL, err);
         group_add(all->queue->group, &r->work);
@@ -129,7 +138,7 @@ static void release_stored(struct work *work, enum status st, const struct error
         all->pause_until_ms = clock_mono_ms() + all->queue->settings->recheck_ms;
     log_release(r);
     if (r->done)
-        r->done(r->arg, r->copy_id, r->replace, r->why);
+        r->done(r->arg, r->copy_id, leaves(r), r->why);
     release_free(r);
     releases_recheck(all);
 }
@@ -141,9 +150,9 @@ static enum status read_reply(struct release *r, struct ipc_msg *reply, struct e
     enum status st = queue_released_unpack(buf_span(&reply->body), &r->released, err);
     if (st != STATUS_OK)
         return st;
-    r->replace = r->released.sealed;
+    r->verdict = r->released.verdict;
     snprintf(r->why, sizeof r->why, "%s", r->released.why);
-    if (r->replace) {
+    if (r->verdict == RELEASE_SEALED) {
         r->reply = *reply; /* with its descriptor */
         *reply = (struct ipc_msg){0};
     }

@@ -94,6 +94,8 @@ static void outcome_stored(struct work *work, enum status st, const struct error
     }
     log_outcome(w);
     worked_add(w->queue->worked, &w->worked);
+    if (w->counts.dsn_stored)
+        releases_recheck(w->queue->releases);
     bool here = link->channel && strcmp(channel_attach(link->channel)->instance, w->instance) == 0;
     if (here && !channel_stored(link->channel, w->outcome.copy_id)) {
         struct error full;

@@ -19,6 +19,10 @@ extern const char *const queue_schema[];
 #define HOLD_KEY "key"
 #define HOLD_ADMINISTRATOR "administrator"
 #define HOLD_DAMAGED "damaged"
+#define HOLD_NOTICE "notice"
+
+/* Inside SQL texts: holds that seal ends, by its answer to QUEUE_RELEASE. */
+#define SQL_HOLDS_FOR_SEAL "('" HOLD_KEY "', '" HOLD_NOTICE "')"
 
 /* Inside SQL texts: who sent message m, a user or a relay client, which has no name among the users. */
 #define CLIENT_PREFIX "client:"

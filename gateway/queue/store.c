@@ -52,12 +52,23 @@ static enum status insert_message(struct sql *sql, const struct envelope *e, str
     return sql_run(stmt, err);
 }
 
+/* Seal was not asked about a notice yet, and its hold has no end: to nobody could it be returned. */
 static void bind_hold(struct sql_stmt *stmt, const struct insertion *in, const struct store_copy *copy)
 {
     if (copy->state == COPY_HELD) {
         sql_bind_int(stmt, 8, in->now_ms + in->settings->recheck_ms);
         sql_bind_int(stmt, 9, in->hold_until_ms);
+    } else if (copy->state == COPY_NOTICE) {
+        sql_bind_int(stmt, 8, in->now_ms);
     }
+}
+
+/* NULL: it is not held. */
+static const char *hold_of(enum copy_state state)
+{
+    if (state == COPY_NOTICE)
+        return HOLD_NOTICE;
+    return state == COPY_HELD ? HOLD_KEY : NULL;
 }
 
 static enum status insert_copy_row(const struct insertion *in, const struct store_copy *copy,
@@ -119,13 +130,13 @@ static enum status insert_recipient_at(const struct insertion *in, int64_t copy_
                     &stmt, err);
     if (st != STATUS_OK)
         return st;
-    bool held = state == COPY_HELD;
+    const char *hold = hold_of(state);
     sql_bind_int(stmt, 1, copy_id);
     sql_bind_str(stmt, 2, r->address);
-    sql_bind_str(stmt, 3, held ? STATE_HELD : STATE_QUEUED);
+    sql_bind_str(stmt, 3, hold ? STATE_HELD : STATE_QUEUED);
     sql_bind_int(stmt, 4, state == COPY_RETURN);
-    sql_bind_str(stmt, 5, held ? HOLD_KEY : NULL);
-    if (!held)
+    sql_bind_str(stmt, 5, hold);
+    if (!hold)
         sql_bind_int(stmt, 6, in->now_ms);
     sql_bind_str(stmt, 7, r->rule);
     sql_bind_str(stmt, 8, r->reason);
@@ -158,11 +169,11 @@ static enum status tell(const struct insertion *in, const struct store_copy *cop
 
     if (!in->released)
         st = audit_recipient(in->sql, in->now_ms, recipient_id, "accepted", NULL, err);
-    else if (copy->state != COPY_HELD)
+    else if (!hold_of(copy->state))
         st = audit_recipient(in->sql, in->now_ms, recipient_id, "released", NULL, err);
     if (st == STATUS_OK && copy->format > FORMAT_CLEAR)
         st = audit_recipient(in->sql, in->now_ms, recipient_id, "sealed", NULL, err);
-    if (st == STATUS_OK && copy->state == COPY_HELD && !in->released)
+    if (st == STATUS_OK && hold_of(copy->state) && !in->released)
         st = audit_recipient(in->sql, in->now_ms, recipient_id, "held", NULL, err);
     return st;
 }

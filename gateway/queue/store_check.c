@@ -12,6 +12,15 @@ static bool in_copies(const struct queue_store *store, const char *address)
     return false;
 }
 
+/* What is held as a notice goes out without a certificate: no mail of anybody may get there. */
+static enum status check_notice(const struct queue_store *store, const struct store_copy *copy,
+                                struct error *err)
+{
+    if (copy->state == COPY_NOTICE && store->envelope.reverse_path[0] != '\0')
+        return error_set(err, STATUS_INVALID, "a notice has a reverse-path");
+    return STATUS_OK;
+}
+
 static enum status check_copy(const struct store_copy *copy, size_t size, struct error *err)
 {
     if (copy->n_recipients == 0)
@@ -40,6 +49,8 @@ enum status store_check(const struct queue_store *store, struct span bodies, str
         return error_set(err, STATUS_INVALID, "a message to be queued has no copies");
     for (size_t i = 0; i < store->n_copies; i++) {
         enum status st = check_copy(&store->copies[i], bodies.len, err);
+        if (st == STATUS_OK)
+            st = check_notice(store, &store->copies[i], err);
         if (st != STATUS_OK)
             return st;
     }

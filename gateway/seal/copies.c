@@ -262,8 +262,10 @@ static enum status make_front(struct builder *b, struct error *err)
     const struct seal_settings *settings = b->seal->settings;
     const struct envelope *e = &b->job->envelope;
     missing_fields(b->job->parts.header, e, settings->hostname, &b->missing);
-    received_field(e, settings->hostname, &b->front);
-    if (settings->originating_ip)
+    /* A notice begins here: nobody sent it to this gateway. */
+    if (!b->job->notice)
+        received_field(e, settings->hostname, &b->front);
+    if (settings->originating_ip && !b->job->notice)
         originating_ip_field(e, &b->front);
     buf_append_span(&b->front, buf_span(&b->missing));
     enum status st = buf_check(&b->missing, "missing fields", err);

@@ -80,7 +80,8 @@ static const struct policy_rule *match_one(const struct policy_settings *policy,
     return policy_match(policy, &facts);
 }
 
-enum status seal_match(const struct policy_settings *policy, struct seal_job *job, struct error *err)
+enum status seal_match(const struct policy_settings *policy, const struct policy_rule *notice_rule,
+                       struct seal_job *job, struct error *err)
 {
     const struct envelope *envelope = &job->envelope;
     struct named named;
@@ -92,7 +93,8 @@ enum status seal_match(const struct policy_settings *policy, struct seal_job *jo
         struct plan_recipient *r = &job->recipients[i];
         r->address = envelope->recipients[i].address;
         r->named = is_named(&named, r->address);
-        r->decision = (struct policy_decision){.action = ACTION_DEFER, .rule = match_one(policy, job, i)};
+        r->decision = (struct policy_decision){.action = ACTION_DEFER,
+                                               .rule = job->notice ? notice_rule : match_one(policy, job, i)};
         if (!r->decision.rule)
             st = error_set(err, STATUS_INTERNAL, "no rule decides for a recipient: is there a default rule?");
     }
@@ -192,6 +194,29 @@ static void check_self(const struct seal_job *job, struct policy_decision *decis
     snprintf(decision->reason, sizeof decision->reason, "lookup failed for the sender's own certificate");
 }
 
+static bool is_seven_bit(const char *s)
+{
+    while (*s && (unsigned char)*s < 0x80)
+        s++;
+    return *s == '\0';
+}
+
+/*
+ * A sender whom the door took may be nobody for the keystore (one without a domain). To what is no address no
+ * certificate can belong: that is known, and a lookup would fail for ever. Beyond ASCII it is not known:
+ * IDNA may lack memory.
+ */
+static void decide_without_address(const char *address, struct policy_decision *decision)
+{
+    const struct certificate_list none = {0};
+    struct buf key;
+    buf_init(&key, KEY_MAX);
+    if (decision->action == ACTION_DEFER && is_seven_bit(address) &&
+        keystore_address_key(address, true, &key, NULL) == STATUS_INVALID)
+        policy_decide(decision->rule, LOOKUP_DONE, &none, decision);
+    buf_free(&key);
+}
+
 static enum status decide_one(const struct seal_job *job, size_t i, struct policy_decision *decision,
                               struct error *err)
 {
@@ -206,9 +231,11 @@ static enum status decide_one(const struct seal_job *job, size_t i, struct polic
                                decision);
     free(archives);
     check_self(job, decision);
+    if (job->notice)
+        decide_without_address(job->recipients[i].address, decision);
     /* Nobody could be told of a bounce, now or when the hold is over: the client is told at once (RFC 5321
-     * §4.5.5). */
-    if (job->envelope.reverse_path[0] == '\0' &&
+     * §4.5.5). A notice has no client, and waits. */
+    if (!job->notice && job->envelope.reverse_path[0] == '\0' &&
         (decision->action == ACTION_BOUNCE || decision->action == ACTION_HOLD))
         decision->action = ACTION_REFUSE;
     return STATUS_OK;

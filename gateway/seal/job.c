@@ -6,11 +6,16 @@
 #include "gateway/seal/decide.h"
 #include "gateway/seal/lookup.h"
 
+/* What the administrator allows users says nothing of a notice, which is of our own making. */
+static const struct prescan_limits notice_limits = {
+    .header_max = 64 << 10, .parts_max = 10, .depth_max = 5, .field_max = 64 << 10, .fields_max = 100};
+
 enum status seal_job_read(const struct seal *seal, struct seal_job *job, enum submit_outcome *outcome_out,
                           struct error *err)
 {
     const struct seal_settings *settings = seal->settings;
-    enum status st = seal_content_check(job->message, &settings->prescan, outcome_out, err);
+    const struct prescan_limits *limits = job->notice ? &notice_limits : &settings->prescan;
+    enum status st = seal_content_check(job->message, limits, outcome_out, err);
     if (st != STATUS_OK)
         return st;
     *outcome_out = SUBMIT_LATER;
@@ -21,7 +26,7 @@ enum status seal_job_read(const struct seal *seal, struct seal_job *job, enum su
 
 enum status seal_job_decide(const struct seal *seal, struct seal_job *job, struct error *err)
 {
-    enum status st = seal_match(seal->settings->policy, job, err);
+    enum status st = seal_match(seal->settings->policy, &seal->settings->notice_rule, job, err);
     if (st == STATUS_OK)
         st = seal_lookup(seal->settings, job, err);
     return st == STATUS_OK ? seal_decide(job, err) : st;

@@ -31,6 +31,7 @@ void seal_close(struct seal *seal);
 
 struct seal_job {
     struct envelope envelope;
+    bool notice;         /* a DSN of ours: the notice rule of the settings decides, and nothing is added */
     struct span message; /* as submitted; not owned */
     struct message_parts parts;
     struct message_facts facts;

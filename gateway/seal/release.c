@@ -1,4 +1,7 @@
-/* A held copy, tried again: sealed when its certificates are there now, else still held, with the reason. */
+/*
+ * A held copy, tried again: sealed when its certificates are there now, else still held, with the reason. A
+ * notice may go as it is, where the configuration says so and there is none.
+ */
 #include <stdio.h>
 #include <unistd.h>
 
@@ -49,23 +52,39 @@ static enum status check_decisions(const struct seal_job *job, struct error *err
     return STATUS_OK;
 }
 
-static enum status seal_again(const struct seal *seal, struct seal_job *job, struct queue_store *store,
-                              int *bodies, struct error *err)
+static enum status build(const struct seal *seal, struct seal_job *job, struct queue_released *released,
+                         int *bodies, struct error *err)
 {
     enum submit_outcome unused;
     struct plan plan = {0};
+    enum status st = check_decisions(job, err);
+    if (st == STATUS_OK)
+        st = plan_make(job->recipients, job->envelope.n_recipients, &plan, err);
+    if (st == STATUS_OK)
+        st = copies_build(seal, job, &plan, &released->store, bodies, &unused, err);
+    plan_free(&plan);
+    if (st == STATUS_OK)
+        released->verdict = RELEASE_SEALED;
+    return st;
+}
+
+static enum status seal_again(const struct seal *seal, struct seal_job *job, struct queue_released *released,
+                              int *bodies, struct error *err)
+{
+    enum submit_outcome unused;
     enum status st = seal_job_read(seal, job, &unused, err);
     if (st == STATUS_OK)
         st = seal_job_decide(seal, job, err);
-    if (st == STATUS_OK)
-        st = check_decisions(job, err);
-    if (st == STATUS_OK)
-        st = plan_make(job->recipients, job->envelope.n_recipients, &plan, err);
     if (st != STATUS_OK)
         return st;
-    st = copies_build(seal, job, &plan, store, bodies, &unused, err);
-    plan_free(&plan);
-    return st;
+    /* We looked, and there is none: the notice holds header fields alone, never a body. */
+    const struct policy_decision *first = &job->recipients[0].decision;
+    if (job->notice && first->action == ACTION_CLEAR) {
+        released->verdict = RELEASE_AS_IS;
+        snprintf(released->why, sizeof released->why, "%s", first->reason);
+        return STATUS_OK;
+    }
+    return build(seal, job, released, bodies, err);
 }
 
 static enum log_level level_of(enum status status)
@@ -81,12 +100,14 @@ static void log_result(const struct seal *seal, const char *id, int64_t copy_id,
                        const struct queue_released *released)
 {
     struct log_line line;
-    log_start(&line, seal->settings->log, level_of(status), released->sealed ? "released" : "still-held");
+    log_start(&line, seal->settings->log, level_of(status), status == STATUS_OK ? "released" : "still-held");
     log_str(&line, "id", id);
     log_int(&line, "copy", copy_id);
-    if (!released->sealed) {
+    if (status != STATUS_OK) {
         log_str(&line, "class", status_word(status));
         log_str(&line, "error", released->why);
+    } else if (released->verdict == RELEASE_AS_IS) {
+        log_str(&line, "unsealed", released->why);
     }
     log_end(&line);
 }
@@ -100,29 +121,40 @@ static void answer(const struct seal *seal, struct request *request, const char 
     queue_released_pack(&body, released);
     enum status st = buf_check(&body, "released copy", &err);
     if (st == STATUS_OK)
-        st = request_reply(request, QUEUE_RELEASED, buf_span(&body), &bodies, released->sealed ? 1 : 0, &err);
+        st = request_reply(request, QUEUE_RELEASED, buf_span(&body), &bodies,
+                           released->verdict == RELEASE_SEALED ? 1 : 0, &err);
     /* queue sees the reply descriptor close, and the copy stays held. */
     if (st != STATUS_OK)
         log_error(seal->settings->log, LOG_LEVEL_WARNING, "reply-failed", id, &err);
     buf_free(&body);
 }
 
+/* What goes without a certificate must be ours: a message of somebody's has a reverse-path. */
+static enum status check_notice(const struct queue_release *held, struct error *err)
+{
+    bool ours = held->envelope.n_recipients == 1 && held->envelope.reverse_path[0] == '\0';
+    return !held->notice || ours ? STATUS_OK
+                                 : error_set(err, STATUS_INTERNAL,
+                                             "a notice came with a reverse-path or for several recipients");
+}
+
 static enum status release(const struct seal *seal, struct request *request, struct queue_release *held,
                            struct queue_released *released, int *bodies, struct error *err)
 {
-    struct seal_job job = {0};
+    struct seal_job job = {.notice = held->notice};
     struct buf message = {0};
     if (held->envelope.n_recipients == 0)
         return error_set(err, STATUS_INTERNAL, "a held copy came without recipients");
-    enum status st = unlock(seal, request, held->envelope.id, &message, err);
+    enum status st = check_notice(held, err);
+    if (st == STATUS_OK)
+        st = unlock(seal, request, held->envelope.id, &message, err);
     if (st == STATUS_OK) {
         job.envelope = held->envelope;
         envelope_init(&held->envelope);
         job.message = buf_span(&message);
-        st = seal_again(seal, &job, &released->store, bodies, err);
+        st = seal_again(seal, &job, released, bodies, err);
     }
     released->store.reply.outcome = SUBMIT_QUEUED;
-    released->sealed = st == STATUS_OK;
     seal_job_free(&job);
     buf_free(&message);
     return st;
@@ -131,7 +163,7 @@ static enum status release(const struct seal *seal, struct request *request, str
 void seal_release(const struct seal *seal, struct request *request)
 {
     struct queue_release held;
-    struct queue_released released = {0};
+    struct queue_released released = {.verdict = RELEASE_NOT};
     struct error err;
     char id[ID_SIZE];
     int bodies = -1;

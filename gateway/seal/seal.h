@@ -25,6 +25,7 @@ struct seal_settings {
     const struct log *log;
     const char *hostname;
     const struct policy_settings *policy;
+    struct policy_rule notice_rule; /* policy_notice_rule: for the DSNs of this gateway */
     struct prescan_limits prescan;
     size_t message_max;
     bool originating_ip; /* adds X-Originating-IP outside */

@@ -1,6 +1,6 @@
 """
-R1: kill -9 of each role at each step of accept, commit, deliver. Every 250 is delivered; duplicates only in the window that
-doc/queue.md writes down (the next hop said 250, its outcome is not on disk yet).
+R1: kill -9 of each role at each step of accept, commit, deliver, bounce. Every 250 is delivered, or its sender told by a sealed
+notice; duplicates only in the window that doc/queue.md writes down (the next hop said 250, its outcome is not on disk yet).
 
 The steps are system calls, counted in the role that dies (tests/fault/killat.c). One gateway lives through all kills but the
 supervisor's. KILLS in the environment sets how many are wanted.
@@ -16,6 +16,7 @@ import time
 import pytest
 
 import gateway as gw
+import readers
 import smtp
 from keys import Keyring
 from killpage import KillPage
@@ -41,21 +42,24 @@ DEPTH = 12  # a step is tried at its 1st, 2nd … 12th call
 # A death of these between the next hop's 250 and the stored outcome delivers twice, and only of these.
 MAY_DUPLICATE = {"delivery", "queue", "supervisor"}
 
-RECIPIENTS = ["smime@example.com", "clear@example.com", "smime@example.com", "pgp@example.com"]
+GONE = "gone@example.com"  # the next hop refuses it, so the sender is told
+RECIPIENTS = ["smime@example.com", "clear@example.com", "smime@example.com", "pgp@example.com", GONE]
 LATER = (421, 451, 452, 454)
 
 
 class House:
     """A gateway under the kill library, a next hop, and the account of what was promised."""
 
-    rules = 'rule "clear" { when { recipient = {"clear@example.com"} } protect = never }\n'
+    rules = f'rule "clear" {{ when {{ recipient = {{"clear@example.com", "{GONE}"}} }} protect = never }}\n'
 
     def __init__(self):
         self.folder = short_folder()
         self.page = KillPage(self.folder / "page")
         self.ring = Keyring(self.folder)
-        self.arrivals = collections.defaultdict(list)  # Message-ID → times
-        self.sink = Sink(on_message=lambda _, message: self.arrivals[name_of(message)].append(time.monotonic()))
+        self.sender = self.ring.smime(gw.USER)
+        self.arrivals = collections.defaultdict(list)  # Message-ID → times that it arrived, or a notice of it
+        self.sink = Sink(on_message=lambda _, message: self.arrivals[self.name_of(message)].append(time.monotonic()),
+                         script=lambda verb, argument, _: "550 5.1.1 gone" if verb == "RCPT" and GONE in argument else None)
         self.promised, self.unpromised = {}, set()  # Message-ID → queue id
         self.settled = set()  # arrived, and its outcome is on disk
         self.may_be_twice = set()  # what was not settled when one of MAY_DUPLICATE died
@@ -66,10 +70,10 @@ class House:
     def make_gateway(self):
         pki = Pki(self.folder)
         pki.gateway = pki.issue("localhost", "IP:127.0.0.1")
-        gateway = gw.Gateway(pki, self.sink.route, rules=self.rules + gw.REFUSE, settings={"queue": {"last-retry": "400ms"}})
+        gateway = gw.Gateway(pki, self.sink.route, rules=self.rules + gw.REFUSE, settings={"queue": {"last-retry": "400ms", "recheck": "400ms"}})
         gateway.environment.update(LD_PRELOAD=str(BUILD / "killat.so"), KILLAT_PAGE=str(self.folder / "page"))
         gateway.start()
-        gateway.add_keys(self.ring.smime("smime@example.com"), self.ring.openpgp("pgp@example.com"))
+        gateway.add_keys(self.ring.smime("smime@example.com"), self.ring.openpgp("pgp@example.com"), self.sender)
         return gateway
 
     def close(self):
@@ -78,6 +82,13 @@ class House:
         self.ring.close()
         self.page.close()
         remove_folder(self.folder)
+
+    def name_of(self, message):
+        """Of a notice: of what it tells."""
+        if message.sender:
+            return name_in(message.data)
+        assert message.recipients == [gw.USER] and readers.is_sealed(message.data), message
+        return name_in(readers.read(self.sender, message.data).partition(b"text/rfc822-headers")[2])
 
     def converse(self, recipient, message):
         """The first reply that is not the good one, or the last."""
@@ -114,8 +125,8 @@ class House:
         return RECIPIENTS[int(name[len("<run"):].partition("@")[0]) % len(RECIPIENTS)]
 
     def settle(self):
-        """What arrived and is not in the queue any more has its outcome on disk; of one without an id that is known only
-        when the queue has no id but those promised."""
+        """What arrived and is not in the queue any more has its outcome on disk; of one without an id, and of a notice, that is
+        known only when the queue has no id but those promised."""
         arrived = {name for name in self.promised.keys() | self.unpromised if self.arrivals[name]} - self.settled
         listed = self.gateway.ctl("queue", "list", "--json", check=False) if arrived else None
         if not listed or listed.returncode != 0:
@@ -123,7 +134,8 @@ class House:
         waiting = {message["id"] for message in json.loads(listed.stdout)["messages"]}
         others = waiting - set(self.promised.values())
         self.settled |= {name for name in arrived
-                         if (self.promised[name] not in waiting if name in self.promised else not others)}
+                         if (self.promised[name] not in waiting if name in self.promised and
+                             self.recipient_for(name) != GONE else not others)}
 
     def step(self, role, call, n, after):
         """One kill. False: one message does not get that far."""
@@ -159,8 +171,8 @@ class House:
         assert self.gateway.json("audit", "verify")["ok"]
 
 
-def name_of(message):
-    return message.data.partition(b"\r\nMessage-ID: ")[2].partition(b"\r\n")[0].decode()
+def name_in(data):
+    return data.partition(b"\r\nMessage-ID: ")[2].partition(b"\r\n")[0].decode()
 
 
 @pytest.fixture(scope="module")

@@ -154,6 +154,90 @@ static void international_addresses(void **state)
     buf_free(&out);
 }
 
+static size_t longest_line(struct span text)
+{
+    size_t longest = 0, at = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        at = text.p[i] == '\n' ? 0 : at + (text.p[i] != '\r');
+        longest = at > longest ? at : longest;
+    }
+    return longest;
+}
+
+/* RFC 5322 §2.1.1: an address of which every byte is escaped is cut, and nobody can take it for another. */
+static void an_endless_address_is_cut(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *unit;
+        size_t n;
+        const char *shown; /* at the end of the field */
+    } cases[] = {
+        {"\xe4\xbe\x8b", 85, "\\x{4F8B}\r\nAction"},
+        {"\xc3\xb6 ", 85, "\\x{F6}\\x{20}...\r\n (shortened)\r\nAction"},
+        {"a", 2000, "a...\r\n (shortened)\r\nAction"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct lease_recipient l;
+        char address[2001] = "";
+        for (size_t j = 0; j < cases[i].n; j++)
+            strcat(address, cases[i].unit);
+        struct recipient r = make(&l, address, "5.6.7", "no SMTPUTF8", NULL);
+        struct buf out;
+        const char *text =
+            write((struct recipient *const[]){&r}, 1, "carol@example.net", "Subject: x\r\n", &out);
+        const char *field = strstr(text, "\r\nFinal-Recipient: ");
+        assert_non_null(field);
+        assert_non_null(strstr(field, cases[i].shown));
+        assert_true(longest_line(span_str(field)) <= 998);
+        is_seven_bit_crlf(&out);
+        buf_free(&out);
+    }
+}
+
+/* RFC 5322 §2.2.3: taken out again, the line ends leave what was there. */
+static void long_fields_are_folded(void **state)
+{
+    (void)state;
+    struct lease_recipient l;
+    char reply[400] = "550 5.7.1", address[200] = "";
+    while (strlen(reply) < 300)
+        strcat(reply, " refused  by rule");
+    while (strlen(address) < 100)
+        strcat(address, "long-name.");
+    strcat(address, "x@example.com");
+    struct recipient r = make(&l, address, "5.7.1", reply, "mx.example.org [192.0.2.1]:25");
+    struct buf out;
+    char unfolded[4000], whole[600];
+    size_t n = 0;
+    const char *text = write((struct recipient *const[]){&r}, 1, "carol@example.net", "Subject: x\r\n", &out);
+    const char *fields = strstr(text, "\r\nReporting-MTA: ");
+    for (const char *c = fields; *c; c++)
+        if (strncmp(c, "\r\n ", 3) == 0)
+            c++;
+        else
+            unfolded[n++] = *c;
+    unfolded[n] = '\0';
+    snprintf(whole, sizeof whole, "\r\nDiagnostic-Code: smtp; %s\r\n", reply);
+    assert_non_null(strstr(unfolded, whole));
+    snprintf(whole, sizeof whole, "\r\nFinal-Recipient: rfc822; %s\r\n", address);
+    assert_non_null(strstr(unfolded, whole));
+    const char *diagnostic = strstr(fields, "\r\nDiagnostic-Code: ");
+    assert_true(longest_line(span_of(diagnostic, (size_t)(strstr(diagnostic, "\r\nLast-A") - diagnostic))) <=
+                78);
+    assert_non_null(strstr(fields, "\r\nFinal-Recipient: rfc822;\r\n long-name."));
+    is_seven_bit_crlf(&out);
+    buf_free(&out);
+    /* Where there is no single space, nothing is broken: no line may be of blanks alone (§3.2.2). */
+    snprintf(reply, sizeof reply, "550 %200s%100s", "a", "");
+    r = make(&l, "bob@example.com", "5.7.1", reply, NULL);
+    text = write((struct recipient *const[]){&r}, 1, "carol@example.net", "Subject: x\r\n", &out);
+    diagnostic = strstr(text, "\r\nDiagnostic-Code: ");
+    for (const char *c = diagnostic; c < strstr(diagnostic, "\r\nLast-A"); c++)
+        assert_false(strncmp(c, "\r\n ", 3) == 0 && c[3 + strspn(c + 3, " ")] == '\r');
+    buf_free(&out);
+}
+
 /* RFC 2045 §6.7: lines of at most 76 bytes, and nothing but the soft line ends is added. */
 static void long_international_addresses(void **state)
 {
@@ -375,6 +459,8 @@ int main(void)
         cmocka_unit_test(a32_nothing_but_fields_is_shown),
         cmocka_unit_test(international_addresses),
         cmocka_unit_test(long_international_addresses),
+        cmocka_unit_test(an_endless_address_is_cut),
+        cmocka_unit_test(long_fields_are_folded),
         cmocka_unit_test(a9_envid_and_orcpt),
         cmocka_unit_test(relayed_and_failed),
         cmocka_unit_test(a_delay_is_told_without_alarm),

@@ -411,7 +411,7 @@ static enum status unpack_queue_store(struct span bytes, struct error *err)
 
 static void pack_queue_release(struct buf *b)
 {
-    struct queue_release release = {.copy_id = INT64_MAX};
+    struct queue_release release = {.copy_id = INT64_MAX, .notice = true};
     fill_envelope(&release.envelope);
     queue_release_pack(b, &release);
     queue_release_free(&release);
@@ -424,6 +424,7 @@ static enum status unpack_queue_release(struct span bytes, struct error *err)
     if (st == STATUS_OK) {
         see_envelope(&release.envelope);
         assert_int_equal(release.copy_id, INT64_MAX);
+        assert_true(release.notice);
         queue_release_free(&release);
     }
     assert_null(release.envelope.recipients);
@@ -432,7 +433,7 @@ static enum status unpack_queue_release(struct span bytes, struct error *err)
 
 static void pack_released_sealed(struct buf *b)
 {
-    struct queue_released released = {.sealed = true, .store = example_store()};
+    struct queue_released released = {.verdict = RELEASE_SEALED, .store = example_store()};
     queue_released_pack(b, &released);
     queue_released_free(&released);
 }
@@ -442,17 +443,36 @@ static enum status unpack_released_sealed(struct span bytes, struct error *err)
     struct queue_released released;
     enum status st = queue_released_unpack(bytes, &released, err);
     if (st == STATUS_OK) {
-        assert_true(released.sealed);
+        assert_int_equal(released.verdict, RELEASE_SEALED);
         see_store(&released.store);
         queue_released_free(&released);
     }
-    assert_false(released.sealed);
+    assert_int_equal(released.verdict, RELEASE_NOT);
+    return st;
+}
+
+static void pack_released_as_is(struct buf *b)
+{
+    struct queue_released released = {.verdict = RELEASE_AS_IS, .why = "none found"};
+    queue_released_pack(b, &released);
+}
+
+static enum status unpack_released_as_is(struct span bytes, struct error *err)
+{
+    struct queue_released released;
+    enum status st = queue_released_unpack(bytes, &released, err);
+    if (st == STATUS_OK) {
+        assert_int_equal(released.verdict, RELEASE_AS_IS);
+        assert_string_equal(released.why, "none found");
+        queue_released_free(&released);
+    }
+    assert_int_equal(released.verdict, RELEASE_NOT);
     return st;
 }
 
 static void pack_released_held(struct buf *b)
 {
-    struct queue_released released = {.why = "none found"};
+    struct queue_released released = {.verdict = RELEASE_NOT, .why = "none found"};
     queue_released_pack(b, &released);
 }
 
@@ -460,7 +480,7 @@ static enum status unpack_released_held(struct span bytes, struct error *err)
 {
     struct queue_released released;
     enum status st = queue_released_unpack(bytes, &released, err);
-    assert_false(released.sealed);
+    assert_int_equal(released.verdict, RELEASE_NOT);
     if (st == STATUS_OK) {
         assert_string_equal(released.why, "none found");
         queue_released_free(&released);
@@ -641,6 +661,7 @@ static const struct body {
     {"queue_store", pack_queue_store, unpack_queue_store},
     {"queue_release", pack_queue_release, unpack_queue_release},
     {"queue_released, sealed", pack_released_sealed, unpack_released_sealed},
+    {"queue_released, as it is", pack_released_as_is, unpack_released_as_is},
     {"queue_released, held", pack_released_held, unpack_released_held},
     {"queue_refused", pack_queue_refused, unpack_queue_refused},
     {"queue_attach", pack_queue_attach, unpack_queue_attach},

@@ -205,6 +205,40 @@ static void no_tls_policy_is_none(void **state)
     conf_free(&conf);
 }
 
+/* What the default rule says of form counts for notices too; whom it adds and how it signs does not. */
+static void notices_are_treated_as_by_default(void **state)
+{
+    static const struct {
+        const char *word;
+        enum policy_protect protect;
+    } table[] = {{"require", PROTECT_REQUIRE}, {"prefer", PROTECT_PREFER}, {"never", PROTECT_NEVER}};
+    struct policy_settings settings;
+    struct error err;
+    struct conf conf =
+        conf_with(*state, ONE_LISTENER,
+                  "rule a { when { user = {\"u\"} } protect = never header-protection = none }\n"
+                  "rule default { protect = never formats = {smime} header-protection = shy sign = require "
+                  "smime-cipher = aes-256-gcm smime-key-transport = oaep encrypt-to-self = yes "
+                  "openpgp-form = inline archive = {\"archive@example.org\"} }");
+    assert_string_equal(conf.queue_notice_protect, "prefer");
+    assert_int_equal(policy_from_conf(&conf, &settings, &err), STATUS_OK);
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        const struct policy_rule rule =
+            policy_notice_rule(&settings, policy_protect_from_conf(table[i].word));
+        assert_int_equal(rule.protect, table[i].protect);
+        assert_int_equal(rule.on_missing_key, MISSING_HOLD);
+        assert_int_equal(rule.n_formats, 0);
+        assert_int_equal(rule.treatment.headers, HEADERS_SHY);
+        assert_int_equal(rule.treatment.cipher, CIPHER_GCM);
+        assert_int_equal(rule.treatment.transport, TRANSPORT_OAEP);
+        assert_int_equal(rule.treatment.sign, SIGN_NEVER);
+        assert_int_equal(rule.treatment.n_archive, 0);
+        assert_false(rule.treatment.encrypt_to_self || rule.treatment.inline_pgp);
+    }
+    policy_conf_free(&settings);
+    conf_free(&conf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +248,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_rule_says_how_copies_are_made, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(many_rules_keep_their_strings_and_order, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(each_tls_word_has_its_level, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(notices_are_treated_as_by_default, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(no_tls_policy_is_none, folder_make, folder_remove),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

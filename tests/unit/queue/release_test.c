@@ -168,7 +168,7 @@ static void fail_without_bodies(struct request *request, struct queue_release *r
     struct error err;
     struct buf body;
     sample_simple(&sealed, "bob@example.com");
-    struct queue_released released = {.sealed = true, .store = sealed.store};
+    struct queue_released released = {.verdict = RELEASE_SEALED, .store = sealed.store};
     buf_init(&body, IPC_BODY_MAX);
     queue_released_pack(&body, &released);
     OK(request_reply(request, QUEUE_RELEASED, buf_span(&body), NULL, 0, &err));
@@ -216,6 +216,156 @@ static void test_a33_whatever_fails_at_seal_it_stays_held(void **state)
         assert_int_equal(world_state(&w, "held"), 1);
     }
     channel_is_quiet(channel);
+    close(channel);
+    world_end(&w);
+}
+
+/* ---- notices ---- */
+
+/* A message that bounces, with a DSN for alice. */
+static void bounce(const struct world *w, int channel, char dsn_id[ID_SIZE])
+{
+    struct sample s;
+    struct queue_lease lease;
+    struct error err;
+    int dsn;
+    sample_simple(&s, "bob@example.com");
+    assert_int_equal(world_send(w, &s), SUBMIT_QUEUED);
+    channel_take_lease(channel, &lease, NULL);
+    struct outcome_recipient r = {.id = lease.recipients[0].id, .outcome = OUTCOME_BOUNCED};
+    struct queue_outcome outcome = {.copy_id = lease.copy_id,
+                                    .recipients = &r,
+                                    .n_recipients = 1,
+                                    .has_dsn = true,
+                                    .dsn_recipient = text("alice@example.org")};
+    id_make(outcome.dsn_id);
+    memcpy(dsn_id, outcome.dsn_id, ID_SIZE);
+    OK(memfile_from("dsn", span_str("locked dsn"), &dsn, &err));
+    channel_send_outcome(channel, &outcome, dsn);
+    close(dsn);
+    channel_take_stored(channel, lease.copy_id);
+    queue_lease_free(&lease);
+}
+
+static void take_notice(const struct world *w, const char *dsn_id, struct request *request,
+                        struct queue_release *release)
+{
+    seal_take(w, request, release);
+    assert_true(release->notice);
+    assert_string_equal(release->envelope.id, dsn_id);
+    assert_string_equal(release->envelope.reverse_path, "");
+    assert_string_equal(release->envelope.recipients[0].address, "alice@example.org");
+}
+
+static void finish_notice(int channel, const char *dsn_id, enum copy_format format)
+{
+    struct queue_lease lease;
+    channel_take_lease(channel, &lease, NULL);
+    assert_string_equal(lease.message_id, dsn_id);
+    assert_string_equal(lease.reverse_path, "");
+    assert_int_equal(lease.state, COPY_QUEUED);
+    assert_int_equal(lease.format, format);
+    assert_int_equal(lease.locked, format == FORMAT_CLEAR);
+    channel_finish(channel, &lease, OUTCOME_DELIVERED);
+    channel_take_stored(channel, lease.copy_id);
+    queue_lease_free(&lease);
+}
+
+/* At once, not at the next recheck; and whatever dies meanwhile, exactly one goes. */
+static void test_a_notice_is_offered_to_seal_first(void **state)
+{
+    (void)state;
+    struct world w;
+    struct sample sealed;
+    struct request request;
+    struct queue_release release;
+    char id[ID_SIZE];
+    world_make(&w);
+    w.d.settings.seal_notices = true;
+    world_start(&w);
+    int channel = world_attach(&w, DELIVERY_1, 10);
+    bounce(&w, channel, id);
+    take_notice(&w, id, &request, &release);
+    channel_is_quiet(channel);
+    sample_simple(&sealed, "alice@example.org");
+    seal_answer(&request, &release, &sealed, NULL);
+    finish_notice(channel, id, FORMAT_OPENPGP);
+    /* Queue dies while seal works: it asks again, and the first answer finds nobody. */
+    bounce(&w, channel, id);
+    take_notice(&w, id, &request, &release);
+    world_stop(&w, SIGKILL);
+    close(channel);
+    world_start(&w);
+    channel = world_attach(&w, DELIVERY_1, 10);
+    request_free(&request);
+    queue_release_free(&release);
+    take_notice(&w, id, &request, &release);
+    seal_lets_go(&request, &release, "none found");
+    finish_notice(channel, id, FORMAT_CLEAR);
+    channel_is_quiet(channel);
+    assert_int_equal(world_state(&w, "held"), 0);
+    close(channel);
+    world_end(&w);
+}
+
+static void test_a33_whatever_fails_at_seal_a_notice_waits(void **state)
+{
+    (void)state;
+    static void (*const failures[])(struct request *, struct queue_release *) = {
+        fail_silent, fail_type, fail_garbage, fail_without_bodies, fail_clear, fail_other_recipient,
+    };
+    struct world w;
+    struct request request;
+    struct queue_release release;
+    char id[ID_SIZE];
+    world_make(&w);
+    w.d.settings.seal_notices = true;
+    w.d.settings.recheck_ms = 100;
+    world_start(&w);
+    int channel = world_attach(&w, DELIVERY_1, 10);
+    bounce(&w, channel, id);
+    for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
+        take_notice(&w, id, &request, &release);
+        failures[i](&request, &release);
+    }
+    take_notice(&w, id, &request, &release);
+    channel_is_quiet(channel);
+    seal_answer(&request, &release, NULL, "lookup failed");
+    /* Why it waits can be seen. */
+    take_notice(&w, id, &request, &release);
+    json_t *answer = world_ask(&w, "{'verb': 'held.list'}");
+    json_t *message = json_array_get(json_object_get(answer, "messages"), 0);
+    json_t *recipient = json_array_get(json_object_get(message, "recipients"), 0);
+    assert_string_equal(json_string_value(json_object_get(recipient, "hold")), "notice");
+    assert_string_equal(json_string_value(json_object_get(recipient, "reason")), "lookup failed");
+    json_decref(answer);
+    seal_lets_go(&request, &release, "none found");
+    finish_notice(channel, id, FORMAT_CLEAR);
+    close(channel);
+    world_end(&w);
+}
+
+/* What is no notice never goes as it is. */
+static void test_a33_a_held_message_is_not_let_go(void **state)
+{
+    (void)state;
+    struct world w;
+    struct sample s;
+    struct request request;
+    struct queue_release release;
+    world_make(&w);
+    world_start(&w);
+    int channel = world_attach(&w, DELIVERY_1, 10);
+    hold_one(&w, &s, "bob@example.com");
+    int fd = ask_later(&w, "held.release", s.store.envelope.id);
+    seal_take(&w, &request, &release);
+    assert_false(release.notice);
+    seal_lets_go(&request, &release, "none found");
+    json_t *answer = answer_of(fd);
+    assert_string_equal(word(answer, 0, "result"), "still held");
+    json_decref(answer);
+    channel_is_quiet(channel);
+    assert_int_equal(world_state(&w, "held"), 1);
     close(channel);
     world_end(&w);
 }
@@ -351,6 +501,9 @@ int main(void)
         cmocka_unit_test(test_recheck_by_address_after_a_key_was_added),
         cmocka_unit_test(test_release_says_what_became_of_each_copy),
         cmocka_unit_test(test_a33_whatever_fails_at_seal_it_stays_held),
+        cmocka_unit_test(test_a_notice_is_offered_to_seal_first),
+        cmocka_unit_test(test_a33_whatever_fails_at_seal_a_notice_waits),
+        cmocka_unit_test(test_a33_a_held_message_is_not_let_go),
         cmocka_unit_test(test_it_is_removed_or_returned_while_seal_works),
         cmocka_unit_test(test_asked_twice_at_once),
         cmocka_unit_test(test_a_hold_that_is_over_is_returned),

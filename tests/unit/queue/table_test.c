@@ -152,6 +152,36 @@ static void see_nothing_left(struct bench *b)
                      0);
 }
 
+/* A bounce whose DSN waits for seal's word: copy 2, of a message of its own whose id B's sample gets. */
+static void with_notice(struct bench *b)
+{
+    struct error err;
+    struct sql_stmt *stmt;
+    bool row = false;
+    with_leased(b);
+    b->d.settings.seal_notices = true;
+    outcome(b, OUTCOME_BOUNCED, true, T0);
+    OK(sql_prepare(b->d.sql, "SELECT id FROM message", &stmt, &err));
+    OK(sql_step(stmt, &row, &err));
+    assert_true(row);
+    snprintf(b->s.store.envelope.id, ID_SIZE, "%s", sql_col_str(stmt, 0));
+    sql_reset(stmt);
+}
+
+/* Seal's answer with the copies of S; undone when it is refused. */
+static enum status replace(struct bench *b, int64_t copy_id, struct sample *s, int64_t now)
+{
+    struct error err, why;
+    memcpy(s->store.envelope.id, b->s.store.envelope.id, ID_SIZE);
+    OK(sql_begin(b->d.sql, &err));
+    enum status st = hold_replace(b->d.sql, &b->d.settings, copy_id, &s->store, sample_bodies(s), now, &why);
+    if (st == STATUS_OK)
+        OK(sql_commit(b->d.sql, &err));
+    else
+        sql_rollback(b->d.sql);
+    return st;
+}
+
 /* ---- states ---- */
 
 static void test_state_accepted(void **state)
@@ -250,6 +280,38 @@ static void test_state_held_damaged(void **state)
     sample_simple(&b.s, "carol@example.com");
     store(&b, T0);
     assert_int_equal(lease(&b, T0), 1);
+    end(&b);
+}
+
+static void test_state_held_as_a_notice(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct error err;
+    struct queue_release release;
+    int64_t moved;
+    int fd;
+    with_notice(&b);
+    crash(&b);
+    SEE(&b, "r.state = 'held' AND r.hold = 'notice' AND r.address = 'alice@example.org' AND c.locked = 1 AND "
+            "c.format = 1 AND c.recheck_ms = 1800000000000 AND c.hold_until_ms IS NULL");
+    /* Seal is asked, however often it was before the crash; nothing else makes it leave. */
+    for (int i = 0; i < 2; i++) {
+        struct row_ids due;
+        OK(hold_due(b.d.sql, T0, 10, &due, &err));
+        assert_int_equal(due.n, 1);
+        OK(hold_load(b.d.sql, due.ids[0], &release, &fd, &err));
+        assert_true(release.notice);
+        assert_string_equal(release.envelope.reverse_path, "");
+        assert_string_equal(release.envelope.recipients[0].address, "alice@example.org");
+        queue_release_free(&release);
+        close(fd);
+        free(due.ids);
+        crash(&b);
+    }
+    OK(hold_expire(b.d.sql, T0 + 365 * DAY, &moved, &err));
+    assert_int_equal(moved, 0);
+    assert_int_equal(lease(&b, T0 + 365 * DAY), 0);
     end(&b);
 }
 
@@ -452,6 +514,53 @@ static void test_held_for_a_key_becomes_queued(void **state)
     end(&b);
 }
 
+static void test_stored_becomes_a_notice(void **state)
+{
+    (void)state;
+    struct bench b;
+    with_notice(&b);
+    SEE(&b, "r.state = 'held' AND r.hold = 'notice' AND r.next_ms IS NULL");
+    see_trail(&b, "accepted sealed bounced accepted held");
+    end(&b);
+    /* Nobody's mail becomes one. */
+    struct error err;
+    database_make(&b.d);
+    sample_start(&b.s);
+    sample_recipient(&b.s, sample_copy(&b.s, COPY_NOTICE, FORMAT_CLEAR, "locked body"), "bob@example.com");
+    OK(sql_begin(b.d.sql, &err));
+    assert_int_equal(store_insert(b.d.sql, &b.d.settings, &b.s.store, sample_bodies(&b.s), T0, &err),
+                     STATUS_INVALID);
+    sql_rollback(b.d.sql);
+    see_trail(&b, "");
+    end(&b);
+}
+
+static void test_a_notice_becomes_queued(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct sample sealed;
+    struct error err;
+    with_notice(&b);
+    sample_simple(&sealed, "alice@example.org");
+    assert_int_equal(replace(&b, 2, &sealed, T0 + HOUR), STATUS_OK);
+    SEE(&b,
+        "r.state = 'queued' AND c.format = 3 AND c.id = 3 AND c.locked = 0 AND r.fingerprint IS NOT NULL");
+    see_trail(&b, "accepted sealed bounced accepted held released sealed");
+    assert_int_equal(lease(&b, T0 + HOUR), 1);
+    end(&b);
+    /* Without a certificate: as it was written, and it says so. */
+    with_notice(&b);
+    OK(sql_begin(b.d.sql, &err));
+    OK(hold_let_go(b.d.sql, 2, "none found", T0 + HOUR, &err));
+    OK(sql_commit(b.d.sql, &err));
+    SEE(&b, "r.state = 'queued' AND c.format = 2 AND c.id = 2 AND c.locked = 1 AND c.recheck_ms IS NULL AND "
+            "r.reason = 'none found' AND r.expires_ms = 1800435600000");
+    see_trail(&b, "accepted sealed bounced accepted held released");
+    assert_int_equal(lease(&b, T0 + HOUR), 1);
+    end(&b);
+}
+
 static void test_held_becomes_returning_by_time(void **state)
 {
     (void)state;
@@ -538,7 +647,8 @@ static void test_waiting_or_held_is_removed(void **state)
 {
     (void)state;
     void (*const with[])(struct bench *) = {with_queued, with_deferred, with_returning,
-                                            with_held,   with_damaged,  with_held_by_administrator};
+                                            with_held,   with_damaged,  with_held_by_administrator,
+                                            with_notice};
     for (size_t i = 0; i < sizeof with / sizeof with[0]; i++) {
         struct bench b;
         with[i](&b);
@@ -563,7 +673,8 @@ static void test_what_is_not_in_the_table_is_refused(void **state)
         {with_leased, verb_held_return, STATUS_BUSY},      {with_held, verb_queue_hold, STATUS_INVALID},
         {with_held, verb_queue_release, STATUS_INVALID},   {with_damaged, verb_queue_release, STATUS_INVALID},
         {with_queued, verb_queue_release, STATUS_INVALID}, {with_queued, verb_held_return, STATUS_INVALID},
-        {with_deferred, verb_held_return, STATUS_INVALID},
+        {with_deferred, verb_held_return, STATUS_INVALID}, {with_notice, verb_held_return, STATUS_INVALID},
+        {with_notice, verb_queue_hold, STATUS_INVALID},    {with_notice, verb_queue_release, STATUS_INVALID},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct bench b;
@@ -573,6 +684,43 @@ static void test_what_is_not_in_the_table_is_refused(void **state)
         assert_int_equal(database_ask(&b.d, "SELECT COUNT(*) FROM audit"), before);
         end(&b);
     }
+}
+
+/* Whatever seal answers: a held message leaves only sealed, and a notice is never held for a key or returned,
+ * which would be to nobody. */
+static void test_answers_of_seal_that_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        void (*with)(struct bench *);
+        int64_t copy_id;
+        const char *address;
+        enum copy_state state;
+        enum copy_format format;
+    } rows[] = {
+        {with_held, 1, "bob@example.com", COPY_QUEUED, FORMAT_CLEAR},
+        {with_notice, 2, "alice@example.org", COPY_QUEUED, FORMAT_CLEAR},
+        {with_notice, 2, "alice@example.org", COPY_HELD, FORMAT_CLEAR},
+        {with_notice, 2, "alice@example.org", COPY_RETURN, FORMAT_CLEAR},
+        {with_notice, 2, "mallory@example.org", COPY_QUEUED, FORMAT_OPENPGP},
+    };
+    struct bench b;
+    struct error err;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct sample s;
+        rows[i].with(&b);
+        int64_t before = database_ask(&b.d, "SELECT COUNT(*) FROM audit");
+        sample_start(&s);
+        sample_recipient(&s, sample_copy(&s, rows[i].state, rows[i].format, "body"), rows[i].address);
+        assert_int_equal(replace(&b, rows[i].copy_id, &s, T0 + 1), STATUS_INVALID);
+        assert_int_equal(database_ask(&b.d, "SELECT COUNT(*) FROM audit"), before);
+        SEE(&b, "r.state = 'held' AND c.locked = 1 AND c.format = 1");
+        end(&b);
+    }
+    with_held(&b);
+    assert_int_equal(hold_let_go(b.d.sql, 1, "none found", T0 + 1, &err), STATUS_INVALID);
+    SEE(&b, "r.state = 'held' AND r.hold = 'key' AND c.format = 1");
+    end(&b);
 }
 
 /* ---- rows ---- */
@@ -589,6 +737,7 @@ static const struct {
     {"`held` (`key`)", test_state_held_for_a_key},
     {"`held` (`administrator`)", test_state_held_by_the_administrator},
     {"`held` (`damaged`)", test_state_held_damaged},
+    {"`held` (`notice`)", test_state_held_as_a_notice},
     {"`returning`", test_state_returning},
     {"`delivered`", test_state_delivered},
     {"`bounced`", test_state_bounced},
@@ -597,13 +746,15 @@ static const struct {
     {"– → `queued`", test_stored_becomes_queued},
     {"– → `held` (`key`)", test_stored_becomes_held},
     {"– → `returning`", test_stored_becomes_returning},
+    {"– → `held` (`notice`)", test_stored_becomes_a_notice},
     {"`queued`, `deferred`, `returning` → `leased`", test_due_becomes_leased},
     {"`leased` → `delivered` / `deferred` / `bounced` / `returned`", test_leased_becomes_what_delivery_says},
     {"`leased` → `queued` or `deferred`", test_leased_becomes_due_again_when_its_lease_ends},
     {"`leased` → `held` (`damaged`)", test_leased_becomes_damaged},
     {"`held` (`key`) → `queued`", test_held_for_a_key_becomes_queued},
+    {"`held` (`notice`) → `queued`", test_a_notice_becomes_queued},
     {"`held` (`key`, `damaged`) → `returning`", test_held_becomes_returning_by_time},
-    {"`held` (any) → `returning`", test_held_becomes_returning_by_the_administrator},
+    {"`held` (any but `notice`) → `returning`", test_held_becomes_returning_by_the_administrator},
     {"`queued`, `deferred`, `returning` → `held` (`administrator`)",
      test_waiting_becomes_held_by_the_administrator},
     {"`held` (`administrator`) → `queued` or `returning`", test_held_by_the_administrator_is_released},
@@ -659,10 +810,11 @@ static void test_every_row_has_a_test(void **state)
 
 int main(void)
 {
-    struct CMUnitTest tests[ROWS + 2];
+    struct CMUnitTest tests[ROWS + 3];
     for (size_t i = 0; i < ROWS; i++)
         tests[i] = (struct CMUnitTest){.name = rows[i].cell, .test_func = rows[i].test};
     tests[ROWS] = (struct CMUnitTest)cmocka_unit_test(test_every_row_has_a_test);
     tests[ROWS + 1] = (struct CMUnitTest)cmocka_unit_test(test_what_is_not_in_the_table_is_refused);
+    tests[ROWS + 2] = (struct CMUnitTest)cmocka_unit_test(test_answers_of_seal_that_are_refused);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

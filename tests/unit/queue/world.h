@@ -310,11 +310,26 @@ static inline void seal_take(const struct world *w, struct request *request_out,
     OK(queue_release_unpack(buf_span(&request_out->msg.body), release_out, &err));
 }
 
+/* Answers that a notice may go as it is. Frees both. */
+static inline void seal_lets_go(struct request *request, struct queue_release *release, const char *why)
+{
+    struct queue_released released = {.verdict = RELEASE_AS_IS};
+    struct error err;
+    struct buf body;
+    snprintf(released.why, sizeof released.why, "%s", why);
+    buf_init(&body, IPC_BODY_MAX);
+    queue_released_pack(&body, &released);
+    OK(request_reply(request, QUEUE_RELEASED, buf_span(&body), NULL, 0, &err));
+    buf_free(&body);
+    request_free(request);
+    queue_release_free(release);
+}
+
 /* Answers with SAMPLE (under the id that was asked about), or with why not. Frees both. */
 static inline void seal_answer(struct request *request, struct queue_release *release, struct sample *s,
                                const char *why)
 {
-    struct queue_released released = {.sealed = s != NULL};
+    struct queue_released released = {.verdict = s ? RELEASE_SEALED : RELEASE_NOT};
     struct error err;
     struct buf body;
     int bodies = -1;

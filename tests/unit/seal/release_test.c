@@ -29,11 +29,23 @@ static bool ask(const struct world *w, struct span request, int body_fd, struct 
     assert_int_equal(st, STATUS_OK);
     assert_int_equal(reply.type, QUEUE_RELEASED);
     assert_int_equal(queue_released_unpack(buf_span(&reply.body), released_out, &err), STATUS_OK);
-    assert_int_equal(reply.nfds, released_out->sealed ? 1 : 0);
-    if (released_out->sealed)
+    assert_int_equal(reply.nfds, released_out->verdict == RELEASE_SEALED ? 1 : 0);
+    if (released_out->verdict == RELEASE_SEALED)
         assert_int_equal(memfile_map(reply.fds[0], 64u << 20, bodies_out, &err), STATUS_OK);
     ipc_msg_free(&reply);
     return true;
+}
+
+/* Frees HELD. */
+static void ask_about(const struct world *w, struct queue_release *held, int body_fd,
+                      struct queue_released *released_out, struct span *bodies_out)
+{
+    struct buf body;
+    buf_init(&body, IPC_BODY_MAX);
+    queue_release_pack(&body, held);
+    assert_true(ask(w, buf_span(&body), body_fd, released_out, bodies_out));
+    buf_free(&body);
+    queue_release_free(held);
 }
 
 static void release(const struct world *w, const char *to, const char *id, int body_fd,
@@ -41,15 +53,10 @@ static void release(const struct world *w, const char *to, const char *id, int b
 {
     const char *recipients[] = {to, NULL};
     struct queue_release held = {.copy_id = 42};
-    struct buf body;
     talk_envelope(&held.envelope, recipients);
     talk_may_send_as(&held.envelope, NULL); /* it was checked when it came in */
     memcpy(held.envelope.id, id, ID_SIZE);
-    buf_init(&body, IPC_BODY_MAX);
-    queue_release_pack(&body, &held);
-    assert_true(ask(w, buf_span(&body), body_fd, released_out, bodies_out));
-    buf_free(&body);
-    queue_release_free(&held);
+    ask_about(w, &held, body_fd, released_out, bodies_out);
 }
 
 /* What queue would hold: the body under the spool key. */
@@ -70,7 +77,7 @@ static void see_held(const struct world *w, const char *to, const char *id, int 
     struct queue_released released;
     struct span bodies;
     release(w, to, id, body_fd, &released, &bodies);
-    assert_false(released.sealed);
+    assert_int_equal(released.verdict, RELEASE_NOT);
     if (!strstr(released.why, why))
         fail_msg("%s: %s", to, released.why);
     queue_released_free(&released);
@@ -100,7 +107,7 @@ static void a_held_copy_is_sealed_once_its_key_is_there(void **state)
     w->keys->unusable[OLGA] = false;
 
     release(w, "olga@example.org", TALK_ID, fd, &released, &bodies);
-    assert_true(released.sealed);
+    assert_int_equal(released.verdict, RELEASE_SEALED);
     assert_int_equal(released.store.n_copies, 1);
     const struct store_copy *copy = released.store.copies;
     assert_int_equal(copy->state, COPY_QUEUED);
@@ -166,6 +173,123 @@ static void a_damaged_body_stays_held(void **state)
     see_held(w, "bob@example.com", TALK_ID, -1, "without its body");
 }
 
+/* ---- notices ---- */
+
+static const char notice[] = "Date: Tue, 14 Nov 2023 22:13:20 +0000\r\n"
+                             "From: Mail Delivery System <MAILER-DAEMON@mail.example.org>\r\n"
+                             "Subject: Your message could not be delivered\r\n"
+                             "Message-ID: <06i1a2b3c4d5e6f7g8hb@mail.example.org>\r\n"
+                             "Auto-Submitted: auto-replied\r\n"
+                             "MIME-Version: 1.0\r\n"
+                             "Content-Type: multipart/report; report-type=delivery-status; boundary=\"b\"\r\n"
+                             "\r\n"
+                             "--b\r\nContent-Type: message/delivery-status\r\n\r\nCANARY: x\r\n\r\n--b--\r\n";
+
+/* As queue asks about a DSN: the null reverse-path, nobody's user, no client. */
+static void ask_notice(const struct world *w, const char *from, const char *to, int body_fd,
+                       struct queue_released *released_out, struct span *bodies_out)
+{
+    struct queue_release held = {.copy_id = 43, .notice = true};
+    struct error err;
+    envelope_init(&held.envelope);
+    memcpy(held.envelope.id, TALK_ID, ID_SIZE);
+    held.envelope.received_ms = TALK_RECEIVED_MS;
+    held.envelope.reverse_path = strdup(from);
+    assert_int_equal(envelope_add_recipient(&held.envelope, to, &err), STATUS_OK);
+    ask_about(w, &held, body_fd, released_out, bodies_out);
+}
+
+static void a_notice_is_sealed_to_its_recipient_alone(void **state)
+{
+    struct world *w = *state;
+    static const enum who recipients[] = {BOB, DAVE};
+    int fd = locked_body(w, TALK_ID, span_str(notice));
+    for (size_t i = 0; i < 2; i++) {
+        struct queue_released released;
+        struct span bodies;
+        struct buf plain;
+        enum who who = recipients[i];
+        ask_notice(w, "", people[who].address, fd, &released, &bodies);
+        assert_int_equal(released.verdict, RELEASE_SEALED);
+        assert_int_equal(released.store.n_copies, 1);
+        const struct store_copy *copy = released.store.copies;
+        assert_int_equal(copy->format,
+                         people[who].format == CERTIFICATE_OPENPGP ? FORMAT_OPENPGP : FORMAT_SMIME);
+        assert_false(copy->locked);
+        assert_int_equal(copy->n_notes, 0);
+        struct span body = span_of(bodies.p + copy->body_at, copy->body_len);
+        assert_false(holds(body, span_str("CANARY")));
+        assert_false(holds(body, span_str("Received:"))); /* nobody sent it to this gateway */
+        assert_true(holds(body, span_str("\r\nAuto-Submitted: auto-replied\r\n")));
+        /* Outlook shows no subject from inside of S/MIME. */
+        assert_int_equal(holds(body, span_str("could not be delivered")), copy->format == FORMAT_SMIME);
+        assert_true(talk_decrypt(w, body, who, &plain));
+        talk_see_entity(buf_span(&plain), "", span_str(notice));
+        buf_free(&plain);
+        queue_released_free(&released);
+        memfile_unmap(bodies);
+    }
+    close(fd);
+}
+
+static void see_notice(const struct world *w, const char *from, const char *to, enum release_verdict verdict,
+                       const char *why)
+{
+    struct queue_released released;
+    struct span bodies;
+    int fd = locked_body(w, TALK_ID, span_str(notice));
+    ask_notice(w, from, to, fd, &released, &bodies);
+    if (released.verdict != verdict || !strstr(released.why, why))
+        fail_msg("%s: %d, %s", to, released.verdict, released.why);
+    queue_released_free(&released);
+    close(fd);
+}
+
+/* "None found" is not "lookup failed": only the first lets a notice go as it is. */
+static void a33_a_notice_goes_as_it_is_only_without_a_certificate(void **state)
+{
+    struct world *w = *state;
+    see_notice(w, "", "nobody@example.org", RELEASE_AS_IS, "none found");
+    /* A rule for users' mail says nothing of notices. */
+    see_notice(w, "", "x-refuse@example.org", RELEASE_AS_IS, "none found");
+    w->keys->unusable[BOB] = true;
+    see_notice(w, "", "bob@example.com", RELEASE_AS_IS, "expired on 2024-05-01");
+    w->keys->unusable[BOB] = false;
+    world_set_keys(w, KEYS_FAILED);
+    see_notice(w, "", "nobody@example.org", RELEASE_NOT, "lookup failed");
+    /* To what is no address no certificate belongs, and it would fail for ever. */
+    see_notice(w, "", "postmaster", RELEASE_AS_IS, "none found");
+    world_set_keys(w, KEYS_DROPPED);
+    see_notice(w, "", "nobody@example.org", RELEASE_NOT, "lookup failed");
+    world_set_keys(w, KEYS_GOOD);
+    world_gpg_does(w, "nothing");
+    see_notice(w, "", "bob@example.com", RELEASE_NOT, "OpenPGP");
+    world_gpg_does(w, "");
+    /* Somebody's message cannot pass for one. */
+    see_notice(w, "alice@example.org", "nobody@example.org", RELEASE_NOT, "reverse-path");
+}
+
+static void notice_protect_require_and_never(void **state)
+{
+    struct world *w = *state;
+    world_kill(w);
+    w->settings.notice_rule = policy_notice_rule(&world_policy, PROTECT_REQUIRE);
+    /* Limits of users' mail are not a notice's. */
+    const struct prescan_limits limits = w->settings.prescan;
+    w->settings.prescan.parts_max = w->settings.prescan.depth_max = 1;
+    world_start(w);
+    see_notice(w, "", "nobody@example.org", RELEASE_NOT, "none found");
+    see_notice(w, "", "bob@example.com", RELEASE_SEALED, "");
+    world_kill(w);
+    w->settings.notice_rule = policy_notice_rule(&world_policy, PROTECT_NEVER);
+    world_start(w);
+    see_notice(w, "", "bob@example.com", RELEASE_AS_IS, "never");
+    world_kill(w);
+    w->settings.notice_rule = policy_notice_rule(&world_policy, PROTECT_PREFER);
+    w->settings.prescan = limits;
+    world_start(w);
+}
+
 static void garbage_is_dropped(void **state)
 {
     struct world *w = *state;
@@ -181,6 +305,9 @@ int main(void)
         cmocka_unit_test(a33_only_sealing_releases),
         cmocka_unit_test(a_gpg_that_fails_keeps_it_held),
         cmocka_unit_test(a_damaged_body_stays_held),
+        cmocka_unit_test(a_notice_is_sealed_to_its_recipient_alone),
+        cmocka_unit_test(a33_a_notice_goes_as_it_is_only_without_a_certificate),
+        cmocka_unit_test(notice_protect_require_and_never),
         cmocka_unit_test(garbage_is_dropped),
     };
     return cmocka_run_group_tests(tests, talk_group_start, talk_group_end);

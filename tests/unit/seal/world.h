@@ -189,6 +189,7 @@ static inline void world_settings(struct world *w)
         .log = &w->log,
         .hostname = "mail.example.org",
         .policy = &world_policy,
+        .notice_rule = policy_notice_rule(&world_policy, PROTECT_PREFER),
         .prescan = {.header_max = 1u << 18,
                     .parts_max = 1000,
                     .depth_max = 100,
