@@ -24,9 +24,9 @@ MUST_USE enum status memfile_seal(int fd, struct error *err);
 MUST_USE enum status memfile_from(const char *name, struct span bytes, int *fd_out, struct error *err);
 
 /*
- * Makes the bytes of a sealed memory file readable until memfile_unmap; small ones are a copy. An unsealed file or
- * one that is no memory file is STATUS_INVALID: its sender could change it under the reader.
- * More than MAX bytes is STATUS_LIMIT.
+ * Makes the bytes of a sealed memory file readable until memfile_unmap; small ones are a copy. An unsealed
+ * file or one that is no memory file is STATUS_INVALID: its sender could change it under the reader. More
+ * than MAX bytes is STATUS_LIMIT.
  */
 MUST_USE enum status memfile_map(int fd, size_t max, struct span *bytes_out, struct error *err);
 

@@ -39,8 +39,8 @@ MUST_USE enum status sql_make_light(struct sql *sql, int64_t bytes_max, struct e
 MUST_USE enum status sql_begin(struct sql *sql, struct error *err);  /* BEGIN IMMEDIATE */
 MUST_USE enum status sql_commit(struct sql *sql, struct error *err); /* on disk when STATUS_OK */
 /*
- * BEGIN: what is read until the end is one state, and the file is locked once for all of it. The first write asks for the
- * lock of a writer, STATUS_TEMPORARY if another connection has it or has written since.
+ * BEGIN: what is read until the end is one state, and the file is locked once for all of it. The first write
+ * asks for the lock of a writer, STATUS_TEMPORARY if another connection has it or has written since.
  */
 MUST_USE enum status sql_begin_reading(struct sql *sql, struct error *err);
 void sql_rollback(struct sql *sql);

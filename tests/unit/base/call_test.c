@@ -101,7 +101,8 @@ static void test_memfile_ranges(void **state)
     static const struct {
         uint64_t at;
         size_t len;
-    } ranges[] = {{0, 0}, {0, 1}, {5000, 7}, {4095, 65536}, {4095, 65537}, {12288, 65537}, {1, SIZE - 1}, {0, SIZE}};
+    } ranges[] = {{0, 0},        {0, 1},         {5000, 7},     {4095, 65536},
+                  {4095, 65537}, {12288, 65537}, {1, SIZE - 1}, {0, SIZE}};
     struct error err;
     int fd;
     assert_int_equal(memfile_from("t", span_of(text, SIZE), &fd, &err), STATUS_OK);
