@@ -4,6 +4,7 @@
 #include <openssl/rsa.h>
 
 #include "smime/certificate.h"
+#include "smime/parsed.h"
 
 #define POINT_SIZE_256 65 /* bytes of an uncompressed point of a curve of 256 bits */
 
@@ -49,11 +50,11 @@ static bool add(CMS_ContentInfo *cms, X509 *cert, const struct smime_key *key, b
 }
 
 static enum status add_recipient(CMS_ContentInfo *cms, const struct smime_recipient *recipient,
-                                 struct error *err)
+                                 struct smime_parsed *parsed, struct error *err)
 {
     X509 *cert = NULL;
     struct smime_key key;
-    enum status status = smime_certificate_parse(recipient->certificate, &cert, err);
+    enum status status = smime_parsed_get(parsed, recipient->certificate, &cert, err);
     if (status != STATUS_OK) {
         return status;
     }
@@ -73,7 +74,7 @@ enum status smime_recipients_add(CMS_ContentInfo *cms, const struct smime_order 
     enum status status = STATUS_OK;
     for (size_t i = 0; i < order->n && status == STATUS_OK; i++) {
         if (!smime_recipient_is_repeated(order, i)) {
-            status = add_recipient(cms, &order->recipients[i], err);
+            status = add_recipient(cms, &order->recipients[i], order->parsed, err);
         }
     }
     return status;

@@ -126,12 +126,19 @@ struct smime_recipient {
     bool oaep;               /* RSA keys: RSAES-OAEP, else PKCS#1 v1.5; no meaning for EC keys */
 };
 
+/* What a process remembers of certificates that it encrypted to: it need not parse them again. Bounded. NULL:
+ * out of memory. */
+struct smime_parsed;
+struct smime_parsed *smime_parsed_new(void);
+void smime_parsed_free(struct smime_parsed *parsed); /* NULL is fine */
+
 /* Whom a message is encrypted to, and how. One certificate may serve several recipients (info@ and sales@):
  * it gets one RecipientInfo, as its first entry says. */
 struct smime_order {
     const struct smime_recipient *recipients;
     size_t n;
     enum smime_cipher cipher;
+    struct smime_parsed *parsed; /* NULL: every certificate is parsed */
 };
 
 /*

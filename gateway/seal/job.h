@@ -15,6 +15,7 @@
 #include "gateway/seal/seal.h"
 #include "gateway/seal/signers.h"
 #include "pgp/pgp.h"
+#include "smime/smime.h"
 
 /* What a worker has for all of its jobs. */
 struct seal {
@@ -22,6 +23,7 @@ struct seal {
     struct pgp_engine *engine;
     struct seal_certfiles certfiles;
     struct seal_signers *signers; /* owned */
+    struct smime_parsed *parsed;  /* owned */
 };
 
 /* Starts the engines. STATUS_TEMPORARY, STATUS_DENIED: they cannot; nothing is open then. */

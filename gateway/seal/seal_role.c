@@ -20,6 +20,9 @@ enum status seal_open(const struct seal_settings *settings, struct seal *seal_ou
         st = seal_out->signers ? seal_signers_open(settings, seal_out->signers, err)
                                : error_set(err, STATUS_TEMPORARY, "out of memory for the keys to sign with");
     }
+    seal_out->parsed = smime_parsed_new();
+    if (st == STATUS_OK && !seal_out->parsed)
+        st = error_set(err, STATUS_TEMPORARY, "out of memory for certificates");
     if (st != STATUS_OK)
         seal_close(seal_out);
     return st;
@@ -31,6 +34,8 @@ void seal_close(struct seal *seal)
         seal_signers_close(seal->signers);
     free(seal->signers);
     seal->signers = NULL;
+    smime_parsed_free(seal->parsed);
+    seal->parsed = NULL;
     pgp_engine_close(seal->engine);
     seal->engine = NULL;
 }

@@ -96,13 +96,16 @@ static enum status write_base64(void *arg, struct span bytes, struct error *err)
     return base64_lines_write(arg, bytes, err);
 }
 
-static enum status smime_copy(const struct sealed_order *order, const struct sink *sink, struct error *err)
+static enum status smime_copy(const struct seal *seal, const struct sealed_order *order,
+                              const struct sink *sink, struct error *err)
 {
     struct base64_lines lines;
     struct sink der = {.write = write_base64, .arg = &lines};
     struct smime_recipient *recipients = calloc(order->n, sizeof *recipients);
-    const struct smime_order smime = {
-        .recipients = recipients, .n = order->n, .cipher = order->gcm ? SMIME_AES256_GCM : SMIME_AES256_CBC};
+    const struct smime_order smime = {.recipients = recipients,
+                                      .n = order->n,
+                                      .cipher = order->gcm ? SMIME_AES256_GCM : SMIME_AES256_CBC,
+                                      .parsed = seal->parsed};
     if (!recipients)
         return seal_no_memory("the recipients of a copy", err);
     for (size_t i = 0; i < order->n; i++)
@@ -144,7 +147,7 @@ enum status sealed_copy(const struct seal *seal, const struct sealed_order *orde
     if (st == STATUS_OK && order->format == CERTIFICATE_OPENPGP) {
         st = pgp_copy(seal, order, &sink, made.cipher, err);
     } else if (st == STATUS_OK) {
-        st = smime_copy(order, &sink, err);
+        st = smime_copy(seal, order, &sink, err);
         snprintf(made.cipher, sizeof made.cipher, "%s", order->gcm ? "AES-256-GCM" : "AES-256-CBC");
     }
     made.place.len = bodies->len - made.place.at;

@@ -9,6 +9,7 @@
 struct seal_how {
     enum smime_cipher cipher;
     bool oaep; /* for all recipients */
+    struct smime_parsed *parsed;
 };
 
 /* RECIPIENTS is room for the order's recipients. */
@@ -18,7 +19,7 @@ static inline struct smime_order seal_order(const struct span *certs, size_t n, 
     for (size_t i = 0; i < n; i++) {
         recipients[i] = (struct smime_recipient){.certificate = certs[i], .oaep = how.oaep};
     }
-    return (struct smime_order){.recipients = recipients, .n = n, .cipher = how.cipher};
+    return (struct smime_order){.recipients = recipients, .n = n, .cipher = how.cipher, .parsed = how.parsed};
 }
 
 static inline enum status seal_encrypt_as(const struct span *certs, size_t n, struct seal_how how,
