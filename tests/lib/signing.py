@@ -1,6 +1,8 @@
 """Senders with keys to sign with: their part of the configuration, and what gpg and openssl verify."""
 
+import pathlib
 import re
+import tempfile
 import types
 
 import readers
@@ -19,10 +21,11 @@ rule default { protect = require on-missing-key = refuse }
 
 
 def locked(keyring, address, name="locked", passphrase=PASSPHRASE, expires="never"):
-    """Somebody whose secret key has a passphrase; readers know only the certificate. The home NAME stays until the keyring
-    goes. The secret key EXPIRES where a copy of it is exported, for readers never."""
-    home, secret = keyring.folder / name, keyring.folder / f"{name}.key"
-    home.mkdir(mode=0o700)
+    """Somebody whose secret key has a passphrase; readers know only the certificate. Its home, NAME and more, stays until the
+    keyring goes. The secret key EXPIRES where a copy of it is exported, for readers never."""
+    # Which files share a keyring differs from run to run.
+    home = pathlib.Path(tempfile.mkdtemp(prefix=f"{name}-", dir=keyring.folder))
+    secret = home.with_suffix(".key")
 
     def gpg(*words):
         return run("gpg", "--homedir", home, "--batch", "--quiet", "--no-tty", "--pinentry-mode", "loopback",
