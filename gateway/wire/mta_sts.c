@@ -1,6 +1,7 @@
 #include "gateway/wire/mta_sts.h"
 
 #include "gateway/wire/ascii.h"
+#include "gateway/wire/field.h"
 
 #define VERSION "STSv1"
 #define RECORD_START "v=" VERSION ";"
@@ -18,29 +19,6 @@ const char *sts_mode_word(enum sts_mode mode)
 static bool is_alnum(char c)
 {
     return ascii_is_letter(c) || ascii_is_digit(c);
-}
-
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static struct span without_spaces(struct span s)
-{
-    while (s.len > 0 && is_space(s.p[0]))
-        s = span_of(s.p + 1, s.len - 1);
-    while (s.len > 0 && is_space(s.p[s.len - 1]))
-        s.len--;
-    return s;
-}
-
-/* What stands before the first END, and *REST behind it; without an END, all of it. */
-static struct span cut(struct span *rest, char end)
-{
-    const char *at = rest->len > 0 ? memchr(rest->p, end, rest->len) : NULL;
-    struct span before = at ? span_of(rest->p, (size_t)(at - rest->p)) : *rest;
-    *rest = at ? span_of(at + 1, rest->len - before.len - 1) : span_of(rest->p + rest->len, 0);
-    return before;
 }
 
 /* A key of a field: letters, digits, "_", "-" and ".", of which the first is one of the former. */
@@ -87,10 +65,10 @@ enum status sts_record_parse(struct span txt, struct span *id_out, struct error 
         return error_set(err, STATUS_INVALID, "the MTA-STS record does not begin with " RECORD_START);
     struct span rest = span_of(txt.p + strlen(RECORD_START), txt.len - strlen(RECORD_START));
     while (rest.len > 0) {
-        struct span value = without_spaces(cut(&rest, ';'));
+        struct span value = field_without_spaces(field_cut(&rest, ';'));
         if (value.len == 0 && rest.len == 0)
             break; /* a ";" at the end */
-        struct span key = cut(&value, '=');
+        struct span key = field_cut(&value, '=');
         bool is_the_id = key.len == 2 && memcmp(key.p, "id", 2) == 0;
         if (is_the_id ? !is_id(value) || id.len > 0 : !is_key(key) || !is_value(value))
             return error_set(err, STATUS_INVALID, "the MTA-STS record has a field that is none");
@@ -117,7 +95,7 @@ static bool key_is(struct span key, const char *name)
 /* The next line of *REST without its end. */
 static struct span next_line(struct span *rest)
 {
-    struct span line = cut(rest, '\n');
+    struct span line = field_cut(rest, '\n');
     if (line.len > 0 && line.p[line.len - 1] == '\r')
         line.len--;
     return line;
@@ -213,13 +191,13 @@ static const char *take_line(struct span line, struct seen *seen, struct sts_pol
 {
     if (!is_text(line))
         return "it has a line with control characters";
-    struct span value = without_spaces(line);
+    struct span value = field_without_spaces(line);
     if (value.len == 0)
         return NULL;
     if (!memchr(value.p, ':', value.len))
         return "it has a line without \":\"";
-    struct span key = without_spaces(cut(&value, ':'));
-    return is_key(key) ? take_field(key, without_spaces(value), seen, policy)
+    struct span key = field_without_spaces(field_cut(&value, ':'));
+    return is_key(key) ? take_field(key, field_without_spaces(value), seen, policy)
                        : "it has a line whose key is none";
 }
 
@@ -249,10 +227,10 @@ enum status sts_policy_parse(struct span text, struct sts_policy *policy_out, st
 bool sts_policy_next_mx(struct span *rest, struct span *mx_out)
 {
     while (rest->len > 0) {
-        struct span value = without_spaces(next_line(rest));
-        struct span key = without_spaces(cut(&value, ':'));
+        struct span value = field_without_spaces(next_line(rest));
+        struct span key = field_without_spaces(field_cut(&value, ':'));
         if (key_is(key, "mx")) {
-            *mx_out = without_spaces(value);
+            *mx_out = field_without_spaces(value);
             return true;
         }
     }

@@ -3,37 +3,15 @@
 #include <string.h>
 
 #include "gateway/wire/ascii.h"
+#include "gateway/wire/field.h"
 
 #define VERSION "v=TLSRPTv1"
 #define NAME_MAX_LEN 32
 #define PORT_HTTPS 443
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static struct span without_spaces(struct span s)
-{
-    while (s.len > 0 && is_space(s.p[0]))
-        s = span_of(s.p + 1, s.len - 1);
-    while (s.len > 0 && is_space(s.p[s.len - 1]))
-        s.len--;
-    return s;
-}
-
 static struct span behind(struct span s, size_t n)
 {
     return span_of(s.p + n, s.len - n);
-}
-
-/* What stands before the first END, and *REST behind it; without an END, all of it. */
-static struct span cut(struct span *rest, char end)
-{
-    const char *at = rest->len > 0 ? memchr(rest->p, end, rest->len) : NULL;
-    struct span before = at ? span_of(rest->p, (size_t)(at - rest->p)) : *rest;
-    *rest = behind(*rest, at ? before.len + 1 : before.len);
-    return before;
 }
 
 /* ---- the record ---- */
@@ -45,7 +23,7 @@ static bool take_version(struct span txt, struct span *rest)
     if (txt.len < len || memcmp(txt.p, VERSION, len) != 0)
         return false;
     *rest = behind(txt, len);
-    while (rest->len > 0 && is_space(rest->p[0]))
+    while (rest->len > 0 && field_is_space(rest->p[0]))
         *rest = behind(*rest, 1);
     if (rest->len == 0 || rest->p[0] != ';')
         return false;
@@ -92,7 +70,7 @@ static bool is_uri(struct span uri)
 static bool take_uris(struct span value, struct tlsrpt_record *record)
 {
     do {
-        struct span uri = without_spaces(cut(&value, ','));
+        struct span uri = field_without_spaces(field_cut(&value, ','));
         if (!is_uri(uri))
             return false;
         if (record->n < TLSRPT_URIS_MAX)
@@ -104,7 +82,7 @@ static bool take_uris(struct span value, struct tlsrpt_record *record)
 
 static bool take_field(struct span field, struct tlsrpt_record *record)
 {
-    struct span value = field, name = cut(&value, '=');
+    struct span value = field, name = field_cut(&value, '=');
     bool is_rua = name.len == 3 && memcmp(name.p, "rua", 3) == 0;
     if (name.len == field.len)
         return false; /* no "=" */
@@ -120,8 +98,8 @@ enum status tlsrpt_record_parse(struct span txt, struct tlsrpt_record *record_ou
     if (!take_version(txt, &rest))
         return error_set(err, STATUS_INVALID, "the TLSRPT record does not begin with " VERSION ";");
     while (rest.len > 0) {
-        struct span field = without_spaces(cut(&rest, ';'));
-        if (field.len == 0 && without_spaces(rest).len == 0)
+        struct span field = field_without_spaces(field_cut(&rest, ';'));
+        if (field.len == 0 && field_without_spaces(rest).len == 0)
             break; /* a ";" at the end */
         if (!take_field(field, &record))
             return error_set(err, STATUS_INVALID, "the TLSRPT record has a field that is none");
@@ -202,7 +180,7 @@ static bool take_port(struct span text, uint16_t *port_out)
 
 static bool take_authority(struct span authority, struct tlsrpt_uri *uri)
 {
-    struct span port = authority, host = cut(&port, ':');
+    struct span port = authority, host = field_cut(&port, ':');
     if (!is_host_name(host) || host.len >= sizeof uri->host)
         return false;
     memcpy(uri->host, host.p, host.len);
