@@ -7,7 +7,6 @@ endif
 PREFIX   ?= /usr/local
 DESTDIR  ?=
 SANITIZER ?=
-TIME     ?= 60
 PYTHON   ?= /usr/bin/python3
 
 # A sanitised build stands beside the plain one.

@@ -102,8 +102,9 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     if (call->taken)
         finish(call, error_set(&err, STATUS_TEMPORARY, "no reply from the other role in time"), NULL, &err);
     else
-        finish(call, error_set(&err, STATUS_BUSY, "no process was free to take the request in time"), NULL,
-               &err);
+        finish(call,
+               error_set(&err, STATUS_BUSY, "nobody was free to take the request, or none replied, in time"),
+               NULL, &err);
 }
 
 static void on_reply(evutil_socket_t fd, short what, void *arg)
@@ -209,7 +210,7 @@ static enum status wait_readable(int fd, int64_t until, bool taken, struct error
         return STATUS_OK; /* looked at again by the caller */
     if (taken)
         return error_set(err, STATUS_TEMPORARY, "no reply from the other role in time");
-    return error_set(err, STATUS_BUSY, "no process was free to take the request in time");
+    return error_set(err, STATUS_BUSY, "nobody was free to take the request, or none replied, in time");
 }
 
 static enum status wait_reply(int fd, int64_t taken_by, int64_t total_by, struct ipc_msg *reply_out,

@@ -1,7 +1,8 @@
 /*
  * Calls between roles. A *service* is a SOCK_SEQPACKET pair whose both ends the supervisor keeps, so
  * that it outlives every role. A caller sends a request and, with it, one end of a fresh reply pair.
- * Whoever takes the request answers CALL_TAKEN at once and its reply later. The caller learns all
+ * Whoever takes the request answers CALL_TAKEN at once and its reply later; a service that replies as soon as
+ * it takes may leave CALL_TAKEN out, and its callers have one limit for both. The caller learns all
  * that can happen from the reply pair alone:
  *
  *     nobody takes it in time        STATUS_BUSY     451 4.3.2
@@ -66,8 +67,10 @@ struct request {
 /* Splits a received message into a request and announces CALL_TAKEN. STATUS_CLOSED: the caller gave up. */
 MUST_USE enum status request_take(struct ipc_msg *msg, struct request *request_out, struct error *err);
 
-/* As request_take for a request passed on by another role: CALL_TAKEN was sent already. */
-MUST_USE enum status request_take_passed(struct ipc_msg *msg, struct request *request_out, struct error *err);
+/* As request_take, but says nothing: CALL_TAKEN was sent already by the role that passed it on, or is left
+ * out. */
+MUST_USE enum status request_take_silently(struct ipc_msg *msg, struct request *request_out,
+                                           struct error *err);
 
 /* Is the caller still waiting? False once its end is closed. */
 bool request_is_wanted(const struct request *request);
@@ -91,11 +94,12 @@ struct server;
 typedef void server_request_fn(void *arg, struct request *request);
 
 /*
- * Takes requests from SERVICE_FD, non-blocking, a bounded number per turn of the loop. PASSED: they come
- * through request_pass_on. NULL: out of memory (err).
+ * Takes requests from SERVICE_FD, non-blocking, a bounded number per turn of the loop. ANNOUNCES: says
+ * CALL_TAKEN; false for requests that come through request_pass_on and for handlers that reply before they
+ * return. NULL: out of memory (err).
  */
-struct server *server_start(struct event_base *base, int service_fd, bool passed, server_request_fn *handler,
-                            void *arg, struct error *err);
+struct server *server_start(struct event_base *base, int service_fd, bool announces,
+                            server_request_fn *handler, void *arg, struct error *err);
 
 /* Takes no more; requests wait in the socket for the next holder of the service. */
 void server_stop(struct server *server);

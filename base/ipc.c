@@ -27,8 +27,8 @@ enum status ipc_pair(int fds_out[2], struct error *err)
 
 enum status ipc_nonblocking(int fd, struct error *err)
 {
-    int flags = fcntl(fd, F_GETFL);
-    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+    /* The only flag that a socket of ours can have. */
+    if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
         return error_errno(err, STATUS_INTERNAL, errno, "cannot make a descriptor non-blocking");
     return STATUS_OK;
 }

@@ -27,6 +27,7 @@ struct ipc_msg {
 /* A connected pair of SOCK_SEQPACKET sockets, close-on-exec, blocking. */
 MUST_USE enum status ipc_pair(int fds_out[2], struct error *err);
 
+/* FD is a socket. */
 MUST_USE enum status ipc_nonblocking(int fd, struct error *err);
 
 /*

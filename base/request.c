@@ -4,7 +4,7 @@
 
 #include "base/call.h"
 
-enum status request_take_passed(struct ipc_msg *msg, struct request *request_out, struct error *err)
+enum status request_take_silently(struct ipc_msg *msg, struct request *request_out, struct error *err)
 {
     /* The reply descriptor is always the first. */
     int reply_fd = ipc_take_fd(msg, 0);
@@ -23,7 +23,7 @@ enum status request_take_passed(struct ipc_msg *msg, struct request *request_out
 
 enum status request_take(struct ipc_msg *msg, struct request *request_out, struct error *err)
 {
-    enum status st = request_take_passed(msg, request_out, err);
+    enum status st = request_take_silently(msg, request_out, err);
     if (st != STATUS_OK)
         return st;
     st = ipc_send(request_out->reply_fd, CALL_TAKEN, span_of(NULL, 0), NULL, 0, err);

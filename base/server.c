@@ -9,7 +9,7 @@
 
 struct server {
     struct event *event;
-    bool passed;
+    bool announces;
     server_request_fn *handler;
     void *arg;
 };
@@ -31,7 +31,7 @@ static bool take_one(struct server *server, int fd)
         return false;
     }
     enum status st =
-        server->passed ? request_take_passed(&msg, request, &err) : request_take(&msg, request, &err);
+        server->announces ? request_take(&msg, request, &err) : request_take_silently(&msg, request, &err);
     if (st == STATUS_OK)
         server->handler(server->arg, request);
     else
@@ -47,15 +47,15 @@ static void on_request(evutil_socket_t fd, short what, void *arg)
             return;
 }
 
-struct server *server_start(struct event_base *base, int service_fd, bool passed, server_request_fn *handler,
-                            void *arg, struct error *err)
+struct server *server_start(struct event_base *base, int service_fd, bool announces,
+                            server_request_fn *handler, void *arg, struct error *err)
 {
     struct server *server = calloc(1, sizeof *server);
     if (!server || ipc_nonblocking(service_fd, err) != STATUS_OK) {
         free(server);
         return NULL;
     }
-    *server = (struct server){.passed = passed, .handler = handler, .arg = arg};
+    *server = (struct server){.announces = announces, .handler = handler, .arg = arg};
     server->event = event_new(base, service_fd, EV_READ | EV_PERSIST, on_request, server);
     if (!server->event || event_add(server->event, NULL) < 0) {
         error_set(err, STATUS_TEMPORARY, "out of memory for a service");

@@ -176,8 +176,19 @@ static enum status upgrade(struct sql *sql, const char *const *steps, struct err
     return STATUS_OK;
 }
 
+/*
+ * No locks within SQLite and no count of its memory: a role has one thread and lives under the kernel's
+ * limits. The second database of a process finds it set (SQLITE_MISUSE).
+ */
+static void configure_library(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static enum status connect(struct sql *sql, struct error *err)
 {
+    configure_library();
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     int code = sqlite3_open_v2(sql->path, &sql->db, flags, NULL);
 

@@ -4,8 +4,8 @@
  * group, which takes the helpers (gpg) along.
  */
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/time.h>
@@ -56,20 +56,45 @@ static int term_fd(void)
     return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-int worker_run(const struct worker_settings *settings, worker_job_fn *job, void *arg)
+/*
+ * Both descriptors, for one epoll_wait. Exclusive: a job wakes one idle worker, not all of them; the others
+ * would find nothing, which on a virtual machine costs more than many a job.
+ */
+static int job_or_term(int service_fd, int term)
 {
-    struct error err;
-    int term = term_fd();
-    if (term < 0 || ipc_nonblocking(settings->service_fd, &err) != STATUS_OK)
-        return 1;
-    struct pollfd p[2] = {{.fd = term, .events = POLLIN}, {.fd = settings->service_fd, .events = POLLIN}};
-    unsigned done = 0;
-    while (done < settings->jobs_max) {
-        if (poll(p, 2, -1) < 0 && errno != EINTR)
-            return 1;
-        if (p[0].revents)
-            break;
+    struct epoll_event job = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.fd = service_fd};
+    struct epoll_event end = {.events = EPOLLIN, .data.fd = term};
+    int set = epoll_create1(EPOLL_CLOEXEC);
+    if (set < 0)
+        return -1;
+    if (epoll_ctl(set, EPOLL_CTL_ADD, term, &end) == 0 &&
+        epoll_ctl(set, EPOLL_CTL_ADD, service_fd, &job) == 0)
+        return set;
+    close(set);
+    return -1;
+}
+
+/* False: SIGTERM, or (ok_out false) an error. */
+static bool wait_for_job(int set, int service_fd, bool *ok_out)
+{
+    struct epoll_event found[2];
+    int n;
+    do
+        n = epoll_wait(set, found, 2, -1);
+    while (n < 0 && errno == EINTR);
+    *ok_out = n > 0;
+    for (int i = 0; i < n; i++)
+        if (found[i].data.fd != service_fd)
+            return false;
+    return n > 0;
+}
+
+static int take_jobs(const struct worker_settings *settings, int set, worker_job_fn *job, void *arg)
+{
+    bool ok = true;
+    for (unsigned done = 0; done < settings->jobs_max && wait_for_job(set, settings->service_fd, &ok);) {
         struct ipc_msg msg;
+        struct error err;
         enum status st = ipc_recv(settings->service_fd, &msg, &err);
         if (st == STATUS_BUSY)
             continue; /* another worker was faster */
@@ -78,6 +103,20 @@ int worker_run(const struct worker_settings *settings, worker_job_fn *job, void 
         do_job(settings, &msg, job, arg);
         done++;
     }
-    close(term);
-    return 0;
+    return ok ? 0 : 1;
+}
+
+int worker_run(const struct worker_settings *settings, worker_job_fn *job, void *arg)
+{
+    struct error err;
+    int code = 1;
+    int term = term_fd();
+    int set = term < 0 ? -1 : job_or_term(settings->service_fd, term);
+    if (set >= 0 && ipc_nonblocking(settings->service_fd, &err) == STATUS_OK)
+        code = take_jobs(settings, set, job, arg);
+    if (set >= 0)
+        close(set);
+    if (term >= 0)
+        close(term);
+    return code;
 }

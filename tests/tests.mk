@@ -38,7 +38,7 @@ fuzz-build: deps
 	@$(MAKE) --no-print-directory -s CC=clang BUILD=$(BUILD)/fuzzing SANITIZER=address,undefined \
 	    CFLAGS=-fsanitize=fuzzer-no-link fuzz-programs
 fuzz: fuzz-build
-	@tests/lib/run_fuzz.sh $(BUILD)/fuzzing/sanitized/fuzz $(TIME)
+	@tests/lib/run_fuzz.sh $(BUILD)/fuzzing/sanitized/fuzz $(or $(TIME),60)
 
 # ---- fault injection ----
 

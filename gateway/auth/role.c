@@ -96,11 +96,11 @@ static enum status start_loop(struct auth_role *role, struct loop *loop, struct 
     if (!loop->terminate || !loop->tick || event_add(loop->terminate, NULL) < 0 ||
         event_add(loop->tick, &seconds) < 0)
         return error_set(err, STATUS_TEMPORARY, "out of memory for the event loop");
-    loop->requests = server_start(role->base, role->settings->auth_service, false, on_request, role, err);
+    loop->requests = server_start(role->base, role->settings->auth_service, true, on_request, role, err);
     if (!loop->requests)
         return err->status;
     loop->control =
-        server_start(role->base, role->settings->control_service, false, auth_control_request, role, err);
+        server_start(role->base, role->settings->control_service, true, auth_control_request, role, err);
     return loop->control ? STATUS_OK : err->status;
 }
 

@@ -249,7 +249,7 @@ static enum status read_headers(struct explanation *e, struct error *err)
 
 void explain_do(struct session *session, json_t *request)
 {
-    struct call_limits limits = {.taken_ms = 10000, .total_ms = 30000};
+    struct call_limits limits = {.taken_ms = 30000, .total_ms = 30000};
     struct error err;
     struct buf body;
     struct explanation *e = calloc(1, sizeof *e);

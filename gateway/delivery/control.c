@@ -160,7 +160,7 @@ struct delivery_control *delivery_control_start(const struct survey_settings *su
     *control = (struct delivery_control){
         .surveys = *surveys, .tasks = tasks, .reports = reports, .since_ms = clock_wall_ms()};
     LIST_INIT(&control->asked);
-    control->server = server_start(surveys->base, service_fd, false, on_request, control, err);
+    control->server = server_start(surveys->base, service_fd, true, on_request, control, err);
     if (control->server)
         return control;
     free(control);

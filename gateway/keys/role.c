@@ -61,7 +61,7 @@ static enum status start(struct keys_role *role, struct loop *loop, struct error
     loop->lookups = server_start(loop->base, s->lookup_service, false, on_lookup, role, err);
     if (!loop->lookups)
         return err->status;
-    loop->controls = server_start(loop->base, s->control_service, false, on_control, role, err);
+    loop->controls = server_start(loop->base, s->control_service, true, on_control, role, err);
     return loop->controls ? STATUS_OK : err->status;
 }
 

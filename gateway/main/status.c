@@ -56,7 +56,7 @@ enum status status_server_start(struct event_base *base, int service_fd, const s
     if (!s)
         return error_set(err, STATUS_TEMPORARY, "out of memory for the status service");
     *s = (struct status_server){.children = children, .conf_path = conf_path, .started_ms = clock_wall_ms()};
-    s->server = server_start(base, service_fd, false, on_request, s, err);
+    s->server = server_start(base, service_fd, true, on_request, s, err);
     if (!s->server) {
         free(s);
         return err->status;

@@ -25,31 +25,66 @@ static enum status failed(const char *id, struct error *err)
     return error_set(err, STATUS_INTERNAL, "spool: AES-256-GCM failed for message %s", id);
 }
 
-static enum status lock_piece(EVP_CIPHER_CTX *ctx, const char *id, struct span piece, const struct sink *out,
-                              struct error *err)
-{
+/* What is locked goes out in chunks: a write to a memory file costs more than the cipher of a small message.
+ */
+struct locker {
+    EVP_CIPHER_CTX *ctx;
+    const char *id;
+    const struct sink *out;
+    size_t len;
     uint8_t chunk[CHUNK];
+};
+
+static enum status flush(struct locker *locker, struct error *err)
+{
+    size_t len = locker->len;
+    locker->len = 0;
+    return sink_write(locker->out, span_of(locker->chunk, len), err);
+}
+
+/* Room for at least one byte behind what is there. */
+static enum status make_room(struct locker *locker, struct error *err)
+{
+    return locker->len < CHUNK ? STATUS_OK : flush(locker, err);
+}
+
+static enum status put(struct locker *locker, const uint8_t *bytes, size_t len, struct error *err)
+{
+    enum status st = STATUS_OK;
+    for (size_t i = 0; i < len && st == STATUS_OK; i++) {
+        st = make_room(locker, err);
+        locker->chunk[locker->len++] = bytes[i];
+    }
+    return st;
+}
+
+static enum status lock_piece(struct locker *locker, struct span piece, struct error *err)
+{
     enum status st = STATUS_OK;
     while (piece.len > 0 && st == STATUS_OK) {
-        size_t part = piece.len < CHUNK ? piece.len : CHUNK;
+        st = make_room(locker, err);
+        size_t room = CHUNK - locker->len;
+        size_t part = piece.len < room ? piece.len : room;
         int len = 0;
-        if (EVP_EncryptUpdate(ctx, chunk, &len, (const uint8_t *)piece.p, (int)part) != 1 ||
+        if (EVP_EncryptUpdate(locker->ctx, locker->chunk + locker->len, &len, (const uint8_t *)piece.p,
+                              (int)part) != 1 ||
             (size_t)len != part)
-            return failed(id, err);
-        st = sink_write(out, span_of(chunk, part), err);
+            return failed(locker->id, err);
+        locker->len += part;
         piece = span_of(piece.p + part, piece.len - part);
     }
     return st;
 }
 
-static enum status lock_end(EVP_CIPHER_CTX *ctx, const char *id, const struct sink *out, struct error *err)
+static enum status lock_end(struct locker *locker, struct error *err)
 {
     uint8_t tag[TAG_BYTES];
     int last = 0;
-    if (EVP_EncryptFinal_ex(ctx, tag, &last) != 1 || last != 0 ||
-        EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, tag) != 1)
-        return failed(id, err);
-    return sink_write(out, span_of(tag, TAG_BYTES), err);
+    if (EVP_EncryptFinal_ex(locker->ctx, tag, &last) != 1 || last != 0 ||
+        EVP_CIPHER_CTX_ctrl(locker->ctx, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, tag) != 1)
+        return failed(locker->id, err);
+    enum status st = put(locker, tag, TAG_BYTES, err);
+    return st == STATUS_OK ? flush(locker, err) : st;
 }
 
 enum status spool_lock(const struct spool_key *key, const char *id, struct spans plaintext,
@@ -58,14 +93,19 @@ enum status spool_lock(const struct spool_key *key, const char *id, struct spans
     uint8_t front[FRONT_BYTES] = {VERSION};
     if (spans_len(plaintext) > INT_MAX - SPOOL_OVERHEAD)
         return error_set(err, STATUS_LIMIT, "spool: a body of %zu bytes is too large", spans_len(plaintext));
-    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-    bool started = ctx && RAND_bytes(front + 1, NONCE_BYTES) == 1 && start(ctx, key, front + 1, id, true);
-    enum status st = started ? sink_write(out, span_of(front, sizeof front), err) : failed(id, err);
+    struct locker locker;
+    locker.ctx = EVP_CIPHER_CTX_new();
+    locker.id = id;
+    locker.out = out;
+    locker.len = 0;
+    bool started =
+        locker.ctx && RAND_bytes(front + 1, NONCE_BYTES) == 1 && start(locker.ctx, key, front + 1, id, true);
+    enum status st = started ? put(&locker, front, sizeof front, err) : failed(id, err);
     for (size_t i = 0; i < plaintext.n && st == STATUS_OK; i++)
-        st = lock_piece(ctx, id, plaintext.items[i], out, err);
+        st = lock_piece(&locker, plaintext.items[i], err);
     if (st == STATUS_OK)
-        st = lock_end(ctx, id, out, err);
-    EVP_CIPHER_CTX_free(ctx);
+        st = lock_end(&locker, err);
+    EVP_CIPHER_CTX_free(locker.ctx);
     return st;
 }
 

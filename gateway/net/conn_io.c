@@ -91,8 +91,17 @@ static bool may_read(const struct conn *c)
     return c->state == CONN_OPEN && !c->paused && c->broken.status == STATUS_OK;
 }
 
+/*
+ * May a read that gave N of ROOM bytes have left some? If not, the socket is not asked: what comes now, the
+ * loop tells. What TLS holds already, it would not tell.
+ */
+static bool may_have_more(const struct conn *c, size_t n, size_t room)
+{
+    return n == room || (c->tls_up && SSL_has_pending(c->ssl));
+}
+
 /* False: nothing more to read now. */
-static bool read_once(struct conn *c)
+static bool read_once(struct conn *c, bool *more_out)
 {
     buf_consume(&c->in, c->in_at);
     c->in_at = 0;
@@ -102,9 +111,12 @@ static bool read_once(struct conn *c)
     /* Not read into the buffer itself: a connection keeps no more memory than it has unread bytes. */
     char chunk[READ_CHUNK];
     bool write_wants_read = c->want_read;
-    ssize_t n = io_read(c, chunk, room < sizeof chunk ? room : sizeof chunk);
+    if (room > sizeof chunk)
+        room = sizeof chunk;
+    ssize_t n = io_read(c, chunk, room);
     c->want_read = write_wants_read;
     if (n > 0) {
+        *more_out = may_have_more(c, (size_t)n, room);
         buf_append(&c->in, chunk, (size_t)n);
         explicit_bzero(chunk, (size_t)n);
         c->announce = true;
@@ -130,8 +142,9 @@ void conn_read_in(struct conn *c)
 {
     if (c->announce && may_read(c))
         announce(c);
-    for (int i = 0; i < READS_PER_TURN; i++) {
-        if (!may_read(c) || !read_once(c))
+    bool more = true;
+    for (int i = 0; i < READS_PER_TURN && more; i++) {
+        if (!may_read(c) || !read_once(c, &more))
             return;
         announce(c);
     }

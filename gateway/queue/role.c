@@ -60,18 +60,18 @@ static enum status start_servers(struct role *role, struct error *err)
     const struct queue_settings *s = queue->settings;
     const struct {
         int fd;
-        bool passed;
+        bool announces;
         server_request_fn *handler;
     } services[SERVERS] = {
-        {s->store_service, true, intake_store},
-        {s->refused_service, false, intake_refused},
-        {s->delivery_service, false, link_attach},
-        {s->control_service, false, control_request},
+        {s->store_service, false, intake_store},
+        {s->refused_service, true, intake_refused},
+        {s->delivery_service, true, link_attach},
+        {s->control_service, true, control_request},
     };
 
     for (int i = 0; i < SERVERS; i++) {
         role->servers[i] =
-            server_start(queue->base, services[i].fd, services[i].passed, services[i].handler, queue, err);
+            server_start(queue->base, services[i].fd, services[i].announces, services[i].handler, queue, err);
         if (!role->servers[i])
             return err->status;
     }

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -246,6 +247,36 @@ static void test_worker_is_recycled(void **state)
     close(p[1]);
 }
 
+/* The kernel counts how often a process slept; were all workers woken for each job, there were four times as
+ * many. */
+static void test_a_job_wakes_one_worker(void **state)
+{
+    (void)state;
+    enum { WORKERS = 4, JOBS = 50 };
+    int p[2], status;
+    struct error err;
+    struct ipc_msg reply;
+    struct rusage used;
+    pid_t pids[WORKERS];
+    long slept = 0;
+    assert_int_equal(ipc_pair(p, &err), STATUS_OK);
+    for (int i = 0; i < WORKERS; i++)
+        pids[i] = start_worker(p[1], 1000);
+    for (int i = 0; i < JOBS; i++) {
+        assert_int_equal(call_wait(p[0], ECHO, span_str("x"), NULL, 0, quick, &reply, &err), STATUS_OK);
+        ipc_msg_free(&reply);
+    }
+    for (int i = 0; i < WORKERS; i++)
+        kill(pids[i], SIGTERM);
+    for (int i = 0; i < WORKERS; i++) {
+        assert_int_equal(wait4(pids[i], &status, 0, &used), pids[i]);
+        slept += used.ru_nvcsw;
+    }
+    assert_in_range(slept, 1, 2 * JOBS);
+    close(p[0]);
+    close(p[1]);
+}
+
 /* More requests at once than the socket holds: all are answered. */
 static void test_full_socket(void **state)
 {
@@ -308,8 +339,8 @@ static void test_request_passed_on(void **state)
     assert_int_equal(ipc_pair(first, &err), STATUS_OK);
     assert_int_equal(ipc_pair(second, &err), STATUS_OK);
     struct chain c = {.base = r.base, .second = second[0]};
-    c.first_server = server_start(r.base, first[1], false, pass_on, &c, &err);
-    c.second_server = server_start(r.base, second[1], true, answer, &c, &err);
+    c.first_server = server_start(r.base, first[1], true, pass_on, &c, &err);
+    c.second_server = server_start(r.base, second[1], false, answer, &c, &err);
     assert_non_null(call_start(r.base, first[0], ECHO, span_str("x"), NULL, 0, quick, done, &r, &err));
     event_base_dispatch(r.base);
     assert_int_equal(r.status, STATUS_OK);
@@ -333,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_worker_answers_and_ends_on_term),
         cmocka_unit_test(test_dead_late_and_missing_workers),
         cmocka_unit_test(test_worker_is_recycled),
+        cmocka_unit_test(test_a_job_wakes_one_worker),
         cmocka_unit_test(test_full_socket),
         cmocka_unit_test(test_request_passed_on),
     };

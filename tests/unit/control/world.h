@@ -96,7 +96,7 @@ static inline int world_open(void **state)
         struct fake *f = &w->fakes[i];
         assert_int_equal(ipc_pair(f->fds, &err), STATUS_OK);
         assert_int_equal(ipc_nonblocking(f->fds[0], &err), STATUS_OK);
-        f->server = server_start(w->base, f->fds[1], false, fake_request, f, &err);
+        f->server = server_start(w->base, f->fds[1], true, fake_request, f, &err);
         assert_non_null(f->server);
     }
     w->rules[0] = (struct policy_rule){.name = "default", .protect = PROTECT_REQUIRE};

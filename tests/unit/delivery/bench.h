@@ -145,7 +145,7 @@ static inline void bench_prepare(struct bench *b)
     snprintf(b->route, sizeof b->route, "[127.0.0.1]:%d", b->smtpd.port);
     assert_int_equal(ipc_pair(b->service, &err), STATUS_OK);
     assert_int_equal(ipc_pair(b->control, &err), STATUS_OK);
-    b->server = server_start(b->base, b->service[1], false, bench_on_attach, b, &err);
+    b->server = server_start(b->base, b->service[1], true, bench_on_attach, b, &err);
     assert_non_null(b->server);
     b->settings = (struct delivery_settings){
         .hostname = "gw.example.net",
