@@ -13,7 +13,7 @@ from conftest import run_gateway
 from footprint import Footprint
 from gateway import USER, Gateway, mail, queue_id
 from signing import give_key, locked, signing_section, wait_home
-from test_signing import MAY_SEND
+from test_signing import MAY_SEND, SMIME
 from test_threats_secrets import CANARY, search
 from tools import AS_ROOT, BUILD, run
 
@@ -154,6 +154,30 @@ def test_the_memory_of_what_the_client_sealed(large, sink, cast, tag, who):
     assert arrived.endswith(message)
     line, = [line for line in trail if line["event"] == "sealed"]
     assert line["reason"] == "sealed by the client"
+
+
+@wants_root
+@pytest.mark.parametrize("how", ["opaque", "detached"])
+def test_the_memory_of_what_the_client_signed(large, sink, cast, tag, how):
+    """Where a rule wants a signature: the client's is found by its content, which is decoded for that."""
+    address = at(cast.sam, "signed", tag)
+    entity = b"Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\n" \
+        + base64.encodebytes(os.urandom((26 if how == "opaque" else 36) << 20)).replace(b"\n", b"\r\n")
+    signature = base64.encodebytes(run(
+        "openssl", "cms", "-sign", "-binary", "-outform", "DER", "-md", "sha256", "-signer", cast.alice_smime.certificate,
+        "-inkey", cast.alice_smime.secret, *(["-nodetach"] if how == "opaque" else []), input=entity).stdout)
+    if how == "opaque":
+        fields = {"Content_Type": "application/pkcs7-mime; smime-type=signed-data", "Content_Transfer_Encoding": "base64"}
+        body = signature.replace(b"\n", b"\r\n")
+    else:
+        fields = {"Content_Type": f'multipart/signed; protocol="{SMIME}"; micalg=sha-256; boundary="sig"'}
+        body = (b"--sig\r\n" + entity + b"\r\n--sig\r\nContent-Type: " + SMIME.encode() +
+                b"\r\nContent-Transfer-Encoding: base64\r\n\r\n" + signature.replace(b"\n", b"\r\n") + b"\r\n--sig--\r\n")
+    message = mail(address, "", MIME_Version="1.0", **fields) + body
+    assert 0.9 * LIMIT < len(message) < LIMIT
+    arrived, trail = sealed(large, sink, address, message)
+    assert "signed" not in [line["event"] for line in trail], "once is enough"
+    assert readers.read(cast.sam, arrived).endswith(body)
 
 
 @wants_root
