@@ -1,5 +1,6 @@
 """Failures inside (A33) and a gpg that fails (R5), under each rule: a 4xx or a hold, never clear, never a half message."""
 
+import concurrent.futures
 import os
 import pathlib
 import signal
@@ -212,7 +213,9 @@ def test_r5_a_gpg_that_fails(world, how):
 def standing(world):
     """World, every worker of which has such a gpg, and their process ids."""
     def all_have_one():
-        assert world.submit("ann@refuse.example").code == 250
+        # At the same time: one message after the other would be the work of one worker.
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            assert {reply.code for reply in pool.map(world.submit, ["ann@refuse.example"] * 4)} == {250}
         pids = gpg_processes(world.gateway)
         return len(pids) == world.gateway.settings["seal"]["workers"] and pids
     return world, wait_until(all_have_one, "each worker has a gpg that stays")

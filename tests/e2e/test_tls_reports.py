@@ -108,11 +108,15 @@ def signing(folder):
     return types.SimpleNamespace(file=file, lookup=lambda name, timeout=5: records.get(name))
 
 
+def signed_reports(world, signing, **delivery):
+    made = settings(world, world.nsd, **delivery)
+    made["tls-reports"] |= {"sender": SENDER, "dkim-domain": "example.org", "dkim-selector": "tls", "dkim-key": signing.file}
+    return made
+
+
 @pytest.fixture
 def gateway(make_gateway, world, signing):
-    made = settings(world, world.nsd)
-    made["tls-reports"] |= {"sender": SENDER, "dkim-domain": "example.org", "dkim-selector": "tls", "dkim-key": signing.file}
-    return make_gateway("mx", rules=CLEAR, settings=made)
+    return make_gateway("mx", rules=CLEAR, settings=signed_reports(world, signing))
 
 
 def shown(gateway, domain):
@@ -305,6 +309,22 @@ def test_a_days_report(gateway, world, sink, signing, tag):
     gateway.start()
     assert wait_report(gateway, "testing.example", "sent") and len(world.web.posted) == 1
     assert sum(MAILBOX in message.recipients for message in sink.messages) == 1
+
+
+def test_a_report_through_postfix(make_gateway, world, postfix, signing, tag):
+    """Whole, and its signature holds, when a real server has taken it."""
+    gateway = make_gateway("mx", rules=CLEAR, settings=signed_reports(world, signing, **{"mx-port": postfix.port}))
+    send(gateway, "testing.example", tag)
+    postfix.maildir.wait(tag)
+    the_day_is_over(gateway)
+    wait_report(gateway, "testing.example", "sent")
+    arrived = postfix.maildir.wait("TLS-Report-Domain: testing.example")
+    attached = list(email.message_from_bytes(arrived, policy=email.policy.SMTP).iter_parts())[1]
+    report = json.loads(gzip.decompress(attached.get_payload(decode=True)))
+    found, = report["policies"]
+    assert found["policy"]["policy-domain"] == "testing.example"
+    assert [detail["result-type"] for detail in found["failure-details"]] == ["certificate-host-mismatch"]
+    assert dkim.verify(arrived, dnsfunc=signing.lookup, tlsrpt="strict")
 
 
 def test_what_fails_is_tried_again(gateway, world, sink, tag):

@@ -12,6 +12,9 @@ import time
 
 BUILD = os.environ["BUILD"]
 AT_ONCE = max(2, os.cpu_count())
+# Started first, so that none of them runs alone at the end.
+LONG = ["queue/crash", "pgp/algorithms", "submission/walk", "seal/failures", "submission/session", "queue/role", "submission/order",
+        "auth/stranger", "submission/allowance"]
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rs"]
 
 
@@ -36,18 +39,23 @@ def run_unit(program):
         return code, file.read()
 
 
-def run_units(count, programs):
+def lasts_long(program):
+    """For sorting: those of LONG in front, the others as they came."""
+    return next((i for i, name in enumerate(LONG) if f"{name}_test" in program), len(LONG))
+
+
+def run_units(programs):
     started = time.monotonic()
     passed = failed = skipped = 0
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        for program, (code, output) in zip(programs, pool.map(run_unit, programs)):
+        for program, (code, output) in pool.map(lambda p: (p, run_unit(p)), sorted(programs, key=lasts_long)):
             passed += len(re.findall(r"^\[ +OK ] ", output, re.M))
             skipped += len(re.findall(r"^\[  SKIPPED ] (?!\d)", output, re.M)) // 2
             if code != 0:
                 print(output)
                 print(f"{program}: FAILED (exit {code})", flush=True)
                 failed += max(len(re.findall(r"^\[  (?:FAILED|ERROR) +] (?!\d)(?!---)", output, re.M)) // 2, 1)
-    count.add("units", passed, failed, skipped, time.monotonic() - started)
+    return "units", passed, failed, skipped, time.monotonic() - started
 
 
 def run_pytest(name, say, *words):
@@ -88,20 +96,27 @@ def run_servers(count):
     count.add(*found)
 
 
-def run_fuzzers(count, seconds):
+def run_fuzzers(seconds):
     started = time.monotonic()
     done = subprocess.run(["tests/lib/run_fuzz.sh", f"{BUILD}/fuzzing/sanitized/fuzz", seconds],
                           stdout=subprocess.PIPE, text=True, errors="replace")
-    print(done.stdout, end="")
+    print(done.stdout, end="", flush=True)
     found = re.search(r"^fuzzers: (\d+) passed, (\d+) failed", done.stdout, re.M)
     passed, failed = (int(found.group(1)), int(found.group(2))) if found else (0, 1)
-    count.add("fuzzers", passed, failed, 0, time.monotonic() - started)
+    return "fuzzers", passed, failed, 0, time.monotonic() - started
+
+
+def run_small(count, programs, fuzz_seconds):
+    """Units and, beside them, fuzzers: units wait half of their time for what they let run into a limit."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        fuzzers = pool.submit(run_fuzzers, fuzz_seconds)
+        count.add(*run_units(programs))
+        count.add(*fuzzers.result())
 
 
 def main():
     count = Count()
-    run_units(count, sys.argv[1:])
-    run_fuzzers(count, os.environ.get("FUZZ_TIME", "5"))
+    run_small(count, sys.argv[1:], os.environ.get("FUZZ_TIME", "5"))
     run_servers(count)
     print(f"{count.passed} passed, {count.failed} failed, {count.skipped} skipped")
     return 1 if count.failed or not count.passed else 0

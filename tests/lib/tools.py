@@ -1,5 +1,6 @@
 """What every helper of the end-to-end tests needs: where things are, running programs, waiting, ports, folders."""
 
+import contextlib
 import os
 import pathlib
 import random
@@ -16,15 +17,27 @@ SEALCTL = BUILD / "sealctl"
 AS_ROOT = os.geteuid() == 0
 
 
+@contextlib.contextmanager
+def _stdin(text):
+    """TEXT as a file: subprocess feeds a pipe in pieces of 4 KiB, which takes seconds for a large message."""
+    if text is None:
+        yield subprocess.DEVNULL
+        return
+    with tempfile.TemporaryFile() as file:
+        file.write(text)
+        file.seek(0)
+        yield file
+
+
 def run(*command, input=None, check=True, timeout=60, **options):
     """Runs a program to its end; stdout and stderr are bytes. With CHECK its failure is an AssertionError that shows
     what it said."""
     command = [str(word) for word in command]
     if isinstance(input, str):
         input = input.encode()
-    if input is None:
-        options.setdefault("stdin", subprocess.DEVNULL)
-    done = subprocess.run(command, input=input, capture_output=True, timeout=timeout, check=False, **options)
+    with _stdin(input) as stdin:
+        options.setdefault("stdin", stdin)
+        done = subprocess.run(command, capture_output=True, timeout=timeout, check=False, **options)
     if check and done.returncode != 0:
         said = (done.stdout[-1500:] + done.stderr[-3000:]).decode(errors="replace")
         raise AssertionError(f"{' '.join(command)}: exit code {done.returncode}\n{said}")
