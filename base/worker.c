@@ -74,27 +74,27 @@ static int job_or_term(int service_fd, int term)
     return -1;
 }
 
-/* False: SIGTERM, or (ok_out false) an error. */
-static bool wait_for_job(int set, int service_fd, bool *ok_out)
+static bool holds(const struct epoll_event *found, int n, int fd)
 {
-    struct epoll_event found[2];
-    int n;
-    do
-        n = epoll_wait(set, found, 2, -1);
-    while (n < 0 && errno == EINTR);
-    *ok_out = n > 0;
     for (int i = 0; i < n; i++)
-        if (found[i].data.fd != service_fd)
-            return false;
-    return n > 0;
+        if (found[i].data.fd == fd)
+            return true;
+    return false;
 }
 
-static int take_jobs(const struct worker_settings *settings, int set, worker_job_fn *job, void *arg)
+/* Returns the exit code. */
+static int take_jobs(const struct worker_settings *settings, int set, int term, worker_job_fn *job, void *arg)
 {
-    bool ok = true;
-    for (unsigned done = 0; done < settings->jobs_max && wait_for_job(set, settings->service_fd, &ok);) {
+    unsigned done = 0;
+    while (done < settings->jobs_max) {
+        struct epoll_event found[2];
         struct ipc_msg msg;
         struct error err;
+        int n = epoll_wait(set, found, 2, -1);
+        if (n < 0 && errno != EINTR)
+            return 1;
+        if (holds(found, n, term))
+            break;
         enum status st = ipc_recv(settings->service_fd, &msg, &err);
         if (st == STATUS_BUSY)
             continue; /* another worker was faster */
@@ -103,7 +103,7 @@ static int take_jobs(const struct worker_settings *settings, int set, worker_job
         do_job(settings, &msg, job, arg);
         done++;
     }
-    return ok ? 0 : 1;
+    return 0;
 }
 
 int worker_run(const struct worker_settings *settings, worker_job_fn *job, void *arg)
@@ -113,7 +113,7 @@ int worker_run(const struct worker_settings *settings, worker_job_fn *job, void 
     int term = term_fd();
     int set = term < 0 ? -1 : job_or_term(settings->service_fd, term);
     if (set >= 0 && ipc_nonblocking(settings->service_fd, &err) == STATUS_OK)
-        code = take_jobs(settings, set, job, arg);
+        code = take_jobs(settings, set, term, job, arg);
     if (set >= 0)
         close(set);
     if (term >= 0)

@@ -49,7 +49,7 @@ if grep -ln 'sqlite3.h' $(find . -name '*.[ch]' -not -path './build/*') | grep -
     echo "SQLite is used outside base/sql"
     failed=1
 fi
-# No SASL parser in the process that faces the internet. delivery's reads what the administrator's own smarthost says, over verified TLS.
+# No SASL parser in the process that faces the internet. delivery's reads what the administrator's own smarthost says.
 if grep -rln 'gsasl.h' base conf pgp smime keystore gateway | grep -vE '^gateway/(auth/|users/|delivery/(login|scram)\.c)'; then
     echo "libgsasl is used outside gateway/auth, gateway/users and gateway/delivery/login.c and scram.c"
     failed=1
