@@ -202,7 +202,7 @@ def test_a27_a_large_mail_is_nowhere_on_disk(make_gateway, people, tag, attachme
     found, searches, done = [], [], threading.Event()
 
     def keep_searching():
-        while not done.wait(0.2):
+        while not done.wait(0.5):
             found.extend(search(gateway))
             searches.append(1)
 

@@ -85,12 +85,12 @@ def say_now(line):
 
 
 def run_servers(count):
-    """End-to-end tests and faults, which wait more than they work: three processes, each with the servers of its files, and
+    """End-to-end tests and faults, which wait more than they work: four processes, each with the servers of its files, and
     one for the faults beside them."""
     kept = []
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         faults = pool.submit(run_pytest, "faults", kept.append, "tests/fault")
-        count.add(*run_pytest("end to end", say_now, "-n", "3", "--dist", "loadfile", "--durations", "25", "tests/e2e"))
+        count.add(*run_pytest("end to end", say_now, "-n", "4", "--dist", "loadfile", "--durations", "25", "tests/e2e"))
         found = faults.result()
     say_now("".join(kept))
     count.add(*found)

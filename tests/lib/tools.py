@@ -45,15 +45,18 @@ def run(*command, input=None, check=True, timeout=60, **options):
 
 
 def wait_until(condition, what, timeout=30):
-    """Returns the first true value of CONDITION(); AssertionError when TIMEOUT seconds pass without one."""
+    """Returns the first true value of CONDITION(); AssertionError when TIMEOUT seconds pass without one. Looks less often the
+    longer it takes: many a condition starts a program."""
     deadline = time.monotonic() + timeout
+    pause = 0.02
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout} s: {what() if callable(what) else what}")
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(pause * 1.3, 0.2)
 
 
 def _ports():
