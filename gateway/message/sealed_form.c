@@ -49,30 +49,33 @@ static bool cut_two(struct span body, const struct content_type *type, struct sp
            multipart_next(&body, boundary, &parts_out[1]) == MULTIPART_CLOSE && is_blank(body);
 }
 
+/* False: it has fields that are not MIME's, or does not say its type. */
+static bool read_part(struct span part, struct message_parts *parts_out, struct content_type *type_out)
+{
+    struct header_field field;
+    bool found;
+    message_split(part, parts_out);
+    return has_mime_fields_alone(parts_out->header) &&
+           content_type_find(parts_out->header, &field, type_out, &found) && found;
+}
+
 /* ---- OpenPGP ---- */
 
 /* RFC 3156 §4: the first part says "Version: 1" and nothing else. */
 static bool is_control(struct span part)
 {
     struct message_parts parts;
-    struct header_field field;
     struct content_type type;
-    bool found;
-    message_split(part, &parts);
-    return has_mime_fields_alone(parts.header) && content_type_find(parts.header, &field, &type, &found) &&
-           found && content_type_is(&type, "application", "pgp-encrypted") && is_identity(parts.header) &&
-           span_is(span_trim(parts.body), "Version: 1");
+    return read_part(part, &parts, &type) && content_type_is(&type, "application", "pgp-encrypted") &&
+           is_identity(parts.header) && span_is(span_trim(parts.body), "Version: 1");
 }
 
 static bool find_data(struct span part, struct sealed_content *content)
 {
     struct message_parts parts;
-    struct header_field field;
     struct content_type type;
-    bool found;
-    message_split(part, &parts);
-    if (!has_mime_fields_alone(parts.header) || !content_type_find(parts.header, &field, &type, &found) ||
-        !found || !content_type_is(&type, "application", "octet-stream") || !is_identity(parts.header))
+    if (!read_part(part, &parts, &type) || !content_type_is(&type, "application", "octet-stream") ||
+        !is_identity(parts.header))
         return false;
     content->form = SEALED_FORM_PGP_MIME;
     content->content = parts.body;
@@ -148,12 +151,8 @@ static bool is_smime_signature(const struct content_type *type)
 static bool find_signature(struct span part, struct span protocol, struct sealed_content *content)
 {
     struct message_parts parts;
-    struct header_field field;
     struct content_type type;
-    bool found;
-    message_split(part, &parts);
-    if (!has_mime_fields_alone(parts.header) || !content_type_find(parts.header, &field, &type, &found) ||
-        !found)
+    if (!read_part(part, &parts, &type))
         return false;
     if (is_smime_signature(&type))
         return (span_is(protocol, "application/pkcs7-signature") ||

@@ -8,19 +8,24 @@
 #define PROBE_MS 300000
 #define FORGET_MS (INT64_C(7) * 86400 * 1000)
 
-/* 0: it was reached when last tried, or was never. */
-static enum status retry_of(struct sql *sql, const char *name, int64_t *retry_ms_out, struct error *err)
+/* What is remembered of a destination; zeros: it was reached when last tried, or was never. */
+struct known {
+    int64_t failures, retry_ms, probe_copy;
+};
+
+static enum status known_of(struct sql *sql, const char *name, struct known *known_out, struct error *err)
 {
     struct sql_stmt *stmt;
     bool row = false;
-    *retry_ms_out = 0;
-    enum status st = sql_prepare(sql, "SELECT retry_ms FROM destination WHERE name = ?1", &stmt, err);
+    *known_out = (struct known){0};
+    enum status st = sql_prepare(
+        sql, "SELECT failures, retry_ms, probe_copy FROM destination WHERE name = ?1", &stmt, err);
     if (st != STATUS_OK)
         return st;
     sql_bind_str(stmt, 1, name);
     st = sql_step(stmt, &row, err);
     if (st == STATUS_OK && row) {
-        *retry_ms_out = sql_col_int(stmt, 0);
+        *known_out = (struct known){sql_col_int(stmt, 0), sql_col_int(stmt, 1), sql_col_int(stmt, 2)};
         sql_reset(stmt);
     }
     return st;
@@ -29,15 +34,15 @@ static enum status retry_of(struct sql *sql, const char *name, int64_t *retry_ms
 enum status reach_wait(struct sql *sql, const struct queue_settings *settings, const char *domain,
                        int64_t now_ms, int64_t *until_ms_out, struct error *err)
 {
-    int64_t of_domain = 0;
-    int64_t of_route = 0;
+    struct known of_domain = {0};
+    struct known of_route = {0};
     enum status st = STATUS_OK;
 
     if (*domain)
-        st = retry_of(sql, domain, &of_domain, err);
+        st = known_of(sql, domain, &of_domain, err);
     if (st == STATUS_OK && *domain && settings->route)
-        st = retry_of(sql, settings->route, &of_route, err);
-    *until_ms_out = of_domain > of_route ? of_domain : of_route;
+        st = known_of(sql, settings->route, &of_route, err);
+    *until_ms_out = of_domain.retry_ms > of_route.retry_ms ? of_domain.retry_ms : of_route.retry_ms;
     if (*until_ms_out < now_ms)
         *until_ms_out = now_ms;
     return st;
@@ -98,47 +103,26 @@ static enum status reached(struct sql *sql, const char *name, const char *wakes,
 
 /* Many copies may be on their way when a destination fails: that is one failure. So is only that of the
  * probe. */
-static enum status failures_of(struct sql *sql, const char *name, int64_t copy_id, int64_t now_ms,
-                               int64_t *failures_out, bool *counts_out, struct error *err)
-{
-    struct sql_stmt *stmt;
-    bool row = false;
-    *failures_out = 0;
-    *counts_out = true;
-    enum status st = sql_prepare(
-        sql, "SELECT failures, retry_ms, probe_copy FROM destination WHERE name = ?1", &stmt, err);
-    if (st != STATUS_OK)
-        return st;
-    sql_bind_str(stmt, 1, name);
-    st = sql_step(stmt, &row, err);
-    if (st == STATUS_OK && row) {
-        *failures_out = sql_col_int(stmt, 0);
-        *counts_out = sql_col_int(stmt, 1) <= now_ms || sql_col_int(stmt, 2) == copy_id;
-        sql_reset(stmt);
-    }
-    return st;
-}
-
 static enum status failed(struct sql *sql, const struct retry_policy *policy, const char *name,
                           int64_t copy_id, const char *reply, int64_t now_ms, struct error *err)
 {
     struct sql_stmt *stmt;
-    int64_t failures;
-    bool counts;
-    enum status st = failures_of(sql, name, copy_id, now_ms, &failures, &counts, err);
-    if (st == STATUS_OK && counts)
-        st = sql_prepare(sql,
-                         "INSERT INTO destination (name, failures, since_ms, retry_ms, reply) "
-                         "VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (name) DO UPDATE SET "
-                         "failures = excluded.failures, retry_ms = excluded.retry_ms, probe_copy = NULL, "
-                         "reply = excluded.reply",
-                         &stmt, err);
-    if (st != STATUS_OK || !counts)
+    struct known known;
+    enum status st = known_of(sql, name, &known, err);
+    if (st != STATUS_OK || (known.retry_ms > now_ms && known.probe_copy != copy_id))
+        return st;
+    st = sql_prepare(sql,
+                     "INSERT INTO destination (name, failures, since_ms, retry_ms, reply) "
+                     "VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (name) DO UPDATE SET "
+                     "failures = excluded.failures, retry_ms = excluded.retry_ms, probe_copy = NULL, "
+                     "reply = excluded.reply",
+                     &stmt, err);
+    if (st != STATUS_OK)
         return st;
     sql_bind_str(stmt, 1, name);
-    sql_bind_int(stmt, 2, failures + 1);
+    sql_bind_int(stmt, 2, known.failures + 1);
     sql_bind_int(stmt, 3, now_ms);
-    sql_bind_int(stmt, 4, now_ms + schedule_delay(policy, failures + 1, schedule_chance()));
+    sql_bind_int(stmt, 4, now_ms + schedule_delay(policy, known.failures + 1, schedule_chance()));
     sql_bind_str(stmt, 5, reply);
     return sql_run(stmt, err);
 }

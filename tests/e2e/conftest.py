@@ -13,6 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import letters as letters_sent
 import tools
 from authority import Authority
+from dns import Nsd
 from gateway import USER, Gateway
 from keys import Keyring
 from peers import Exim, Postfix
@@ -125,6 +126,14 @@ def open_gateway(pki, people, sink):
     """One whose user may send as anybody; delivers to `sink`."""
     yield from run_gateway(Gateway(pki, sink.route, RULES, extra=f'account "{USER}" {{ send-as = {{"*"}} }}'),
                     everybody(people))
+
+
+@pytest.fixture(scope="module")
+def nsd(request):
+    """A DNS server that has the ZONES of the file."""
+    made = Nsd(request.module.ZONES)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Next hops over IPv6: by AAAA records, address literals and the route. ::1 is the only such address of a loopback."""
 
-from dns import Nsd
 from gateway import USER, mail, queue_id
 from pki import server_context
 from tools import free_port
@@ -25,13 +24,6 @@ six-then-four MX 10 six.mx
 six-then-four MX 20 four.mx
 """,
 }
-
-
-@pytest.fixture(scope="module")
-def nsd():
-    made = Nsd(ZONES)
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -49,13 +49,6 @@ verify MX 10 a.mx
 LATE = "@ A 127.0.0.1\n"
 
 
-@pytest.fixture(scope="module")
-def nsd():
-    made = Nsd(ZONES)
-    yield made
-    made.close()
-
-
 @pytest.fixture(scope="module", autouse=True)
 def waiting(pki):
     """A message whose DNS server is down, tried once. The resolver gives up only after some 20 s: begun before

@@ -8,20 +8,12 @@ import time
 import pytest
 
 import smtp
-from dns import Nsd
 from gateway import Gateway, mail, queue_id
 from tools import AS_ROOT, free_port, wait_until
 
 CLEAR = "rule default { protect = never }"
 ZONES = {"example.org": "@ MX 10 a.mx.example.\n",
          "example": "a.mx A 127.0.0.1\nsilent.mx A 127.0.0.2\nfast MX 10 a.mx\nsilent MX 10 silent.mx\n"}
-
-
-@pytest.fixture(scope="module")
-def nsd():
-    made = Nsd(ZONES)
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """REQUIRETLS (RFC 8689): only over verified TLS, only to a host that supports it, whatever the administrator allows."""
 
-from dns import Nsd
 from gateway import USER, mail, queue_id
 from pki import Pki, server_context
 from tools import free_port, wait_until
@@ -11,6 +10,8 @@ CLEAR = "rule default { protect = never }"
 LAX = 'tls-policy ".example" { level = none }'
 SUPPORTED = ["REQUIRETLS"]
 DEMAND = " REQUIRETLS"
+ZONES = {"example": "a.mx A 127.0.0.1\nb.mx A 127.0.0.2\ntwo MX 10 a.mx\ntwo MX 20 b.mx\nother MX 10 a.mx\nother MX 20 b.mx\n",
+         "example.org": "@ MX 10 a.mx.example.\n"}
 
 
 @pytest.fixture
@@ -161,15 +162,6 @@ def test_it_is_taken_over_tls_only(lax_gateway, make_sink):
 
 
 # ---- by MX ----
-
-
-@pytest.fixture(scope="module")
-def nsd():
-    made = Nsd({"example": "a.mx A 127.0.0.1\nb.mx A 127.0.0.2\ntwo MX 10 a.mx\ntwo MX 20 b.mx\n"
-                           "other MX 10 a.mx\nother MX 20 b.mx\n",
-                "example.org": "@ MX 10 a.mx.example.\n"})
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,5 @@
 /* Fake SCRAM keys take the shape of the true ones (A19). */
-#include "tests/unit/auth/fixture.h"
+#include "tests/unit/users/fixture.h"
 
 #include "gateway/auth/fake_keys.h"
 

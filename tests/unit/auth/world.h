@@ -6,8 +6,8 @@
 #ifndef SEALGATE_TESTS_AUTH_WORLD_H
 #define SEALGATE_TESTS_AUTH_WORLD_H
 
-#include "tests/unit/auth/fixture.h"
 #include "tests/unit/auth/sasl_client.h"
+#include "tests/unit/users/fixture.h"
 
 #include <poll.h>
 #include <signal.h>

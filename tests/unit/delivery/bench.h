@@ -229,6 +229,9 @@ struct bench_lease {
 
 #define BENCH_ID "0123456789abcdefghij"
 
+/* A body that a DSN must not show. */
+static const char mail[] = "From: alice@example.org\r\nSubject: s\r\n\r\ncanary\r\n";
+
 static inline void bench_send(struct bench *b, const struct bench_lease *l)
 {
     struct lease_recipient recipients[8] = {0};
@@ -274,5 +277,53 @@ static inline void bench_send(struct bench *b, const struct bench_lease *l)
     buf_free(&locked);
     buf_free(&lease.dsn_header);
 }
+
+/* Starts the role, hands it LEASE, and waits until COUNT recipients have an outcome. */
+static inline void bench_deliver(struct bench *b, const struct bench_lease *lease, size_t count)
+{
+    bench_start(b);
+    bench_send(b, lease);
+    bench_wait(b, count);
+}
+
+/* Of the recipient with this id. */
+static inline const struct outcome_recipient *bench_result(const struct bench *b, int64_t id)
+{
+    for (size_t i = 0; i < b->n_outcomes; i++)
+        for (size_t j = 0; j < b->outcomes[i].n_recipients; j++)
+            if (b->outcomes[i].recipients[j].id == id)
+                return &b->outcomes[i].recipients[j];
+    fail_msg("no outcome for %d", (int)id);
+    return NULL;
+}
+
+/* The first DSN; NULL: none. */
+static inline const char *bench_dsn(struct bench *b)
+{
+    for (size_t i = 0; i < b->n_outcomes; i++)
+        if (b->outcomes[i].has_dsn)
+            return buf_str(&b->dsns[i]);
+    return NULL;
+}
+
+/* ---- a bench for each test: its state is the struct bench ---- */
+
+static inline int bench_set_up(void **state)
+{
+    bench_prepare(*state);
+    return 0;
+}
+
+static inline int bench_tear_down(void **state)
+{
+    struct bench *b = *state;
+    if (b->role)
+        bench_stop(b);
+    bench_clean(b);
+    return 0;
+}
+
+#define BENCH_TEST(name, bench)                                                                              \
+    cmocka_unit_test_prestate_setup_teardown(name, bench_set_up, bench_tear_down, bench)
 
 #endif

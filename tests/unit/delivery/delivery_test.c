@@ -5,55 +5,13 @@
 
 static struct bench bench;
 
-static const char small[] = "From: alice@example.org\r\nSubject: s\r\n\r\ncanary\r\n";
-
-static int prepare(void **state)
-{
-    (void)state;
-    bench_prepare(&bench);
-    return 0;
-}
-
-static int clean(void **state)
-{
-    (void)state;
-    if (bench.role)
-        bench_stop(&bench);
-    bench_clean(&bench);
-    return 0;
-}
-
-static const struct outcome_recipient *result_of(int64_t id)
-{
-    for (size_t i = 0; i < bench.n_outcomes; i++)
-        for (size_t j = 0; j < bench.outcomes[i].n_recipients; j++)
-            if (bench.outcomes[i].recipients[j].id == id)
-                return &bench.outcomes[i].recipients[j];
-    fail_msg("no outcome for %d", (int)id);
-    return NULL;
-}
-
-static const char *dsn_text(void)
-{
-    for (size_t i = 0; i < bench.n_outcomes; i++)
-        if (bench.outcomes[i].has_dsn)
-            return buf_str(&bench.dsns[i]);
-    return NULL;
-}
-
-static void deliver(const struct bench_lease *lease, size_t n)
-{
-    bench_start(&bench);
-    bench_send(&bench, lease);
-    bench_wait(&bench, n);
-}
-
 static void delivered_over_tls_with_all_facts(void **state)
 {
     (void)state;
-    deliver(&(struct bench_lease){.copy_id = 1, .body = span_str(small), .recipients = {"bob@example.com"}},
-            1);
-    const struct outcome_recipient *r = result_of(100);
+    bench_deliver(
+        &bench,
+        &(struct bench_lease){.copy_id = 1, .body = span_str(mail), .recipients = {"bob@example.com"}}, 1);
+    const struct outcome_recipient *r = bench_result(&bench, 100);
     char host[64];
     snprintf(host, sizeof host, "127.0.0.1 [127.0.0.1]:%d", bench.smtpd.port);
     assert_int_equal(r->outcome, OUTCOME_DELIVERED);
@@ -62,7 +20,7 @@ static void delivered_over_tls_with_all_facts(void **state)
     assert_string_equal(r->tls_version, "TLSv1.3");
     assert_non_null(strstr(r->tls_cipher, "AES"));
     assert_string_equal(r->tls_peer, "not verified; level encrypt by delivery tls");
-    assert_string_equal(buf_str(&bench.smtpd.last), small);
+    assert_string_equal(buf_str(&bench.smtpd.last), mail);
     assert_string_equal(bench.smtpd.recipients, "<bob@example.com>,");
     assert_non_null(strstr(buf_str(&bench.smtpd.commands), "MAIL FROM:<alice@example.org> SIZE=47\n"));
     assert_false(bench.outcomes[0].has_dsn);
@@ -87,7 +45,7 @@ static void a2_what_arrives_is_what_was_queued(void **state)
                                                  .body = span_str(cases[i].body),
                                                  .recipients = {"bob@example.com"}});
         bench_wait(&bench, i + 1);
-        assert_int_equal(result_of((int64_t)i * 100)->outcome, OUTCOME_DELIVERED);
+        assert_int_equal(bench_result(&bench, (int64_t)i * 100)->outcome, OUTCOME_DELIVERED);
         assert_int_equal(bench.smtpd.last.len, strlen(cases[i].arrives));
         assert_memory_equal(bench.smtpd.last.data, cases[i].arrives, bench.smtpd.last.len);
     }
@@ -104,7 +62,7 @@ static void a2_bare_line_ends_are_bounced(void **state)
                                                  .body = span_str(bodies[i]),
                                                  .recipients = {"bob@example.com"}});
         bench_wait(&bench, i + 1);
-        assert_int_equal(result_of((int64_t)i * 100)->outcome, OUTCOME_BOUNCED);
+        assert_int_equal(bench_result(&bench, (int64_t)i * 100)->outcome, OUTCOME_BOUNCED);
     }
     assert_int_equal(bench.smtpd.connections, 0);
 }
@@ -117,11 +75,12 @@ static void a_large_body_under_the_spool_key(void **state)
     buf_append_str(&body, "A: b\r\n\r\n");
     for (int i = 0; body.len < 10 << 20; i++)
         buf_printf(&body, "line %d of a long message that has to wait for the host\r\n", i);
-    deliver(
+    bench_deliver(
+        &bench,
         &(struct bench_lease){
             .copy_id = 1, .locked = true, .body = buf_span(&body), .recipients = {"bob@example.com"}},
         1);
-    assert_int_equal(result_of(100)->outcome, OUTCOME_DELIVERED);
+    assert_int_equal(bench_result(&bench, 100)->outcome, OUTCOME_DELIVERED);
     assert_int_equal(bench.smtpd.last.len, body.len);
     assert_memory_equal(bench.smtpd.last.data, body.data, body.len);
     buf_free(&body);
@@ -136,10 +95,10 @@ static void a33_a_damaged_body_is_deferred(void **state)
     bench.settings.spool_key.bytes[0] ^= 1;
     bench_send(&bench,
                &(struct bench_lease){
-                   .copy_id = 1, .locked = true, .body = span_str(small), .recipients = {"bob@example.com"}});
+                   .copy_id = 1, .locked = true, .body = span_str(mail), .recipients = {"bob@example.com"}});
     bench.settings.spool_key = mine;
     bench_wait(&bench, 1);
-    assert_int_equal(result_of(100)->outcome, OUTCOME_DEFERRED);
+    assert_int_equal(bench_result(&bench, 100)->outcome, OUTCOME_DEFERRED);
     assert_int_equal(bench.smtpd.connections, 0);
 }
 
@@ -148,19 +107,20 @@ static void each_recipient_has_an_outcome_of_its_own(void **state)
     (void)state;
     bench.smtpd.refuse = "bad";
     bench.smtpd.put_off = "grey";
-    deliver(&(struct bench_lease){.copy_id = 1,
-                                  .body = span_str(small),
-                                  .recipients = {"good1@example.com", "bad@example.com", "grey@example.com",
-                                                 "good2@other.example"}},
-            4);
-    assert_int_equal(result_of(100)->outcome, OUTCOME_DELIVERED);
-    assert_int_equal(result_of(101)->outcome, OUTCOME_BOUNCED);
-    assert_string_equal(result_of(101)->reply, "550 5.1.1 nobody");
-    assert_int_equal(result_of(102)->outcome, OUTCOME_DEFERRED);
-    assert_int_equal(result_of(103)->outcome, OUTCOME_DELIVERED);
+    bench_deliver(&bench,
+                  &(struct bench_lease){.copy_id = 1,
+                                        .body = span_str(mail),
+                                        .recipients = {"good1@example.com", "bad@example.com",
+                                                       "grey@example.com", "good2@other.example"}},
+                  4);
+    assert_int_equal(bench_result(&bench, 100)->outcome, OUTCOME_DELIVERED);
+    assert_int_equal(bench_result(&bench, 101)->outcome, OUTCOME_BOUNCED);
+    assert_string_equal(bench_result(&bench, 101)->reply, "550 5.1.1 nobody");
+    assert_int_equal(bench_result(&bench, 102)->outcome, OUTCOME_DEFERRED);
+    assert_int_equal(bench_result(&bench, 103)->outcome, OUTCOME_DELIVERED);
     assert_string_equal(bench.smtpd.recipients, "<good1@example.com>,<good2@other.example>,");
     assert_int_equal(bench.smtpd.messages, 1);
-    const char *dsn = dsn_text();
+    const char *dsn = bench_dsn(&bench);
     assert_non_null(
         strstr(dsn, "Final-Recipient: rfc822; bad@example.com\r\nAction: failed\r\nStatus: 5.1.1"));
     assert_non_null(strstr(dsn, "Subject: s\r\n"));
@@ -179,11 +139,11 @@ static void all_refused_sends_no_message(void **state)
     for (int64_t i = 1; i <= 2; i++) {
         bench.smtpd.capabilities = i == 1 ? "" : "250-PIPELINING\r\n";
         bench_send(&bench, &(struct bench_lease){.copy_id = i,
-                                                 .body = span_str(small),
+                                                 .body = span_str(mail),
                                                  .recipients = {"a@example.com", "b@example.com"}});
         bench_wait(&bench, (size_t)i * 2);
-        assert_int_equal(result_of(i * 100)->outcome, OUTCOME_BOUNCED);
-        assert_int_equal(result_of(i * 100 + 1)->outcome, OUTCOME_BOUNCED);
+        assert_int_equal(bench_result(&bench, i * 100)->outcome, OUTCOME_BOUNCED);
+        assert_int_equal(bench_result(&bench, i * 100 + 1)->outcome, OUTCOME_BOUNCED);
     }
     assert_int_equal(bench.smtpd.messages, 0);
     assert_int_equal(bench.smtpd.connections, 1); /* RSET and on with it */
@@ -193,11 +153,12 @@ static void a29_no_dsn_for_a_null_reverse_path(void **state)
 {
     (void)state;
     bench.smtpd.refuse = "bad";
-    deliver(
+    bench_deliver(
+        &bench,
         &(struct bench_lease){
-            .copy_id = 1, .reverse_path = "", .body = span_str(small), .recipients = {"bad@example.com"}},
+            .copy_id = 1, .reverse_path = "", .body = span_str(mail), .recipients = {"bad@example.com"}},
         1);
-    assert_int_equal(result_of(100)->outcome, OUTCOME_BOUNCED);
+    assert_int_equal(bench_result(&bench, 100)->outcome, OUTCOME_BOUNCED);
     assert_false(bench.outcomes[0].has_dsn);
     assert_non_null(strstr(buf_str(&bench.smtpd.commands), "MAIL FROM:<> SIZE"));
 }
@@ -207,14 +168,15 @@ static void notify_and_orcpt(void **state)
     (void)state;
     bench.smtpd.refuse = "bad";
     bench.smtpd.capabilities = "250-DSN\r\n";
-    deliver(&(struct bench_lease){.copy_id = 1,
-                                  .body = span_str(small),
-                                  .notify = "NEVER",
-                                  .orcpt = "rfc822;x@example.com",
-                                  .recipients = {"bad@example.com", "bob@example.com"}},
-            2);
-    assert_int_equal(result_of(100)->outcome, OUTCOME_BOUNCED);
-    assert_null(dsn_text());
+    bench_deliver(&bench,
+                  &(struct bench_lease){.copy_id = 1,
+                                        .body = span_str(mail),
+                                        .notify = "NEVER",
+                                        .orcpt = "rfc822;x@example.com",
+                                        .recipients = {"bad@example.com", "bob@example.com"}},
+                  2);
+    assert_int_equal(bench_result(&bench, 100)->outcome, OUTCOME_BOUNCED);
+    assert_null(bench_dsn(&bench));
     assert_non_null(strstr(buf_str(&bench.smtpd.commands),
                            "RCPT TO:<bob@example.com> NOTIFY=NEVER ORCPT=rfc822;x@example.com\n"));
 }
@@ -222,31 +184,33 @@ static void notify_and_orcpt(void **state)
 static void a9_nothing_breaks_out_of_a_command(void **state)
 {
     (void)state;
-    deliver(&(struct bench_lease){.copy_id = 1,
-                                  .body = span_str(small),
-                                  .recipients = {"bob@example.com>\r\nRCPT TO:<eve@example.com",
-                                                 "bob@example.com"}},
-            2);
-    assert_int_equal(result_of(100)->outcome, OUTCOME_BOUNCED);
-    assert_int_equal(result_of(101)->outcome, OUTCOME_DELIVERED);
+    bench_deliver(&bench,
+                  &(struct bench_lease){
+                      .copy_id = 1,
+                      .body = span_str(mail),
+                      .recipients = {"bob@example.com>\r\nRCPT TO:<eve@example.com", "bob@example.com"}},
+                  2);
+    assert_int_equal(bench_result(&bench, 100)->outcome, OUTCOME_BOUNCED);
+    assert_int_equal(bench_result(&bench, 101)->outcome, OUTCOME_DELIVERED);
     assert_null(strstr(buf_str(&bench.smtpd.commands), "eve@"));
 }
 
 static void a32_a_returned_copy_shows_only_its_dsn_header(void **state)
 {
     (void)state;
-    deliver(&(struct bench_lease){.copy_id = 1,
-                                  .state = COPY_RETURN,
-                                  .locked = true,
-                                  .reason = "expired on 2024-05-01",
-                                  .header = "From: alice@example.org\r\nSubject: [...]\r\n",
-                                  .body = span_str("Subject: canary\r\n\r\ncanary\r\n"),
-                                  .recipients = {"bob@example.com"}},
-            1);
-    const struct outcome_recipient *r = result_of(100);
+    bench_deliver(&bench,
+                  &(struct bench_lease){.copy_id = 1,
+                                        .state = COPY_RETURN,
+                                        .locked = true,
+                                        .reason = "expired on 2024-05-01",
+                                        .header = "From: alice@example.org\r\nSubject: [...]\r\n",
+                                        .body = span_str("Subject: canary\r\n\r\ncanary\r\n"),
+                                        .recipients = {"bob@example.com"}},
+                  1);
+    const struct outcome_recipient *r = bench_result(&bench, 100);
     assert_int_equal(r->outcome, OUTCOME_BOUNCED);
     assert_string_equal(r->reply, "not sent: expired on 2024-05-01");
-    const char *dsn = dsn_text();
+    const char *dsn = bench_dsn(&bench);
     assert_non_null(strstr(dsn, "Subject: [...]\r\n"));
     assert_non_null(strstr(dsn, "expired on 2024-05-01"));
     assert_non_null(strstr(dsn, "Status: 5.7.1\r\n"));
@@ -257,26 +221,28 @@ static void a32_a_returned_copy_shows_only_its_dsn_header(void **state)
 static void a32_without_a_dsn_header_nothing_is_shown(void **state)
 {
     (void)state;
-    deliver(&(struct bench_lease){.copy_id = 1,
-                                  .state = COPY_RETURN,
-                                  .body = span_str("Subject: canary\r\n\r\ncanary\r\n"),
-                                  .recipients = {"bob@example.com"}},
-            1);
-    assert_int_equal(result_of(100)->outcome, OUTCOME_BOUNCED);
-    assert_null(strstr(dsn_text(), "canary"));
+    bench_deliver(&bench,
+                  &(struct bench_lease){.copy_id = 1,
+                                        .state = COPY_RETURN,
+                                        .body = span_str("Subject: canary\r\n\r\ncanary\r\n"),
+                                        .recipients = {"bob@example.com"}},
+                  1);
+    assert_int_equal(bench_result(&bench, 100)->outcome, OUTCOME_BOUNCED);
+    assert_null(strstr(bench_dsn(&bench), "canary"));
 }
 
 static void too_old_is_bounced(void **state)
 {
     (void)state;
     bench.smtpd.put_off = "grey";
-    deliver(
+    bench_deliver(
+        &bench,
         &(struct bench_lease){
-            .copy_id = 1, .expired = true, .body = span_str(small), .recipients = {"grey@example.com"}},
+            .copy_id = 1, .expired = true, .body = span_str(mail), .recipients = {"grey@example.com"}},
         1);
-    assert_int_equal(result_of(100)->outcome, OUTCOME_BOUNCED);
-    assert_non_null(strstr(dsn_text(), "Status: 4.4.7\r\n"));
-    assert_non_null(strstr(dsn_text(), "450 4.2.1 greylisted"));
+    assert_int_equal(bench_result(&bench, 100)->outcome, OUTCOME_BOUNCED);
+    assert_non_null(strstr(bench_dsn(&bench), "Status: 4.4.7\r\n"));
+    assert_non_null(strstr(bench_dsn(&bench), "450 4.2.1 greylisted"));
 }
 
 static void what_the_host_cannot_do(void **state)
@@ -309,7 +275,7 @@ static void what_the_host_cannot_do(void **state)
                                                  .body = span_str(cases[i].body),
                                                  .recipients = {cases[i].to}});
         bench_wait(&bench, i + 1);
-        const struct outcome_recipient *r = result_of((int64_t)i * 100);
+        const struct outcome_recipient *r = bench_result(&bench, (int64_t)i * 100);
         if (r->outcome != cases[i].want)
             print_message("case %zu: %s\n", i, r->reply);
         assert_int_equal(r->outcome, cases[i].want);
@@ -328,10 +294,10 @@ static void connections_are_shared_and_bounded(void **state)
     bench_start(&bench);
     for (int64_t i = 0; i < 60; i++)
         bench_send(&bench, &(struct bench_lease){
-                               .copy_id = i, .body = span_str(small), .recipients = {"bob@example.com"}});
+                               .copy_id = i, .body = span_str(mail), .recipients = {"bob@example.com"}});
     bench_wait(&bench, 60);
     for (int64_t i = 0; i < 60; i++)
-        assert_int_equal(result_of(i * 100)->outcome, OUTCOME_DELIVERED);
+        assert_int_equal(bench_result(&bench, i * 100)->outcome, OUTCOME_DELIVERED);
     assert_int_equal(bench.smtpd.messages, 60);
     assert_true(bench.smtpd.connections >= 3 && bench.smtpd.connections <= 6);
 }
@@ -345,10 +311,10 @@ static void a_host_that_takes_few_connections_gets_few(void **state)
     bench_start(&bench);
     for (int64_t i = 0; i < 200; i++)
         bench_send(&bench, &(struct bench_lease){
-                               .copy_id = i, .body = span_str(small), .recipients = {"bob@example.com"}});
+                               .copy_id = i, .body = span_str(mail), .recipients = {"bob@example.com"}});
     bench_wait(&bench, 200);
     for (int64_t i = 0; i < 200; i++)
-        assert_int_equal(result_of(i * 100)->outcome, OUTCOME_DELIVERED);
+        assert_int_equal(bench_result(&bench, i * 100)->outcome, OUTCOME_DELIVERED);
     assert_int_equal(bench.smtpd.messages, 200);
     /* At first 5, then one more now and then to see whether it is still so. */
     assert_true(bench.smtpd.turned_away >= 1 && bench.smtpd.turned_away < 110);
@@ -358,16 +324,17 @@ static void idle_connections_quit(void **state)
 {
     (void)state;
     bench.settings.idle_ms = 50;
-    deliver(&(struct bench_lease){.copy_id = 1, .body = span_str(small), .recipients = {"bob@example.com"}},
-            1);
+    bench_deliver(
+        &bench,
+        &(struct bench_lease){.copy_id = 1, .body = span_str(mail), .recipients = {"bob@example.com"}}, 1);
     alarm(20);
     while (bench.smtpd.quits == 0)
         event_base_loop(bench.base, EVLOOP_ONCE);
     alarm(0);
     bench_send(&bench, &(struct bench_lease){
-                           .copy_id = 2, .body = span_str(small), .recipients = {"bob@example.com"}});
+                           .copy_id = 2, .body = span_str(mail), .recipients = {"bob@example.com"}});
     bench_wait(&bench, 2);
-    assert_int_equal(result_of(200)->outcome, OUTCOME_DELIVERED);
+    assert_int_equal(bench_result(&bench, 200)->outcome, OUTCOME_DELIVERED);
     assert_int_equal(bench.smtpd.connections, 2);
 }
 
@@ -379,16 +346,16 @@ static void a_kept_connection_that_ended_is_no_failure(void **state)
     bench_start(&bench);
     for (int64_t i = 0; i < 2; i++) {
         bench_send(&bench, &(struct bench_lease){
-                               .copy_id = i * 2, .body = span_str(small), .recipients = {"bob@example.com"}});
+                               .copy_id = i * 2, .body = span_str(mail), .recipients = {"bob@example.com"}});
         bench_wait(&bench, (size_t)i * 2 + 1);
         bench.smtpd.step = AT_MAIL;
         bench.smtpd.deed = deeds[i];
         bench.smtpd.deeds = 1;
         bench_send(&bench, &(struct bench_lease){.copy_id = i * 2 + 1,
-                                                 .body = span_str(small),
+                                                 .body = span_str(mail),
                                                  .recipients = {"bob@example.com"}});
         bench_wait(&bench, (size_t)i * 2 + 2);
-        assert_int_equal(result_of((i * 2 + 1) * 100)->outcome, OUTCOME_DELIVERED);
+        assert_int_equal(bench_result(&bench, (i * 2 + 1) * 100)->outcome, OUTCOME_DELIVERED);
     }
     assert_int_equal(bench.smtpd.messages, 4);
 }
@@ -399,7 +366,7 @@ static void r1_reattached_with_the_same_instance(void **state)
 {
     (void)state;
     char instance[QUEUE_INSTANCE_SIZE];
-    struct bench_lease lease = {.copy_id = 1, .body = span_str(small), .recipients = {"bob@example.com"}};
+    struct bench_lease lease = {.copy_id = 1, .body = span_str(mail), .recipients = {"bob@example.com"}};
     bench.keep_unstored = true;
     bench_start(&bench);
     memcpy(instance, bench.instance, sizeof instance);
@@ -415,7 +382,7 @@ static void r1_reattached_with_the_same_instance(void **state)
     /* The queue cannot know whether the lease arrived: it comes again, and is not delivered again. */
     bench_send(&bench, &lease);
     bench_wait(&bench, 1);
-    assert_int_equal(result_of(100)->outcome, OUTCOME_DELIVERED);
+    assert_int_equal(bench_result(&bench, 100)->outcome, OUTCOME_DELIVERED);
     assert_false(delivery_is_settled(bench.role));
     bench_stored(&bench, 1);
     while (!delivery_is_settled(bench.role))
@@ -433,7 +400,7 @@ static void r1_reattached_with_the_same_instance(void **state)
 static void r1_channel_lost_in_the_middle_of_a_delivery(void **state)
 {
     (void)state;
-    struct bench_lease lease = {.copy_id = 1, .body = span_str(small), .recipients = {"bob@example.com"}};
+    struct bench_lease lease = {.copy_id = 1, .body = span_str(mail), .recipients = {"bob@example.com"}};
     bench.smtpd.step = AT_DATA;
     bench.smtpd.deed = DO_HANG;
     bench_start(&bench);
@@ -470,17 +437,17 @@ static void r1_the_rest_of_a_dropped_lease_is_put_off(void **state)
     bench.smtpd.deed = DO_HANG;
     bench_start(&bench);
     bench_send(&bench, &(struct bench_lease){
-                           .copy_id = 1, .body = span_str(small), .recipients = {"bob@example.com"}});
+                           .copy_id = 1, .body = span_str(mail), .recipients = {"bob@example.com"}});
     alarm(20);
     while (!strstr(buf_str(&bench.smtpd.commands), "DATA"))
         event_base_loop(bench.base, EVLOOP_ONCE);
     alarm(0);
     attached_anew();
     bench_send(&bench, &(struct bench_lease){.copy_id = 1,
-                                             .body = span_str(small),
+                                             .body = span_str(mail),
                                              .recipients = {"bob@example.com", "carol@example.com"}});
     bench_wait(&bench, 1);
-    assert_int_equal(result_of(101)->outcome, OUTCOME_DEFERRED);
+    assert_int_equal(bench_result(&bench, 101)->outcome, OUTCOME_DEFERRED);
     assert_int_equal(bench.n_recipients, 1); /* the first is still under way */
     assert_int_equal(bench.smtpd.connections, 1);
 }
@@ -491,18 +458,18 @@ static void r1_the_rest_beside_an_unstored_outcome_is_put_off(void **state)
     bench.keep_unstored = true;
     bench_start(&bench);
     bench_send(&bench, &(struct bench_lease){
-                           .copy_id = 1, .body = span_str(small), .recipients = {"bob@example.com"}});
+                           .copy_id = 1, .body = span_str(mail), .recipients = {"bob@example.com"}});
     bench_wait(&bench, 1);
     attached_anew();
     bench_forget(&bench);
     bench_send(&bench, &(struct bench_lease){.copy_id = 1,
-                                             .body = span_str(small),
+                                             .body = span_str(mail),
                                              .recipients = {"bob@example.com", "carol@example.com"}});
     bench_wait(&bench, 1);
-    assert_int_equal(result_of(100)->outcome, OUTCOME_DELIVERED);
+    assert_int_equal(bench_result(&bench, 100)->outcome, OUTCOME_DELIVERED);
     bench_stored(&bench, 1);
     bench_wait(&bench, 2);
-    assert_int_equal(result_of(101)->outcome, OUTCOME_DEFERRED);
+    assert_int_equal(bench_result(&bench, 101)->outcome, OUTCOME_DEFERRED);
     assert_int_equal(bench.n_recipients, 2);
     assert_int_equal(bench.smtpd.messages, 1);
 }
@@ -514,13 +481,14 @@ static void r1_delivered_is_told_before_slow_ones_end(void **state)
     bench.settings.tls.policies = &policy;
     bench.settings.tls.n_policies = 1;
     bench.smtpd.hang_for = "slow";
-    deliver(&(struct bench_lease){.copy_id = 1,
-                                  .body = span_str(small),
-                                  .recipients = {"a@fast.example", "slow@slow.example"}},
-            1);
+    bench_deliver(&bench,
+                  &(struct bench_lease){.copy_id = 1,
+                                        .body = span_str(mail),
+                                        .recipients = {"a@fast.example", "slow@slow.example"}},
+                  1);
     assert_int_equal(bench.n_outcomes, 1);
     assert_int_equal(bench.outcomes[0].n_recipients, 1);
-    assert_int_equal(result_of(100)->outcome, OUTCOME_DELIVERED);
+    assert_int_equal(bench_result(&bench, 100)->outcome, OUTCOME_DELIVERED);
     assert_false(delivery_is_settled(bench.role));
 }
 
@@ -534,7 +502,7 @@ static void drain_gives_back_what_was_not_begun(void **state)
     bench_start(&bench);
     for (int64_t i = 1; i <= 3; i++)
         bench_send(&bench, &(struct bench_lease){
-                               .copy_id = i, .body = span_str(small), .recipients = {"bob@example.com"}});
+                               .copy_id = i, .body = span_str(mail), .recipients = {"bob@example.com"}});
     alarm(20);
     while (bench.smtpd.last.len == 0)
         event_base_loop(bench.base, EVLOOP_ONCE);
@@ -542,7 +510,7 @@ static void drain_gives_back_what_was_not_begun(void **state)
     delivery_drain(bench.role);
     assert_false(delivery_is_settled(bench.role)); /* one is under way */
     bench_send(&bench, &(struct bench_lease){
-                           .copy_id = 4, .body = span_str(small), .recipients = {"bob@example.com"}});
+                           .copy_id = 4, .body = span_str(mail), .recipients = {"bob@example.com"}});
     for (int i = 0; i < 20; i++)
         event_base_loop(bench.base, EVLOOP_NONBLOCK);
     assert_int_equal(bench.n_outcomes, 0); /* no word about the others: their leases end with the channel */
@@ -563,7 +531,7 @@ static void sigterm_drains_the_process(void **state)
     while (bench.attached == 0)
         event_base_loop(bench.base, EVLOOP_ONCE);
     bench_send(&bench, &(struct bench_lease){
-                           .copy_id = 1, .body = span_str(small), .recipients = {"bob@example.com"}});
+                           .copy_id = 1, .body = span_str(mail), .recipients = {"bob@example.com"}});
     /* In the middle of the delivery. */
     while (bench.smtpd.connections == 0)
         event_base_loop(bench.base, EVLOOP_ONCE);
@@ -573,7 +541,7 @@ static void sigterm_drains_the_process(void **state)
     assert_int_equal(waitpid(pid, &status, 0), pid);
     alarm(0);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    assert_int_equal(result_of(100)->outcome, OUTCOME_DELIVERED);
+    assert_int_equal(bench_result(&bench, 100)->outcome, OUTCOME_DELIVERED);
 }
 
 /* ---- certificates ---- */
@@ -604,10 +572,11 @@ static void certificates_as_demanded(void **state)
         bench.settings.route = cases[i].route;
         bench.settings.tls_context = cases[i].tls;
         bench.settings.tls.level = cases[i].level;
-        deliver(
-            &(struct bench_lease){.copy_id = 1, .body = span_str(small), .recipients = {"bob@example.com"}},
+        bench_deliver(
+            &bench,
+            &(struct bench_lease){.copy_id = 1, .body = span_str(mail), .recipients = {"bob@example.com"}},
             1);
-        const struct outcome_recipient *r = result_of(100);
+        const struct outcome_recipient *r = bench_result(&bench, 100);
         bool sent = cases[i].want == OUTCOME_DELIVERED;
         if (r->outcome != cases[i].want)
             print_message("case %zu: %s\n", i, r->reply);
@@ -659,9 +628,9 @@ static void routes_by_mx(void **state)
     bench_start(&bench);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         bench_send(&bench, &(struct bench_lease){
-                               .copy_id = (int64_t)i, .body = span_str(small), .recipients = {cases[i].to}});
+                               .copy_id = (int64_t)i, .body = span_str(mail), .recipients = {cases[i].to}});
         bench_wait(&bench, i + 1);
-        const struct outcome_recipient *r = result_of((int64_t)i * 100);
+        const struct outcome_recipient *r = bench_result(&bench, (int64_t)i * 100);
         if (r->outcome != cases[i].want)
             print_message("%s: %s\n", cases[i].to, r->reply);
         assert_int_equal(r->outcome, cases[i].want);
@@ -697,10 +666,10 @@ static void the_next_mx_is_tried(void **state)
         bench.smtpd.deed = deeds[i];
         bench.smtpd.deeds = 1;
         bench_send(&bench, &(struct bench_lease){.copy_id = (int64_t)i,
-                                                 .body = span_str(small),
+                                                 .body = span_str(mail),
                                                  .recipients = {"a@example.com"}});
         bench_wait(&bench, i + 1);
-        const struct outcome_recipient *r = result_of((int64_t)i * 100);
+        const struct outcome_recipient *r = bench_result(&bench, (int64_t)i * 100);
         assert_int_equal(r->outcome, OUTCOME_DELIVERED);
         assert_non_null(strstr(r->host, "b.example.com"));
     }
@@ -728,10 +697,10 @@ static void mx_hosts_that_all_refuse_us_are_the_last_word(void **state)
         bench.smtpd.step = cases[i].step;
         bench.smtpd.deed = cases[i].deed;
         bench_send(&bench, &(struct bench_lease){.copy_id = (int64_t)i,
-                                                 .body = span_str(small),
+                                                 .body = span_str(mail),
                                                  .recipients = {"a@example.com"}});
         bench_wait(&bench, i + 1);
-        assert_int_equal(result_of((int64_t)i * 100)->outcome, OUTCOME_BOUNCED);
+        assert_int_equal(bench_result(&bench, (int64_t)i * 100)->outcome, OUTCOME_BOUNCED);
     }
     bench_stop(&bench);
     dns_server_stop(&dns);
@@ -747,20 +716,24 @@ static void a29_a_host_that_is_this_gateway_is_a_loop(void **state)
     bench.settings.resolver = (struct resolver_settings){.servers = servers, .n_servers = 1};
     bench.settings.route = "mx";
     bench.smtpd.name = "GW.example.net and more";
-    deliver(&(struct bench_lease){.copy_id = 1, .body = span_str(small), .recipients = {"a@example.com"}}, 1);
-    assert_int_equal(result_of(100)->outcome, OUTCOME_BOUNCED);
-    assert_non_null(strstr(result_of(100)->reply, "mail would loop"));
+    bench_deliver(
+        &bench, &(struct bench_lease){.copy_id = 1, .body = span_str(mail), .recipients = {"a@example.com"}},
+        1);
+    assert_int_equal(bench_result(&bench, 100)->outcome, OUTCOME_BOUNCED);
+    assert_non_null(strstr(bench_result(&bench, 100)->reply, "mail would loop"));
     assert_int_equal(bench.smtpd.messages, 0);
     bench_stop(&bench);
     dns_server_stop(&dns);
     /* A smarthost on the same machine may well have its name. */
     bench.settings.route = bench.route;
     bench_forget(&bench);
-    deliver(&(struct bench_lease){.copy_id = 2, .body = span_str(small), .recipients = {"a@example.com"}}, 1);
-    assert_int_equal(result_of(200)->outcome, OUTCOME_DELIVERED);
+    bench_deliver(
+        &bench, &(struct bench_lease){.copy_id = 2, .body = span_str(mail), .recipients = {"a@example.com"}},
+        1);
+    assert_int_equal(bench_result(&bench, 200)->outcome, OUTCOME_DELIVERED);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, prepare, clean)
+#define TEST(name) BENCH_TEST(name, &bench)
 
 int main(void)
 {

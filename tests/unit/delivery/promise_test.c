@@ -5,52 +5,9 @@
 
 static struct bench bench;
 
-static const char small[] = "From: alice@example.org\r\nSubject: s\r\n\r\ncanary\r\n";
-
-static int prepare(void **state)
-{
-    (void)state;
-    bench_prepare(&bench);
-    return 0;
-}
-
-static int clean(void **state)
-{
-    (void)state;
-    if (bench.role)
-        bench_stop(&bench);
-    bench_clean(&bench);
-    return 0;
-}
-
-static const struct outcome_recipient *result_of(int64_t id)
-{
-    for (size_t i = 0; i < bench.n_outcomes; i++)
-        for (size_t j = 0; j < bench.outcomes[i].n_recipients; j++)
-            if (bench.outcomes[i].recipients[j].id == id)
-                return &bench.outcomes[i].recipients[j];
-    fail_msg("no outcome for %d", (int)id);
-    return NULL;
-}
-
-static const char *dsn_text(void)
-{
-    for (size_t i = 0; i < bench.n_outcomes; i++)
-        if (bench.outcomes[i].has_dsn)
-            return buf_str(&bench.dsns[i]);
-    return NULL;
-}
-
 static bool was_said(const char *text)
 {
     return strstr(buf_str(&bench.smtpd.commands), text) != NULL;
-}
-
-static void deliver(const struct bench_lease *lease, size_t n)
-{
-    bench_start(&bench);
-    bench_send(&bench, lease);
-    bench_wait(&bench, n);
 }
 
 /* ---- DSN ---- */
@@ -60,30 +17,30 @@ static const struct bench_lease with_dsn = {.copy_id = 1,
                                             .orcpt = "rfc822;Bob+2Bx@example.com",
                                             .envid = "QQ+3D1",
                                             .ret = "FULL",
-                                            .body = {small, sizeof small - 1},
+                                            .body = {mail, sizeof mail - 1},
                                             .recipients = {"bob@example.com"}};
 
 static void a_host_that_knows_dsn_is_told_all(void **state)
 {
     (void)state;
     bench.smtpd.capabilities = "250-DSN\r\n";
-    deliver(&with_dsn, 1);
-    assert_int_equal(result_of(100)->outcome, OUTCOME_DELIVERED);
+    bench_deliver(&bench, &with_dsn, 1);
+    assert_int_equal(bench_result(&bench, 100)->outcome, OUTCOME_DELIVERED);
     assert_true(was_said("MAIL FROM:<alice@example.org> RET=FULL ENVID=QQ+3D1\n"));
     assert_true(
         was_said("RCPT TO:<bob@example.com> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;Bob+2Bx@example.com\n"));
-    assert_null(dsn_text()); /* the host will tell */
+    assert_null(bench_dsn(&bench)); /* the host will tell */
 }
 
 static void a_host_that_does_not_know_dsn_is_told_nothing_but_the_sender_is(void **state)
 {
     (void)state;
     bench.smtpd.capabilities = "250-PIPELINING\r\n";
-    deliver(&with_dsn, 1);
-    assert_int_equal(result_of(100)->outcome, OUTCOME_DELIVERED);
+    bench_deliver(&bench, &with_dsn, 1);
+    assert_int_equal(bench_result(&bench, 100)->outcome, OUTCOME_DELIVERED);
     assert_true(was_said("MAIL FROM:<alice@example.org>\n"));
     assert_true(was_said("RCPT TO:<bob@example.com>\n"));
-    const char *dsn = dsn_text();
+    const char *dsn = bench_dsn(&bench);
     assert_non_null(dsn);
     assert_non_null(strstr(dsn, "Original-Envelope-Id: QQ=1\r\n"));
     assert_non_null(strstr(dsn, "Original-Recipient: rfc822;Bob+x@example.com\r\n"));
@@ -112,11 +69,11 @@ static void who_hears_what(void **state)
         bench_send(&bench, &(struct bench_lease){.copy_id = 1,
                                                  .notify = cases[i].notify,
                                                  .reverse_path = cases[i].from,
-                                                 .body = span_str(small),
+                                                 .body = span_str(mail),
                                                  .recipients = {"bob@example.com"}});
         bench_wait(&bench, 1);
-        if ((dsn_text() != NULL) != cases[i].dsn)
-            fail_msg("case %zu: %s", i, dsn_text() ? dsn_text() : "no DSN");
+        if ((bench_dsn(&bench) != NULL) != cases[i].dsn)
+            fail_msg("case %zu: %s", i, bench_dsn(&bench) ? bench_dsn(&bench) : "no DSN");
         bench_forget(&bench);
     }
 }
@@ -143,16 +100,16 @@ static void who_hears_of_a_delay(void **state)
                                                  .notify = cases[i].notify,
                                                  .reverse_path = cases[i].from,
                                                  .delay_told = cases[i].told,
-                                                 .body = span_str(small),
+                                                 .body = span_str(mail),
                                                  .recipients = {"bob@example.com"}});
         bench_wait(&bench, 1);
         assert_int_equal(bench.outcomes[0].recipients[0].outcome, OUTCOME_DEFERRED);
         assert_int_equal(bench.outcomes[0].recipients[0].delay_told, cases[i].dsn);
-        if ((dsn_text() != NULL) != cases[i].dsn)
-            fail_msg("case %zu: %s", i, dsn_text() ? dsn_text() : "no DSN");
+        if ((bench_dsn(&bench) != NULL) != cases[i].dsn)
+            fail_msg("case %zu: %s", i, bench_dsn(&bench) ? bench_dsn(&bench) : "no DSN");
         if (cases[i].dsn) {
-            assert_non_null(strstr(dsn_text(), "Action: delayed\r\nStatus: 4.2.1\r\n"));
-            assert_null(strstr(dsn_text(), "canary"));
+            assert_non_null(strstr(bench_dsn(&bench), "Action: delayed\r\nStatus: 4.2.1\r\n"));
+            assert_null(strstr(bench_dsn(&bench), "canary"));
         }
         bench_forget(&bench);
         bench_stop(&bench);
@@ -172,7 +129,7 @@ static void a9_parameters_cannot_break_out(void **state)
         *fields[i / 2] = i % 2 ? evil : also_evil;
         bench_send(&bench, &lease);
         bench_wait(&bench, 1);
-        assert_int_equal(result_of(100)->outcome, OUTCOME_BOUNCED);
+        assert_int_equal(bench_result(&bench, 100)->outcome, OUTCOME_BOUNCED);
         bench_forget(&bench);
     }
     assert_int_equal(bench.smtpd.connections, 0);
@@ -185,23 +142,24 @@ static void only_who_needs_smtputf8_is_refused_for_want_of_it(void **state)
     (void)state;
     for (int pipelining = 0; pipelining <= 1; pipelining++) {
         bench.smtpd.capabilities = pipelining ? "250-PIPELINING\r\n250-8BITMIME\r\n" : "250-8BITMIME\r\n";
-        deliver(&(struct bench_lease){.copy_id = 1,
-                                      .smtputf8 = true,
-                                      .body = span_str(small),
-                                      .recipients = {"j\xc3\xb6rg@example.com", "bob@example.com",
-                                                     "alice@b\xc3\xbc\x63her.example"}},
-                3);
-        assert_int_equal(result_of(100)->outcome, OUTCOME_BOUNCED);
-        assert_int_equal(result_of(101)->outcome, OUTCOME_DELIVERED);
-        assert_int_equal(result_of(102)->outcome, OUTCOME_BOUNCED);
-        assert_non_null(strstr(result_of(100)->reply, "SMTPUTF8"));
+        bench_deliver(&bench,
+                      &(struct bench_lease){.copy_id = 1,
+                                            .smtputf8 = true,
+                                            .body = span_str(mail),
+                                            .recipients = {"j\xc3\xb6rg@example.com", "bob@example.com",
+                                                           "alice@b\xc3\xbc\x63her.example"}},
+                      3);
+        assert_int_equal(bench_result(&bench, 100)->outcome, OUTCOME_BOUNCED);
+        assert_int_equal(bench_result(&bench, 101)->outcome, OUTCOME_DELIVERED);
+        assert_int_equal(bench_result(&bench, 102)->outcome, OUTCOME_BOUNCED);
+        assert_non_null(strstr(bench_result(&bench, 100)->reply, "SMTPUTF8"));
         assert_string_equal(bench.smtpd.recipients, "<bob@example.com>,");
         assert_false(was_said(" SMTPUTF8"));
         assert_false(was_said("RCPT TO:<j"));
-        assert_non_null(strstr(dsn_text(), "Final-Recipient: utf-8; j\\x{F6}rg@example.com\r\n"
-                                           "Action: failed\r\nStatus: 5.6.7\r\n"));
-        assert_non_null(strstr(dsn_text(), "  j=C3=B6rg@example.com\r\n"));
-        assert_null(strstr(dsn_text(), "bob@"));
+        assert_non_null(strstr(bench_dsn(&bench), "Final-Recipient: utf-8; j\\x{F6}rg@example.com\r\n"
+                                                  "Action: failed\r\nStatus: 5.6.7\r\n"));
+        assert_non_null(strstr(bench_dsn(&bench), "  j=C3=B6rg@example.com\r\n"));
+        assert_null(strstr(bench_dsn(&bench), "bob@"));
         bench_stop(&bench);
         bench_forget(&bench);
     }
@@ -212,7 +170,7 @@ static void an_international_sender_or_header_needs_it_for_all(void **state)
     (void)state;
     static const struct {
         const char *from, *body;
-    } cases[] = {{"j\xc3\xb6rg@example.org", small}, {NULL, "Subject: caf\xc3\xa9\r\n\r\nx\r\n"}};
+    } cases[] = {{"j\xc3\xb6rg@example.org", mail}, {NULL, "Subject: caf\xc3\xa9\r\n\r\nx\r\n"}};
     bench.smtpd.capabilities = "250-8BITMIME\r\n";
     bench_start(&bench);
     for (size_t i = 0; i < 2; i++) {
@@ -222,10 +180,10 @@ static void an_international_sender_or_header_needs_it_for_all(void **state)
                                                  .body = span_str(cases[i].body),
                                                  .recipients = {"bob@example.com", "carol@example.com"}});
         bench_wait(&bench, 2);
-        assert_int_equal(result_of(100)->outcome, OUTCOME_BOUNCED);
-        assert_int_equal(result_of(101)->outcome, OUTCOME_BOUNCED);
-        assert_non_null(strstr(dsn_text(), "Status: 5.6.7\r\n"));
-        assert_non_null(strstr(dsn_text(), "plain ASCII letters"));
+        assert_int_equal(bench_result(&bench, 100)->outcome, OUTCOME_BOUNCED);
+        assert_int_equal(bench_result(&bench, 101)->outcome, OUTCOME_BOUNCED);
+        assert_non_null(strstr(bench_dsn(&bench), "Status: 5.6.7\r\n"));
+        assert_non_null(strstr(bench_dsn(&bench), "plain ASCII letters"));
         bench_forget(&bench);
     }
     assert_int_equal(bench.smtpd.messages, 0);
@@ -235,13 +193,14 @@ static void a_host_with_smtputf8_gets_it_as_it_is(void **state)
 {
     (void)state;
     bench.smtpd.capabilities = "250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n";
-    deliver(&(struct bench_lease){.copy_id = 1,
-                                  .smtputf8 = true,
-                                  .body = span_str(small),
-                                  .recipients = {"j\xc3\xb6rg@example.com", "bob@example.com"}},
-            2);
-    assert_int_equal(result_of(100)->outcome, OUTCOME_DELIVERED);
-    assert_int_equal(result_of(101)->outcome, OUTCOME_DELIVERED);
+    bench_deliver(&bench,
+                  &(struct bench_lease){.copy_id = 1,
+                                        .smtputf8 = true,
+                                        .body = span_str(mail),
+                                        .recipients = {"j\xc3\xb6rg@example.com", "bob@example.com"}},
+                  2);
+    assert_int_equal(bench_result(&bench, 100)->outcome, OUTCOME_DELIVERED);
+    assert_int_equal(bench_result(&bench, 101)->outcome, OUTCOME_DELIVERED);
     assert_true(was_said("MAIL FROM:<alice@example.org> SMTPUTF8\n"));
     assert_string_equal(bench.smtpd.recipients, "<j\xc3\xb6rg@example.com>,<bob@example.com>,");
 }
@@ -296,13 +255,14 @@ static void requiretls_wants_a_verified_host_that_supports_it(void **state)
         bench.smtpd.deed = cases[i].at_starttls;
         bench.smtpd.messages = 0;
         buf_reset(&bench.smtpd.commands);
-        deliver(&(struct bench_lease){.copy_id = 1,
-                                      .requiretls = true,
-                                      .reverse_path = cases[i].from,
-                                      .body = span_str(small),
-                                      .recipients = {"bob@example.com"}},
-                1);
-        const struct outcome_recipient *r = result_of(100);
+        bench_deliver(&bench,
+                      &(struct bench_lease){.copy_id = 1,
+                                            .requiretls = true,
+                                            .reverse_path = cases[i].from,
+                                            .body = span_str(mail),
+                                            .recipients = {"bob@example.com"}},
+                      1);
+        const struct outcome_recipient *r = bench_result(&bench, 100);
         bool sent = cases[i].want == OUTCOME_DELIVERED;
         if (r->outcome != cases[i].want || !strstr(r->reply, cases[i].says))
             fail_msg("case %zu: %d %s", i, r->outcome, r->reply);
@@ -312,9 +272,9 @@ static void requiretls_wants_a_verified_host_that_supports_it(void **state)
         assert_false(bench.smtpd.clear_mail);
         if (sent)
             assert_string_equal(r->tls_peer, "verified for localhost (pkix); level secure by REQUIRETLS");
-        assert_int_equal(dsn_text() != NULL, r->outcome == OUTCOME_BOUNCED && !cases[i].from);
-        if (dsn_text())
-            assert_non_null(strstr(dsn_text(), "Status: 5.7.30\r\n"));
+        assert_int_equal(bench_dsn(&bench) != NULL, r->outcome == OUTCOME_BOUNCED && !cases[i].from);
+        if (bench_dsn(&bench))
+            assert_non_null(strstr(bench_dsn(&bench), "Status: 5.7.30\r\n"));
         bench_stop(&bench);
         bench_forget(&bench);
     }
@@ -334,11 +294,11 @@ static void requiretls_shares_no_connection(void **state)
     for (int64_t i = 0; i < 4; i++) {
         bench_send(&bench, &(struct bench_lease){.copy_id = i,
                                                  .requiretls = i % 2 == 1,
-                                                 .body = span_str(small),
+                                                 .body = span_str(mail),
                                                  .recipients = {"bob@example.com"}});
         bench_wait(&bench, (size_t)i + 1);
-        assert_int_equal(result_of(i * 100)->outcome, OUTCOME_DELIVERED);
-        assert_int_equal(result_of(i * 100)->tls_version != NULL, i % 2 == 1);
+        assert_int_equal(bench_result(&bench, i * 100)->outcome, OUTCOME_DELIVERED);
+        assert_int_equal(bench_result(&bench, i * 100)->tls_version != NULL, i % 2 == 1);
     }
     assert_int_equal(bench.smtpd.connections, 2);
 }
@@ -356,10 +316,11 @@ static void requiretls_is_looked_at_for_each_message(void **state)
         bench_send(&bench, &(struct bench_lease){.copy_id = i,
                                                  .requiretls = true,
                                                  .reverse_path = i == 1 ? NULL : "",
-                                                 .body = span_str(small),
+                                                 .body = span_str(mail),
                                                  .recipients = {"bob@example.com"}});
         bench_wait(&bench, (size_t)i + 1);
-        assert_int_equal(result_of(i * 100)->outcome, i == 1 ? OUTCOME_BOUNCED : OUTCOME_DELIVERED);
+        assert_int_equal(bench_result(&bench, i * 100)->outcome,
+                         i == 1 ? OUTCOME_BOUNCED : OUTCOME_DELIVERED);
     }
     assert_int_equal(bench.smtpd.messages, 2);
 }
@@ -399,17 +360,18 @@ static void requiretls_tries_every_mx(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         bench.smtpd.connections = 0;
         bench.smtpd.poor = cases[i].poor;
-        deliver(
+        bench_deliver(
+            &bench,
             &(struct bench_lease){
-                .copy_id = 1, .requiretls = true, .body = span_str(small), .recipients = {cases[i].to}},
+                .copy_id = 1, .requiretls = true, .body = span_str(mail), .recipients = {cases[i].to}},
             1);
-        const struct outcome_recipient *r = result_of(100);
+        const struct outcome_recipient *r = bench_result(&bench, 100);
         if (r->outcome != cases[i].want || bench.smtpd.connections != cases[i].connections)
             fail_msg("case %zu: %d %s, %u connections", i, r->outcome, r->reply, bench.smtpd.connections);
         if (cases[i].host)
             assert_non_null(strstr(r->host, cases[i].host));
         else
-            assert_non_null(strstr(dsn_text(), "Status: 5.7.30\r\n"));
+            assert_non_null(strstr(bench_dsn(&bench), "Status: 5.7.30\r\n"));
         bench_stop(&bench);
         bench_forget(&bench);
     }
@@ -417,7 +379,7 @@ static void requiretls_tries_every_mx(void **state)
     dns_server_stop(&dns);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, prepare, clean)
+#define TEST(name) BENCH_TEST(name, &bench)
 
 int main(void)
 {

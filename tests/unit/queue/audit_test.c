@@ -128,10 +128,8 @@ static void test_a_line_tells_all_that_is_known_of_the_recipient(void **state)
 {
     (void)state;
     struct database d;
-    struct sample s;
     database_make(&d);
-    sample_simple(&s, "bob@example.com");
-    database_store(&d, &s, T0);
+    database_store_one(&d, "bob@example.com", T0);
     assert_int_equal(
         database_ask(&d,
                      "SELECT COUNT(*) FROM audit WHERE event = 'sealed' AND recipient = "

@@ -1,12 +1,6 @@
 /* The verbs of sealctl: what they answer, what they change, what they refuse. */
 #include "tests/unit/queue/world.h"
 
-static const char *str(const json_t *o, const char *name)
-{
-    const char *s = json_string_value(json_object_get(o, name));
-    return s ? s : "";
-}
-
 static void assert_class(json_t *answer, const char *class)
 {
     if (is_ok(answer) || strcmp(str(answer, "class"), class) != 0 || !*str(answer, "error"))
@@ -77,8 +71,7 @@ static void test_list_and_show(void **state)
     s.store.envelope.ret = text("HDRS");
     s.store.envelope.requiretls = true;
     assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
-    sample_held(&held, "erin@example.com");
-    assert_int_equal(world_send(&w, &held), SUBMIT_QUEUED);
+    world_send_held(&w, &held, "erin@example.com");
 
     json_t *answer = world_ask(&w, "{'verb': 'queue.list'}");
     json_t *messages = json_object_get(answer, "messages");
@@ -150,10 +143,8 @@ static void test_hold_and_release_by_the_administrator(void **state)
     struct queue_lease lease;
     world_make(&w);
     world_start(&w);
-    sample_simple(&s, "bob@example.com");
-    assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
-    sample_held(&key, "carol@example.net");
-    assert_int_equal(world_send(&w, &key), SUBMIT_QUEUED);
+    world_send_simple(&w, &s, "bob@example.com");
+    world_send_held(&w, &key, "carol@example.net");
     assert_done(world_ask_id(&w, "queue.hold", s.store.envelope.id), "held", 1);
     assert_class(world_ask_id(&w, "queue.hold", s.store.envelope.id), "invalid");
     int channel = world_attach(&w, DELIVERY_1, 10);
@@ -181,8 +172,7 @@ static void test_remove_leaves_only_audit_lines(void **state)
     struct sample s;
     world_make(&w);
     world_start(&w);
-    sample_held(&s, "bob@example.com");
-    assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
+    world_send_held(&w, &s, "bob@example.com");
     assert_done(world_ask_id(&w, "queue.remove", s.store.envelope.id), "removed", 1);
     assert_class(world_ask_id(&w, "queue.show", s.store.envelope.id), "not-found");
     json_t *answer = world_ask_id(&w, "audit.list", s.store.envelope.id);
@@ -202,8 +192,7 @@ static void test_return_sends_it_back(void **state)
     world_make(&w);
     world_start(&w);
     int channel = world_attach(&w, DELIVERY_1, 10);
-    sample_held(&s, "bob@example.com");
-    assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
+    world_send_held(&w, &s, "bob@example.com");
     assert_done(world_ask_id(&w, "held.return", s.store.envelope.id), "returning", 1);
     channel_take_lease(channel, &lease, NULL);
     assert_int_equal(lease.state, COPY_RETURN);
@@ -221,12 +210,10 @@ static void test_retry_at_once(void **state)
     world_make(&w);
     world_start(&w);
     int channel = world_attach(&w, DELIVERY_1, 10);
-    sample_simple(&s, "bob@example.com");
-    assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
+    world_send_simple(&w, &s, "bob@example.com");
     for (int i = 0; i < 3; i++) {
         channel_take_lease(channel, &lease, NULL);
-        channel_finish(channel, &lease, OUTCOME_DEFERRED);
-        channel_take_stored(channel, lease.copy_id);
+        channel_settle(channel, &lease, OUTCOME_DEFERRED);
         queue_lease_free(&lease);
         assert_int_equal(world_state(&w, "deferred"), 1);
         if (i == 0)
@@ -247,8 +234,7 @@ static void test_audit_verbs(void **state)
     world_start(&w);
     for (int i = 0; i < N; i++) {
         struct sample s;
-        sample_simple(&s, "bob@example.com");
-        assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
+        world_send_simple(&w, &s, "bob@example.com");
     }
     json_t *answer = world_ask(&w, "{'verb': 'audit.verify'}");
     assert_true(json_is_true(json_object_get(answer, "intact")));
@@ -278,20 +264,14 @@ static void test_audit_verbs(void **state)
     }
     assert_int_equal(seen, 2 * N);
 
-    world_stop(&w, SIGTERM);
-    database_open(&w.d);
-    database_run(&w.d, "UPDATE audit SET recipient = 'mallory@example.com' WHERE seq = 17");
-    sql_close(w.d.sql);
+    world_change(&w, "UPDATE audit SET recipient = 'mallory@example.com' WHERE seq = 17");
     world_start(&w);
     answer = world_ask(&w, "{'verb': 'audit.verify'}");
     assert_true(is_ok(answer));
     assert_false(json_is_true(json_object_get(answer, "intact")));
     assert_int_equal(json_integer_value(json_object_get(answer, "seq")), 17);
     json_decref(answer);
-    world_stop(&w, SIGTERM);
-    database_open(&w.d);
-    database_run(&w.d, "UPDATE audit SET recipient = 'bob@example.com' WHERE seq = 17");
-    sql_close(w.d.sql);
+    world_change(&w, "UPDATE audit SET recipient = 'bob@example.com' WHERE seq = 17");
     world_end(&w);
 }
 

@@ -199,6 +199,14 @@ static inline void database_store(const struct database *d, const struct sample 
     OK(sql_commit(d->sql, &err));
 }
 
+/* A sample_simple for ADDRESS. */
+static inline void database_store_one(const struct database *d, const char *address, int64_t now_ms)
+{
+    struct sample s;
+    sample_simple(&s, address);
+    database_store(d, &s, now_ms);
+}
+
 #define DELIVERY_1 "00000000000000000001"
 #define DELIVERY_2 "00000000000000000002"
 
@@ -214,6 +222,15 @@ static inline struct row_ids database_claim(const struct database *d, const char
     free(cursor.sender);
     OK(sql_commit(d->sql, &err));
     return ids;
+}
+
+/* As database_claim; says only how many copies are leased. */
+static inline size_t database_claim_count(const struct database *d, const char *instance, int64_t window,
+                                          int64_t now_ms)
+{
+    struct row_ids ids = database_claim(d, instance, window, now_ms);
+    free(ids.ids);
+    return ids.n;
 }
 
 static inline void database_verify(const struct database *d)

@@ -28,8 +28,7 @@ static void test_r2_messages_are_refused_for_now_and_taken_later(void **state)
     for (int round = 0; round < 3; round++) {
         struct sample s;
         int replies[8];
-        sample_simple(&s, "bob@example.com");
-        assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
+        world_send_simple(&w, &s, "bob@example.com");
         limit_files(&w, 4096);
         for (int i = 0; i < 8; i++) {
             sample_simple(&s, "carol@example.net");
@@ -49,24 +48,13 @@ static void test_r2_an_outcome_is_stored_when_the_disk_is_well_again(void **stat
     struct world w;
     struct sample s;
     struct queue_lease lease;
-    struct error err;
-    int dsn;
+    char dsn_id[ID_SIZE];
     world_make_for_limits(&w);
     int channel = world_attach(&w, DELIVERY_1, 10);
-    sample_simple(&s, "bob@example.com");
-    assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
+    world_send_simple(&w, &s, "bob@example.com");
     channel_take_lease(channel, &lease, NULL);
     limit_files(&w, 4096);
-    struct outcome_recipient r = {.id = lease.recipients[0].id, .outcome = OUTCOME_BOUNCED};
-    struct queue_outcome outcome = {.copy_id = lease.copy_id,
-                                    .recipients = &r,
-                                    .n_recipients = 1,
-                                    .has_dsn = true,
-                                    .dsn_recipient = text("alice@example.org")};
-    id_make(outcome.dsn_id);
-    OK(memfile_from("dsn", span_str("locked dsn"), &dsn, &err));
-    channel_send_outcome(channel, &outcome, dsn);
-    close(dsn);
+    channel_bounce(channel, &lease, dsn_id);
     /* Not acknowledged; control still answers. */
     assert_int_equal(world_state(&w, "leased"), 1);
     channel_is_quiet(channel);
@@ -75,7 +63,7 @@ static void test_r2_an_outcome_is_stored_when_the_disk_is_well_again(void **stat
     channel_take_stored(channel, lease.copy_id);
     queue_lease_free(&lease);
     channel_take_lease(channel, &lease, NULL);
-    assert_string_equal(lease.message_id, outcome.dsn_id);
+    assert_string_equal(lease.message_id, dsn_id);
     queue_lease_free(&lease);
     close(channel);
     world_end(&w);
@@ -88,12 +76,10 @@ static void test_r2_no_lease_that_is_not_on_disk(void **state)
     struct sample s;
     struct queue_lease lease;
     world_make_for_limits(&w);
-    sample_simple(&s, "bob@example.com");
-    assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
+    world_send_simple(&w, &s, "bob@example.com");
     int channel = world_attach(&w, DELIVERY_1, 10);
     channel_take_lease(channel, &lease, NULL);
-    channel_finish(channel, &lease, OUTCOME_DEFERRED);
-    channel_take_stored(channel, lease.copy_id);
+    channel_settle(channel, &lease, OUTCOME_DEFERRED);
     queue_lease_free(&lease);
     limit_files(&w, 4096);
     json_t *answer = world_ask(&w, "{'verb': 'queue.retry', 'all': true}");
@@ -124,8 +110,7 @@ static void test_r2_a_full_disk(void **state)
         skip();
     }
     world_start(&w);
-    sample_simple(&s, "bob@example.com");
-    assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
+    world_send_simple(&w, &s, "bob@example.com");
     /* The file stays while its name is there. */
     snprintf(name, sizeof name, "%s/filler", w.d.dir);
     FILE *f = fopen(name, "w");
@@ -144,8 +129,7 @@ static void test_r2_a_full_disk(void **state)
     assert_int_equal(outcome, SUBMIT_LATER_DISK);
     assert_int_equal(world_count(&w, "{'verb': 'queue.status'}", "messages"), queued);
     unlink(name);
-    sample_simple(&s, "carol@example.net");
-    assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
+    world_send_simple(&w, &s, "carol@example.net");
     assert_int_equal(world_count(&w, "{'verb': 'queue.status'}", "messages"), queued + 1);
     world_stop(&w, SIGTERM);
     database_open(&w.d);

@@ -42,8 +42,7 @@ static int64_t leased_of(const struct database *d, const char *domain)
 
 static void claim(const struct database *d, int64_t now)
 {
-    struct row_ids ids = database_claim(d, DELIVERY_1, WINDOW, now);
-    free(ids.ids);
+    database_claim_count(d, DELIVERY_1, WINDOW, now);
 }
 
 /* It answers nothing: what is leased stays so. */

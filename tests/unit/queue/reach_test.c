@@ -3,13 +3,6 @@
 
 #include "gateway/queue/reach.h"
 
-static void store_one(const struct database *d, const char *address, int64_t at)
-{
-    struct sample s;
-    sample_simple(&s, address);
-    database_store(d, &s, at);
-}
-
 /* Claims and says how many copies it got; the first one's id in *FIRST. */
 static size_t claim(const struct database *d, int64_t now, int64_t *first)
 {
@@ -46,11 +39,11 @@ static void fail_once(struct database *d)
 {
     int64_t first;
     database_make(d);
-    store_one(d, "a@dead.example", T0);
+    database_store_one(d, "a@dead.example", T0);
     assert_int_equal(claim(d, T0, &first), 1);
     tell(d, first, OUTCOME_DEFERRED, REACH_NO_HOST, T0);
-    store_one(d, "b@dead.example", T0 + 1);
-    store_one(d, "c@dead.example", T0 + 1);
+    database_store_one(d, "b@dead.example", T0 + 1);
+    database_store_one(d, "c@dead.example", T0 + 1);
 }
 
 static void test_others_wait_for_one_probe(void **state)
@@ -74,7 +67,7 @@ static void test_others_wait_for_one_probe(void **state)
     assert_int_equal(database_ask(&d, "SELECT since_ms FROM destination"), T0);
     assert_in_range(retry_at(&d), at + 8 * MINUTE, at + 12 * MINUTE);
     /* Others are not concerned, even of the same sender. */
-    store_one(&d, "bob@example.com", at + 3);
+    database_store_one(&d, "bob@example.com", at + 3);
     assert_int_equal(claim(&d, at + 3, NULL), 1);
     database_remove(&d);
 }
@@ -101,10 +94,10 @@ static void test_a_4xx_is_not_silence(void **state)
     struct database d;
     int64_t first;
     database_make(&d);
-    store_one(&d, "a@example.com", T0);
+    database_store_one(&d, "a@example.com", T0);
     assert_int_equal(claim(&d, T0, &first), 1);
     tell(&d, first, OUTCOME_DEFERRED, REACH_OK, T0);
-    store_one(&d, "b@example.com", T0 + 1);
+    database_store_one(&d, "b@example.com", T0 + 1);
     assert_int_equal(claim(&d, T0 + 1, NULL), 1);
     database_remove(&d);
 }
@@ -115,7 +108,7 @@ static void test_many_failures_at_once_are_one(void **state)
     struct database d;
     database_make(&d);
     for (int i = 0; i < 5; i++)
-        store_one(&d, "a@dead.example", T0);
+        database_store_one(&d, "a@dead.example", T0);
     assert_int_equal(claim(&d, T0, NULL), 5);
     for (int i = 1; i <= 5; i++)
         tell(&d, i, OUTCOME_DEFERRED, REACH_NO_HOST, T0 + i);
@@ -222,11 +215,11 @@ static void test_behind_a_smarthost_all_wait_for_it(void **state)
     int64_t first;
     database_make(&d);
     d.settings.route = "[relay.example]:25";
-    store_one(&d, "a@example.com", T0);
+    database_store_one(&d, "a@example.com", T0);
     assert_int_equal(claim(&d, T0, &first), 1);
     tell(&d, first, OUTCOME_DEFERRED, REACH_NO_HOST, T0);
-    store_one(&d, "b@example.net", T0 + 1);
-    store_one(&d, "c@example.org", T0 + 1);
+    database_store_one(&d, "b@example.net", T0 + 1);
+    database_store_one(&d, "c@example.org", T0 + 1);
     assert_int_equal(claim(&d, T0 + 1, NULL), 0);
     int64_t at = retry_at(&d);
     assert_int_equal(claim(&d, at, &first), 1);
@@ -244,11 +237,11 @@ static void test_tls_that_a_domain_demands_is_its_own_trouble(void **state)
     int64_t first;
     database_make(&d);
     d.settings.route = "[relay.example]:25";
-    store_one(&d, "a@strict.example", T0);
+    database_store_one(&d, "a@strict.example", T0);
     assert_int_equal(claim(&d, T0, &first), 1);
     tell(&d, first, OUTCOME_DEFERRED, REACH_NO_PRIVACY, T0);
-    store_one(&d, "b@strict.example", T0 + 1);
-    store_one(&d, "c@example.org", T0 + 1);
+    database_store_one(&d, "b@strict.example", T0 + 1);
+    database_store_one(&d, "c@example.org", T0 + 1);
     assert_int_equal(claim(&d, T0 + 1, NULL), 1);
     assert_int_equal(
         database_ask(&d, "SELECT COUNT(*) FROM recipient WHERE state = 'leased' AND domain = 'example.org'"),
@@ -281,7 +274,7 @@ static void test_a_policy_says_when_a_destination_is_tried_again(void **state)
     database_make(&d);
     d.settings.retry_policies = &policy;
     d.settings.n_retry_policies = 1;
-    store_one(&d, "a@dead.example", T0);
+    database_store_one(&d, "a@dead.example", T0);
     assert_int_equal(database_ask(&d, "SELECT expires_ms FROM recipient"), T0 + DAY);
     assert_int_equal(claim(&d, T0, &first), 1);
     tell(&d, first, OUTCOME_DEFERRED, REACH_NO_HOST, T0);

@@ -2,12 +2,6 @@
  * fail. */
 #include "tests/unit/queue/world.h"
 
-static void hold_one(const struct world *w, struct sample *s, const char *address)
-{
-    sample_held(s, address);
-    assert_int_equal(world_send(w, s), SUBMIT_QUEUED);
-}
-
 /* Asks control without waiting for the answer. */
 static int ask_later(const struct world *w, const char *verb, const char *id)
 {
@@ -36,9 +30,24 @@ static json_t *answer_of(int fd)
 
 static const char *word(const json_t *answer, size_t i, const char *name)
 {
-    const char *s =
-        json_string_value(json_object_get(json_array_get(json_object_get(answer, "copies"), i), name));
-    return s ? s : "";
+    return str(json_array_get(json_object_get(answer, "copies"), i), name);
+}
+
+static void assert_still_held(json_t *answer)
+{
+    assert_string_equal(word(answer, 0, "result"), "still held");
+    json_decref(answer);
+}
+
+/* A held message that an administrator releases, and seal is asked about; the answer to the administrator
+ * comes over the descriptor returned. */
+static int release_one(const struct world *w, struct sample *s, struct request *request,
+                       struct queue_release *release)
+{
+    world_send_held(w, s, "bob@example.com");
+    int fd = ask_later(w, "held.release", s->store.envelope.id);
+    seal_take(w, request, release);
+    return fd;
 }
 
 static void test_a_recheck_that_finds_the_key_sends_it(void **state)
@@ -46,7 +55,6 @@ static void test_a_recheck_that_finds_the_key_sends_it(void **state)
     (void)state;
     struct world w;
     struct sample s;
-    struct sample sealed;
     struct request request;
     struct queue_release release;
     struct queue_lease lease;
@@ -54,19 +62,17 @@ static void test_a_recheck_that_finds_the_key_sends_it(void **state)
     w.d.settings.recheck_ms = 100;
     world_start(&w);
     int channel = world_attach(&w, DELIVERY_1, 10);
-    hold_one(&w, &s, "bob@example.com");
+    world_send_held(&w, &s, "bob@example.com");
     /* Not yet: it stays, and is asked about again. */
     seal_take(&w, &request, &release);
     assert_string_equal(release.envelope.recipients[0].address, "bob@example.com");
     seal_answer(&request, &release, NULL, "none found");
     seal_take(&w, &request, &release);
-    sample_simple(&sealed, "bob@example.com");
-    seal_answer(&request, &release, &sealed, NULL);
+    seal_seals(&request, &release, "bob@example.com");
     channel_take_lease(channel, &lease, NULL);
     assert_int_equal(lease.format, FORMAT_OPENPGP);
     assert_string_equal(lease.message_id, s.store.envelope.id);
-    channel_finish(channel, &lease, OUTCOME_DELIVERED);
-    channel_take_stored(channel, lease.copy_id);
+    channel_settle(channel, &lease, OUTCOME_DELIVERED);
     queue_lease_free(&lease);
     close(channel);
     world_end(&w);
@@ -91,8 +97,8 @@ static void test_recheck_by_address_after_a_key_was_added(void **state)
     struct queue_release release;
     world_make(&w);
     world_start(&w);
-    hold_one(&w, &s, "bob@example.com");
-    hold_one(&w, &s, "alias+tag@example.com");
+    world_send_held(&w, &s, "bob@example.com");
+    world_send_held(&w, &s, "alias+tag@example.com");
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         assert_int_equal(world_count(&w, table[i].request, "recipients"), table[i].n);
         for (int64_t n = 0; n < table[i].n; n++) {
@@ -114,7 +120,6 @@ static void test_release_says_what_became_of_each_copy(void **state)
     (void)state;
     struct world w;
     struct sample s;
-    struct sample sealed;
     struct request request;
     struct queue_release release;
     world_make(&w);
@@ -126,8 +131,7 @@ static void test_release_says_what_became_of_each_copy(void **state)
     for (int i = 0; i < 2; i++) {
         seal_take(&w, &request, &release);
         if (strcmp(release.envelope.recipients[0].address, "bob@example.com") == 0) {
-            sample_simple(&sealed, "bob@example.com");
-            seal_answer(&request, &release, &sealed, NULL);
+            seal_seals(&request, &release, "bob@example.com");
         } else {
             seal_answer(&request, &release, NULL, "expired on 2026-01-01");
         }
@@ -185,9 +189,7 @@ static void fail_clear(struct request *request, struct queue_release *release)
 }
 static void fail_other_recipient(struct request *request, struct queue_release *release)
 {
-    struct sample other;
-    sample_simple(&other, "mallory@example.com");
-    seal_answer(request, release, &other, NULL);
+    seal_seals(request, release, "mallory@example.com");
 }
 
 static void test_a33_whatever_fails_at_seal_it_stays_held(void **state)
@@ -201,7 +203,7 @@ static void test_a33_whatever_fails_at_seal_it_stays_held(void **state)
     world_make(&w);
     world_start(&w);
     int channel = world_attach(&w, DELIVERY_1, 10);
-    hold_one(&w, &s, "bob@example.com");
+    world_send_held(&w, &s, "bob@example.com");
     for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
         struct request request;
         struct queue_release release;
@@ -227,22 +229,9 @@ static void bounce(const struct world *w, int channel, char dsn_id[ID_SIZE])
 {
     struct sample s;
     struct queue_lease lease;
-    struct error err;
-    int dsn;
-    sample_simple(&s, "bob@example.com");
-    assert_int_equal(world_send(w, &s), SUBMIT_QUEUED);
+    world_send_simple(w, &s, "bob@example.com");
     channel_take_lease(channel, &lease, NULL);
-    struct outcome_recipient r = {.id = lease.recipients[0].id, .outcome = OUTCOME_BOUNCED};
-    struct queue_outcome outcome = {.copy_id = lease.copy_id,
-                                    .recipients = &r,
-                                    .n_recipients = 1,
-                                    .has_dsn = true,
-                                    .dsn_recipient = text("alice@example.org")};
-    id_make(outcome.dsn_id);
-    memcpy(dsn_id, outcome.dsn_id, ID_SIZE);
-    OK(memfile_from("dsn", span_str("locked dsn"), &dsn, &err));
-    channel_send_outcome(channel, &outcome, dsn);
-    close(dsn);
+    channel_bounce(channel, &lease, dsn_id);
     channel_take_stored(channel, lease.copy_id);
     queue_lease_free(&lease);
 }
@@ -266,8 +255,7 @@ static void finish_notice(int channel, const char *dsn_id, enum copy_format form
     assert_int_equal(lease.state, COPY_QUEUED);
     assert_int_equal(lease.format, format);
     assert_int_equal(lease.locked, format == FORMAT_CLEAR);
-    channel_finish(channel, &lease, OUTCOME_DELIVERED);
-    channel_take_stored(channel, lease.copy_id);
+    channel_settle(channel, &lease, OUTCOME_DELIVERED);
     queue_lease_free(&lease);
 }
 
@@ -276,7 +264,6 @@ static void test_a_notice_is_offered_to_seal_first(void **state)
 {
     (void)state;
     struct world w;
-    struct sample sealed;
     struct request request;
     struct queue_release release;
     char id[ID_SIZE];
@@ -287,8 +274,7 @@ static void test_a_notice_is_offered_to_seal_first(void **state)
     bounce(&w, channel, id);
     take_notice(&w, id, &request, &release);
     channel_is_quiet(channel);
-    sample_simple(&sealed, "alice@example.org");
-    seal_answer(&request, &release, &sealed, NULL);
+    seal_seals(&request, &release, "alice@example.org");
     finish_notice(channel, id, FORMAT_OPENPGP);
     /* Queue dies while seal works: it asks again, and the first answer finds nobody. */
     bounce(&w, channel, id);
@@ -336,8 +322,8 @@ static void test_a33_whatever_fails_at_seal_a_notice_waits(void **state)
     json_t *answer = world_ask(&w, "{'verb': 'held.list'}");
     json_t *message = json_array_get(json_object_get(answer, "messages"), 0);
     json_t *recipient = json_array_get(json_object_get(message, "recipients"), 0);
-    assert_string_equal(json_string_value(json_object_get(recipient, "hold")), "notice");
-    assert_string_equal(json_string_value(json_object_get(recipient, "reason")), "lookup failed");
+    assert_string_equal(str(recipient, "hold"), "notice");
+    assert_string_equal(str(recipient, "reason"), "lookup failed");
     json_decref(answer);
     seal_lets_go(&request, &release, "none found");
     finish_notice(channel, id, FORMAT_CLEAR);
@@ -356,14 +342,10 @@ static void test_a33_a_held_message_is_not_let_go(void **state)
     world_make(&w);
     world_start(&w);
     int channel = world_attach(&w, DELIVERY_1, 10);
-    hold_one(&w, &s, "bob@example.com");
-    int fd = ask_later(&w, "held.release", s.store.envelope.id);
-    seal_take(&w, &request, &release);
+    int fd = release_one(&w, &s, &request, &release);
     assert_false(release.notice);
     seal_lets_go(&request, &release, "none found");
-    json_t *answer = answer_of(fd);
-    assert_string_equal(word(answer, 0, "result"), "still held");
-    json_decref(answer);
+    assert_still_held(answer_of(fd));
     channel_is_quiet(channel);
     assert_int_equal(world_state(&w, "held"), 1);
     close(channel);
@@ -377,22 +359,16 @@ static void test_it_is_removed_or_returned_while_seal_works(void **state)
     for (int i = 0; i < 2; i++) {
         struct world w;
         struct sample s;
-        struct sample sealed;
         struct request request;
         struct queue_release release;
         world_make(&w);
         world_start(&w);
-        hold_one(&w, &s, "bob@example.com");
-        int fd = ask_later(&w, "held.release", s.store.envelope.id);
-        seal_take(&w, &request, &release);
+        int fd = release_one(&w, &s, &request, &release);
         json_t *answer = world_ask_id(&w, verbs[i], s.store.envelope.id);
         assert_true(is_ok(answer));
         json_decref(answer);
-        sample_simple(&sealed, "bob@example.com");
-        seal_answer(&request, &release, &sealed, NULL);
-        answer = answer_of(fd);
-        assert_string_equal(word(answer, 0, "result"), "still held");
-        json_decref(answer);
+        seal_seals(&request, &release, "bob@example.com");
+        assert_still_held(answer_of(fd));
         assert_int_equal(world_state(&w, "queued"), 0);
         assert_int_equal(world_state(&w, "returning"), i == 1);
         world_end(&w);
@@ -408,12 +384,8 @@ static void test_asked_twice_at_once(void **state)
     struct queue_release release;
     world_make(&w);
     world_start(&w);
-    hold_one(&w, &s, "bob@example.com");
-    int fd = ask_later(&w, "held.release", s.store.envelope.id);
-    seal_take(&w, &request, &release);
-    json_t *answer = world_ask_id(&w, "held.release", s.store.envelope.id);
-    assert_string_equal(word(answer, 0, "result"), "still held");
-    json_decref(answer);
+    int fd = release_one(&w, &s, &request, &release);
+    assert_still_held(world_ask_id(&w, "held.release", s.store.envelope.id));
     seal_answer(&request, &release, NULL, "none found");
     json_decref(answer_of(fd));
     world_end(&w);
@@ -432,20 +404,19 @@ static void test_a_hold_that_is_over_is_returned(void **state)
     w.d.settings.hold_ms = 300;
     world_start(&w);
     int channel = world_attach(&w, DELIVERY_1, 10);
-    hold_one(&w, &s, "bob@example.com");
+    world_send_held(&w, &s, "bob@example.com");
     channel_take_lease(channel, &lease, &fd);
     assert_int_equal(lease.state, COPY_RETURN);
     assert_true(span_is(buf_span(&lease.dsn_header), "Subject: [...]\r\n"));
     OK(memfile_map(fd, SIZE_MAX, &body, &err));
     assert_int_equal(body.len, 0);
     close(fd);
-    channel_finish(channel, &lease, OUTCOME_BOUNCED);
-    channel_take_stored(channel, lease.copy_id);
+    channel_settle(channel, &lease, OUTCOME_BOUNCED);
     queue_lease_free(&lease);
     json_t *answer = world_ask_id(&w, "audit.list", s.store.envelope.id);
     json_t *lines = json_object_get(answer, "lines");
     json_t *last = json_array_get(lines, json_array_size(lines) - 1);
-    assert_string_equal(json_string_value(json_object_get(last, "event")), "returned");
+    assert_string_equal(str(last, "event"), "returned");
     json_decref(answer);
     close(channel);
     world_end(&w);
@@ -458,11 +429,8 @@ static void test_r7_a_damaged_held_body_is_quarantined(void **state)
     struct sample s;
     world_make(&w);
     world_start(&w);
-    hold_one(&w, &s, "bob@example.com");
-    world_stop(&w, SIGTERM);
-    database_open(&w.d);
-    database_run(&w.d, "UPDATE body SET bytes = 'x'");
-    sql_close(w.d.sql);
+    world_send_held(&w, &s, "bob@example.com");
+    world_change(&w, "UPDATE body SET bytes = 'x'");
     world_start(&w);
     json_t *answer = world_ask_id(&w, "held.release", s.store.envelope.id);
     assert_string_equal(word(answer, 0, "result"), "still held");
@@ -477,18 +445,14 @@ static void test_a_crash_while_seal_works_leaves_it_held(void **state)
     (void)state;
     struct world w;
     struct sample s;
-    struct sample sealed;
     struct request request;
     struct queue_release release;
     world_make(&w);
     world_start(&w);
-    hold_one(&w, &s, "bob@example.com");
-    int fd = ask_later(&w, "held.release", s.store.envelope.id);
-    seal_take(&w, &request, &release);
+    int fd = release_one(&w, &s, &request, &release);
     world_stop(&w, SIGKILL);
     close(fd);
-    sample_simple(&sealed, "bob@example.com");
-    seal_answer(&request, &release, &sealed, NULL);
+    seal_seals(&request, &release, "bob@example.com");
     world_start(&w);
     assert_int_equal(world_state(&w, "held"), 1);
     world_end(&w);

@@ -15,20 +15,17 @@ static void test_a_message_goes_through(void **state)
     world_make(&w);
     world_start(&w);
     int channel = world_attach(&w, DELIVERY_1, 10);
-    sample_simple(&s, "bob@example.com");
-    assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
+    world_send_simple(&w, &s, "bob@example.com");
     channel_take_lease(channel, &lease, &fd);
     assert_string_equal(lease.message_id, s.store.envelope.id);
     OK(memfile_map(fd, SIZE_MAX, &body, &err));
     assert_true(span_is(body, "sealed body"));
     memfile_unmap(body);
     close(fd);
-    channel_finish(channel, &lease, OUTCOME_DELIVERED);
-    channel_take_stored(channel, lease.copy_id);
+    channel_settle(channel, &lease, OUTCOME_DELIVERED);
     assert_int_equal(world_count(&w, "{'verb': 'queue.status'}", "messages"), 0);
     /* Said again. */
-    channel_finish(channel, &lease, OUTCOME_DELIVERED);
-    channel_take_stored(channel, lease.copy_id);
+    channel_settle(channel, &lease, OUTCOME_DELIVERED);
     queue_lease_free(&lease);
     close(channel);
     world_end(&w);
@@ -42,8 +39,7 @@ static void test_without_delivery_it_waits(void **state)
     struct queue_lease lease;
     world_make(&w);
     world_start(&w);
-    sample_simple(&s, "bob@example.com");
-    assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
+    world_send_simple(&w, &s, "bob@example.com");
     assert_int_equal(world_state(&w, "queued"), 1);
     int channel = world_attach(&w, DELIVERY_1, 10);
     channel_take_lease(channel, &lease, NULL);
@@ -121,69 +117,57 @@ static void test_concurrent_messages_share_commits(void **state)
     world_end(&w);
 }
 
-static void test_a_refused_recipient_is_in_the_audit_trail(void **state)
+/* Submission tells what it refused to a relay client, whoever its mail says it is from. */
+static void tell_refused(const struct world *w, struct queue_refused *refused)
 {
-    (void)state;
-    struct world w;
     struct sample s;
     struct error err;
     struct buf body;
     struct ipc_msg reply;
-    world_make(&w);
-    world_start(&w);
     sample_simple(&s, "bob@example.com");
-    struct queue_refused refused = {.envelope = s.store.envelope,
-                                    .recipient = text("mallory@example.com"),
-                                    .rule = text("confidential"),
-                                    .reply = text("550 5.7.1 no certificate")};
-    refused.envelope.user = text("");
-    refused.envelope.client = text("scanner");
-    refused.envelope.n_recipients = 0;
-    refused.envelope.recipients = NULL;
+    refused->envelope = s.store.envelope;
+    refused->envelope.user = text("");
+    refused->envelope.client = text("scanner");
+    refused->envelope.n_recipients = 0;
+    refused->envelope.recipients = NULL;
     buf_init(&body, 10000);
-    queue_refused_pack(&body, &refused);
-    OK(call_wait(w.services[REFUSED][0], QUEUE_REFUSED, buf_span(&body), NULL, 0,
+    queue_refused_pack(&body, refused);
+    OK(call_wait(w->services[REFUSED][0], QUEUE_REFUSED, buf_span(&body), NULL, 0,
                  (struct call_limits){PATIENCE_MS, PATIENCE_MS}, &reply, &err));
     assert_int_equal(reply.type, QUEUE_DONE);
     ipc_msg_free(&reply);
     buf_free(&body);
+}
+
+static void test_a_refused_recipient_is_in_the_audit_trail(void **state)
+{
+    (void)state;
+    struct world w;
+    world_make(&w);
+    world_start(&w);
+    tell_refused(&w, &(struct queue_refused){.recipient = text("mallory@example.com"),
+                                             .rule = text("confidential"),
+                                             .reply = text("550 5.7.1 no certificate")});
     json_t *answer = world_ask(&w, "{'verb': 'audit.list'}");
     json_t *line = json_array_get(json_object_get(answer, "lines"), 0);
-    assert_string_equal(json_string_value(json_object_get(line, "event")), "refused");
-    assert_string_equal(json_string_value(json_object_get(line, "recipient")), "mallory@example.com");
-    assert_string_equal(json_string_value(json_object_get(line, "reply")), "550 5.7.1 no certificate");
-    assert_string_equal(json_string_value(json_object_get(line, "user")), "client:scanner");
+    assert_string_equal(str(line, "event"), "refused");
+    assert_string_equal(str(line, "recipient"), "mallory@example.com");
+    assert_string_equal(str(line, "reply"), "550 5.7.1 no certificate");
+    assert_string_equal(str(line, "user"), "client:scanner");
     json_decref(answer);
     world_end(&w);
 }
 
-/* A whole message of a relay client, for whoever it says it is from. */
 static void test_a_refused_message_of_a_relay_client_is_audited(void **state)
 {
     (void)state;
     struct world w;
-    struct sample s;
-    struct error err;
-    struct buf body;
-    struct ipc_msg reply;
     world_make(&w);
     world_start(&w);
-    sample_simple(&s, "bob@example.com");
-    struct queue_refused refused = {
-        .envelope = s.store.envelope, .recipient = text(""), .reply = text("550 5.7.1 not yours")};
-    refused.envelope.n_recipients = 0;
-    refused.envelope.recipients = NULL;
-    refused.envelope.user = text("");
-    refused.envelope.client = text("scanner");
-    buf_init(&body, 10000);
-    queue_refused_pack(&body, &refused);
-    OK(call_wait(w.services[REFUSED][0], QUEUE_REFUSED, buf_span(&body), NULL, 0,
-                 (struct call_limits){PATIENCE_MS, PATIENCE_MS}, &reply, &err));
-    ipc_msg_free(&reply);
-    buf_free(&body);
+    tell_refused(&w, &(struct queue_refused){.recipient = text(""), .reply = text("550 5.7.1 not yours")});
     json_t *answer = world_ask(&w, "{'verb': 'audit.list'}");
     json_t *line = json_array_get(json_object_get(answer, "lines"), 0);
-    assert_string_equal(json_string_value(json_object_get(line, "user")), "client:scanner");
+    assert_string_equal(str(line, "user"), "client:scanner");
     assert_null(json_object_get(line, "recipient"));
     assert_null(json_object_get(line, "rule"));
     json_decref(answer);
@@ -199,8 +183,7 @@ static void test_leases_of_a_dead_delivery_are_due_at_once(void **state)
     world_make(&w);
     world_start(&w);
     int channel = world_attach(&w, DELIVERY_1, 10);
-    sample_simple(&s, "bob@example.com");
-    assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
+    world_send_simple(&w, &s, "bob@example.com");
     channel_take_lease(channel, &lease, NULL);
     queue_lease_free(&lease);
     close(channel);
@@ -224,15 +207,13 @@ static void test_another_delivery_takes_over_while_the_first_is_there(void **sta
     world_make(&w);
     world_start(&w);
     int first = world_attach(&w, DELIVERY_1, 10);
-    sample_simple(&s, "bob@example.com");
-    assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
+    world_send_simple(&w, &s, "bob@example.com");
     channel_take_lease(first, &lease, NULL);
     queue_lease_free(&lease);
     int second = world_attach(&w, DELIVERY_2, 10);
     channel_take_lease(second, &lease, NULL);
     assert_false(channel_next(first, PATIENCE_MS, &msg)); /* closed */
-    channel_finish(second, &lease, OUTCOME_DELIVERED);
-    channel_take_stored(second, lease.copy_id);
+    channel_settle(second, &lease, OUTCOME_DELIVERED);
     queue_lease_free(&lease);
     close(first);
     close(second);
@@ -250,14 +231,12 @@ static void test_the_one_that_takes_over_may_defer(void **state)
     w.d.settings.retry.first_retry_ms = w.d.settings.retry.last_retry_ms = 200;
     world_start(&w);
     int first = world_attach(&w, DELIVERY_1, 10);
-    sample_simple(&s, "bob@example.com");
-    assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
+    world_send_simple(&w, &s, "bob@example.com");
     channel_take_lease(first, &lease, NULL);
     queue_lease_free(&lease);
     int second = world_attach(&w, DELIVERY_2, 10);
     channel_take_lease(second, &lease, NULL);
-    channel_finish(second, &lease, OUTCOME_DEFERRED);
-    channel_take_stored(second, lease.copy_id);
+    channel_settle(second, &lease, OUTCOME_DEFERRED);
     channel_take_lease(second, &again, NULL);
     assert_int_equal(again.copy_id, lease.copy_id);
     queue_lease_free(&lease);
@@ -277,8 +256,7 @@ static void test_a_restarted_queue_keeps_the_leases_of_the_same_delivery(void **
     world_make(&w);
     world_start(&w);
     int channel = world_attach(&w, DELIVERY_1, 10);
-    sample_simple(&s, "bob@example.com");
-    assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
+    world_send_simple(&w, &s, "bob@example.com");
     channel_take_lease(channel, &lease, NULL);
     world_stop(&w, SIGKILL);
     close(channel);
@@ -288,8 +266,7 @@ static void test_a_restarted_queue_keeps_the_leases_of_the_same_delivery(void **
     channel = world_attach(&w, DELIVERY_1, 10);
     channel_take_lease(channel, &again, NULL); /* sent again: it might not have arrived */
     assert_int_equal(again.copy_id, lease.copy_id);
-    channel_finish(channel, &lease, OUTCOME_DELIVERED);
-    channel_take_stored(channel, lease.copy_id);
+    channel_settle(channel, &lease, OUTCOME_DELIVERED);
     channel_is_quiet(channel);
     assert_int_equal(world_count(&w, "{'verb': 'queue.status'}", "messages"), 0);
     queue_lease_free(&lease);
@@ -307,8 +284,7 @@ static void test_a_restarted_queue_frees_the_leases_of_another_delivery(void **s
     world_make(&w);
     world_start(&w);
     int channel = world_attach(&w, DELIVERY_1, 10);
-    sample_simple(&s, "bob@example.com");
-    assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
+    world_send_simple(&w, &s, "bob@example.com");
     channel_take_lease(channel, &lease, NULL);
     queue_lease_free(&lease);
     world_stop(&w, SIGKILL);
@@ -316,8 +292,7 @@ static void test_a_restarted_queue_frees_the_leases_of_another_delivery(void **s
     world_start(&w);
     channel = world_attach(&w, DELIVERY_2, 10);
     channel_take_lease(channel, &lease, NULL);
-    channel_finish(channel, &lease, OUTCOME_DELIVERED);
-    channel_take_stored(channel, lease.copy_id);
+    channel_settle(channel, &lease, OUTCOME_DELIVERED);
     queue_lease_free(&lease);
     close(channel);
     world_end(&w);
@@ -333,13 +308,11 @@ static void test_a_deferred_one_comes_back_by_itself(void **state)
     w.d.settings.retry.first_retry_ms = w.d.settings.retry.last_retry_ms = 50;
     world_start(&w);
     int channel = world_attach(&w, DELIVERY_1, 10);
-    sample_simple(&s, "bob@example.com");
-    assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
+    world_send_simple(&w, &s, "bob@example.com");
     for (uint32_t i = 0; i < 5; i++) {
         channel_take_lease(channel, &lease, NULL);
         assert_int_equal(lease.recipients[0].attempts, i);
-        channel_finish(channel, &lease, OUTCOME_DEFERRED);
-        channel_take_stored(channel, lease.copy_id);
+        channel_settle(channel, &lease, OUTCOME_DEFERRED);
         queue_lease_free(&lease);
     }
     close(channel);
@@ -355,16 +328,14 @@ static void test_the_window_is_kept(void **state)
     world_start(&w);
     for (int i = 0; i < 5; i++) {
         struct sample s;
-        sample_simple(&s, "bob@example.com");
-        assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
+        world_send_simple(&w, &s, "bob@example.com");
     }
     int channel = world_attach(&w, DELIVERY_1, 2);
     channel_take_lease(channel, &leases[0], NULL);
     channel_take_lease(channel, &leases[1], NULL);
     assert_int_equal(world_state(&w, "leased"), 2);
     channel_is_quiet(channel);
-    channel_finish(channel, &leases[0], OUTCOME_DELIVERED);
-    channel_take_stored(channel, leases[0].copy_id);
+    channel_settle(channel, &leases[0], OUTCOME_DELIVERED);
     channel_take_lease(channel, &leases[2], NULL);
     for (int i = 0; i < 3; i++)
         queue_lease_free(&leases[i]);
@@ -380,34 +351,25 @@ static void test_a_bounce_brings_its_dsn(void **state)
     struct queue_lease lease;
     struct error err;
     struct span body;
-    int dsn;
+    char dsn_id[ID_SIZE];
+    int fd;
     world_make(&w);
     world_start(&w);
     int channel = world_attach(&w, DELIVERY_1, 10);
-    sample_simple(&s, "bob@example.com");
-    assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
+    world_send_simple(&w, &s, "bob@example.com");
     channel_take_lease(channel, &lease, NULL);
-    struct outcome_recipient r = {.id = lease.recipients[0].id, .outcome = OUTCOME_BOUNCED};
-    struct queue_outcome outcome = {.copy_id = lease.copy_id,
-                                    .recipients = &r,
-                                    .n_recipients = 1,
-                                    .has_dsn = true,
-                                    .dsn_recipient = text("alice@example.org")};
-    id_make(outcome.dsn_id);
-    OK(memfile_from("dsn", span_str("locked dsn"), &dsn, &err));
-    channel_send_outcome(channel, &outcome, dsn);
-    close(dsn);
+    channel_bounce(channel, &lease, dsn_id);
     channel_take_stored(channel, lease.copy_id);
     queue_lease_free(&lease);
-    channel_take_lease(channel, &lease, &dsn);
-    assert_string_equal(lease.message_id, outcome.dsn_id);
+    channel_take_lease(channel, &lease, &fd);
+    assert_string_equal(lease.message_id, dsn_id);
     assert_string_equal(lease.reverse_path, "");
     assert_true(lease.locked);
     assert_string_equal(lease.recipients[0].address, "alice@example.org");
-    OK(memfile_map(dsn, SIZE_MAX, &body, &err));
+    OK(memfile_map(fd, SIZE_MAX, &body, &err));
     assert_true(span_is(body, "locked dsn"));
     memfile_unmap(body);
-    close(dsn);
+    close(fd);
     queue_lease_free(&lease);
     close(channel);
     world_end(&w);
@@ -426,10 +388,7 @@ static void test_r7_a_damaged_body_is_quarantined_and_the_rest_goes_on(void **st
     sample_simple(&good, "carol@example.net");
     assert_int_equal(world_send(&w, &bad), SUBMIT_QUEUED);
     assert_int_equal(world_send(&w, &good), SUBMIT_QUEUED);
-    world_stop(&w, SIGTERM);
-    database_open(&w.d);
-    database_run(&w.d, "UPDATE body SET bytes = 'sealed bodY' WHERE copy_id = 1");
-    sql_close(w.d.sql);
+    world_change(&w, "UPDATE body SET bytes = 'sealed bodY' WHERE copy_id = 1");
     world_start(&w);
     int channel = world_attach(&w, DELIVERY_1, 10);
     channel_take_lease(channel, &lease, NULL);
@@ -449,8 +408,7 @@ static void test_r7_a_damaged_body_is_quarantined_and_the_rest_goes_on(void **st
     json_decref(answer);
     channel_take_lease(channel, &lease, NULL);
     assert_int_equal(lease.state, COPY_RETURN);
-    channel_finish(channel, &lease, OUTCOME_BOUNCED);
-    channel_take_stored(channel, lease.copy_id);
+    channel_settle(channel, &lease, OUTCOME_BOUNCED);
     queue_lease_free(&lease);
     close(channel);
     world_end(&w);
@@ -541,8 +499,7 @@ static void test_memory_is_flat_with_large_bodies(void **state)
         assert_int_equal(body.len, SIZE);
         memfile_unmap(body);
         close(fd);
-        channel_finish(channel, &lease, OUTCOME_DELIVERED);
-        channel_take_stored(channel, lease.copy_id);
+        channel_settle(channel, &lease, OUTCOME_DELIVERED);
         queue_lease_free(&lease);
     }
     int64_t after = anonymous_kb(w.pid);

@@ -154,9 +154,7 @@ static void test_an_id_is_stored_once(void **state)
 
 static int64_t bare_copy(const struct database *d)
 {
-    struct sample s;
-    sample_simple(&s, "bob@example.com");
-    database_store(d, &s, T0);
+    database_store_one(d, "bob@example.com", T0);
     int64_t id = database_ask(d, "SELECT MAX(id) FROM copy");
     database_run(d, "DELETE FROM body");
     return id;
@@ -201,13 +199,11 @@ static void test_r7_a_damaged_body_is_told_from_no_memory(void **state)
     };
     for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
         struct database d;
-        struct sample s;
         struct error err;
         struct queue_lease lease;
         int fd;
         database_make(&d);
-        sample_simple(&s, "bob@example.com");
-        database_store(&d, &s, T0);
+        database_store_one(&d, "bob@example.com", T0);
         struct row_ids ids = database_claim(&d, DELIVERY_1, 5, T0);
         assert_int_equal(ids.n, 1);
         database_run(&d, damages[i]);
@@ -257,16 +253,13 @@ static void test_numbers_of_copies_are_never_used_twice(void **state)
 {
     (void)state;
     struct database d;
-    struct sample s;
     database_make(&d);
-    sample_simple(&s, "bob@example.com");
-    database_store(&d, &s, T0);
+    database_store_one(&d, "bob@example.com", T0);
     int64_t first = database_ask(&d, "SELECT MAX(id) FROM copy");
     database_run(&d, "DELETE FROM body");
     database_run(&d, "DELETE FROM recipient");
     database_run(&d, "DELETE FROM copy");
-    sample_simple(&s, "bob@example.com");
-    database_store(&d, &s, T0);
+    database_store_one(&d, "bob@example.com", T0);
     assert_true(database_ask(&d, "SELECT MAX(id) FROM copy") > first);
     assert_true(database_ask(&d, "SELECT MAX(id) FROM recipient") > 1);
     database_remove(&d);

@@ -42,8 +42,7 @@ static void deliver(struct world *w, int channel, const struct sample *s, enum d
 
     assert_int_equal(world_send(w, s), SUBMIT_QUEUED);
     channel_take_lease(channel, &lease, NULL);
-    channel_finish(channel, &lease, what);
-    channel_take_stored(channel, lease.copy_id);
+    channel_settle(channel, &lease, what);
     queue_lease_free(&lease);
 }
 

@@ -96,6 +96,15 @@ static inline void world_end(struct world *w)
     }
 }
 
+/* Stops it, and does to its database what SQL says. */
+static inline void world_change(struct world *w, const char *sql)
+{
+    world_stop(w, SIGTERM);
+    database_open(&w->d);
+    database_run(&w->d, sql);
+    sql_close(w->d.sql);
+}
+
 static inline bool wait_for(int fd, int ms)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -151,6 +160,20 @@ static inline enum submit_outcome world_reply(int fd)
 static inline enum submit_outcome world_send(const struct world *w, const struct sample *s)
 {
     return world_reply(world_submit(w, s));
+}
+
+/* A sample_simple for ADDRESS, which must be stored. */
+static inline void world_send_simple(const struct world *w, struct sample *s, const char *address)
+{
+    sample_simple(s, address);
+    assert_int_equal(world_send(w, s), SUBMIT_QUEUED);
+}
+
+/* A sample_held for ADDRESS, which must be stored. */
+static inline void world_send_held(const struct world *w, struct sample *s, const char *address)
+{
+    sample_held(s, address);
+    assert_int_equal(world_send(w, s), SUBMIT_QUEUED);
 }
 
 /* ---- as delivery ---- */
@@ -241,6 +264,31 @@ static inline void channel_take_stored(int fd, int64_t copy_id)
     ipc_msg_free(&msg);
 }
 
+/* One outcome for all recipients of a lease, until it is stored. */
+static inline void channel_settle(int fd, const struct queue_lease *lease, enum delivery_outcome what)
+{
+    channel_finish(fd, lease, what);
+    channel_take_stored(fd, lease->copy_id);
+}
+
+/* The only recipient of a lease is bounced, with a DSN for alice; its id comes out. */
+static inline void channel_bounce(int fd, const struct queue_lease *lease, char dsn_id_out[ID_SIZE])
+{
+    struct outcome_recipient r = {.id = lease->recipients[0].id, .outcome = OUTCOME_BOUNCED};
+    struct queue_outcome outcome = {.copy_id = lease->copy_id,
+                                    .recipients = &r,
+                                    .n_recipients = 1,
+                                    .has_dsn = true,
+                                    .dsn_recipient = text("alice@example.org")};
+    struct error err;
+    int dsn;
+    id_make(outcome.dsn_id);
+    memcpy(dsn_id_out, outcome.dsn_id, ID_SIZE);
+    OK(memfile_from("dsn", span_str("locked dsn"), &dsn, &err));
+    channel_send_outcome(fd, &outcome, dsn);
+    close(dsn);
+}
+
 /* ---- as control ---- */
 
 /* REQUEST as JSON text with ' for "; the reply, to be freed with json_decref. */
@@ -272,6 +320,13 @@ static inline json_t *world_ask_id(const struct world *w, const char *verb, cons
 static inline bool is_ok(const json_t *answer)
 {
     return json_is_true(json_object_get(answer, "ok"));
+}
+
+/* "": there is no such string. */
+static inline const char *str(const json_t *object, const char *name)
+{
+    const char *s = json_string_value(json_object_get(object, name));
+    return s ? s : "";
 }
 
 /* Asks, must be ok, and returns the number NAME of the answer. */
@@ -347,6 +402,14 @@ static inline void seal_answer(struct request *request, struct queue_release *re
         close(bodies);
     request_free(request);
     queue_release_free(release);
+}
+
+/* Answers with a sealed copy for ADDRESS. Frees both. */
+static inline void seal_seals(struct request *request, struct queue_release *release, const char *address)
+{
+    struct sample sealed;
+    sample_simple(&sealed, address);
+    seal_answer(request, release, &sealed, NULL);
 }
 
 #endif
