@@ -90,18 +90,23 @@ class Meter:
 
     def cpu(self, before, after):
         """
-        Seconds between two looks at the tree, by role. What ended in between (workers that were replaced, helpers whose
-        parent did not wait for them) left its time to the root.
+        Seconds between two looks at the tree, by role. What ended in between left its time to its parent; of that, what it had
+        used by the first look is not of this time. The root's are workers that were replaced, and helpers whose parent did not
+        wait for them.
         """
         used, roles = collections.Counter(), {**self.roles(before), **self.roles(after)}
+        ended = collections.Counter()
+        for pid, process in before.items():
+            if pid not in after:
+                heir = process.parent
+                while heir in before and heir not in after:
+                    heir = before[heir].parent
+                ended[heir] += process.cpu + process.children
         for pid, process in after.items():
             old = before.get(pid)
             used[roles[pid]] += process.cpu - (old.cpu if old else 0)
-            if pid != self.root:
-                used[roles[pid]] += process.children - (old.children if old else 0)
-        ended = [p for pid, p in before.items() if pid not in after and p.parent == self.root]
-        left = after[self.root].children - before[self.root].children - sum(p.cpu + p.children for p in ended)
-        used[self.heir] += max(left, 0)
+            left = process.children - (old.children if old else 0) - ended[pid]
+            used[self.heir if pid == self.root else roles[pid]] += max(left, 0)
         return dict(used)
 
     def _look(self):
