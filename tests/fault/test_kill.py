@@ -131,7 +131,9 @@ class House:
         listed = self.gateway.ctl("queue", "list", "--json", check=False) if arrived else None
         if not listed or listed.returncode != 0:
             return
-        waiting = {message["id"] for message in json.loads(listed.stdout)["messages"]}
+        answer = json.loads(listed.stdout)
+        assert not answer["more"], "the list is not whole"
+        waiting = {message["id"] for message in answer["messages"]}
         others = waiting - set(self.promised.values())
         self.settled |= {name for name in arrived
                          if (self.promised[name] not in waiting if name in self.promised and

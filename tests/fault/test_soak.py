@@ -20,7 +20,9 @@ SEED = int(os.environ.get("SOAK_SEED", "1"))
 HELD = "nokey@hold.example"
 RULES = (House.rules +
          'rule "hold" { when { recipient = {"@hold.example"} } protect = require on-missing-key = hold }\n')
-RECIPIENTS = ["smime@example.com", "clear@example.com", "pgp@example.com", GONE, HELD]
+SENT = ["smime@example.com", "clear@example.com", "pgp@example.com", GONE]
+RECIPIENTS = SENT + [HELD]
+HELD_MAX = 500  # sealctl lists the first 1000 recipients, and others wait beside these
 FINAL = {GONE: "bounced", HELD: "held"}  # else delivered
 
 
@@ -30,10 +32,14 @@ class Soak(House):
     def __init__(self):
         super().__init__()
         self.sent_to = {}
+        self.held = 0
         self.dice = random.Random(SEED)
 
     def recipient_for(self, name):
-        return self.sent_to.setdefault(name, self.dice.choice(RECIPIENTS))
+        if name not in self.sent_to:
+            chosen = self.sent_to[name] = self.dice.choice(RECIPIENTS if self.held < HELD_MAX else SENT)
+            self.held += chosen == HELD
+        return self.sent_to[name]
 
     def kill_one(self):
         role = self.dice.choice(list(STEPS))

@@ -221,8 +221,9 @@ class Gateway:
 
     def queue(self, kind="queue"):
         """Every recipient in the queue (or kind="held"), each with its message's id."""
-        messages = self.json(kind, "list")["messages"]
-        return [{**recipient, "id": message["id"]} for message in messages for recipient in message["recipients"]]
+        answer = self.json(kind, "list")
+        assert not answer["more"], "the list is not whole"
+        return [{**recipient, "id": message["id"]} for message in answer["messages"] for recipient in message["recipients"]]
 
     def state(self, address):
         """The recipient in the queue; None when it is not there (any more)."""
