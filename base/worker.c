@@ -93,15 +93,18 @@ static int take_jobs(const struct worker_settings *settings, int set, int term, 
         int n = epoll_wait(set, found, 2, -1);
         if (n < 0 && errno != EINTR)
             return 1;
-        if (holds(found, n, term))
+        /* A job that woke this worker woke no other: it is done although SIGTERM came with it. */
+        bool leaves = holds(found, n, term);
+        if (leaves && !holds(found, n, settings->service_fd))
             break;
         enum status st = ipc_recv(settings->service_fd, &msg, &err);
-        if (st == STATUS_BUSY)
-            continue; /* another worker was faster */
-        if (st != STATUS_OK)
+        if (st == STATUS_OK)
+            do_job(settings, &msg, job, arg);
+        else if (st != STATUS_BUSY) /* busy: another worker was faster */
             return 1;
-        do_job(settings, &msg, job, arg);
-        done++;
+        if (leaves)
+            break;
+        done += st == STATUS_OK;
     }
     return 0;
 }

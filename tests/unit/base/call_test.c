@@ -18,7 +18,7 @@
 #include "base/call.h"
 #include "base/memfile.h"
 
-enum { ECHO = 16, ECHOED, SPIN, DIE, SILENT };
+enum { ECHO = 16, ECHOED, NAP, SPIN, DIE, SILENT };
 
 static const struct call_limits quick = {.taken_ms = 1500, .total_ms = 10000};
 
@@ -128,6 +128,10 @@ static void job(void *arg, struct request *request)
     switch (request->msg.type) {
     case ECHO:
         (void)!request_reply(request, ECHOED, buf_span(&request->msg.body), NULL, 0, &err);
+        break;
+    case NAP:
+        usleep(200000);
+        (void)!request_reply(request, ECHOED, span_str("rested"), NULL, 0, &err);
         break;
     case SPIN:
         for (volatile unsigned i = 0;; i++)
@@ -243,6 +247,30 @@ static void test_worker_is_recycled(void **state)
     assert_int_equal(call_from_loop(p[0], ECHO, "2", &r), STATUS_OK);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    close(p[0]);
+    close(p[1]);
+}
+
+/* The kernel may have woken this worker for the second job, and no other one. */
+static void test_a_job_that_comes_with_term_is_done(void **state)
+{
+    (void)state;
+    int p[2], status;
+    struct error err;
+    struct result r = {.base = event_base_new(), .left = 2};
+    const struct timespec moment = {.tv_nsec = 50000000};
+    assert_int_equal(ipc_pair(p, &err), STATUS_OK);
+    pid_t pid = start_worker(p[1], 100);
+    assert_non_null(call_start(r.base, p[0], NAP, span_str(""), NULL, 0, quick, done, &r, &err));
+    nanosleep(&moment, NULL);
+    assert_non_null(call_start(r.base, p[0], ECHO, span_str("last"), NULL, 0, quick, done, &r, &err));
+    kill(pid, SIGTERM);
+    event_base_dispatch(r.base);
+    assert_int_equal(r.status, STATUS_OK);
+    assert_string_equal(r.body, "last");
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    event_base_free(r.base);
     close(p[0]);
     close(p[1]);
 }
@@ -364,6 +392,7 @@ int main(void)
         cmocka_unit_test(test_worker_answers_and_ends_on_term),
         cmocka_unit_test(test_dead_late_and_missing_workers),
         cmocka_unit_test(test_worker_is_recycled),
+        cmocka_unit_test(test_a_job_that_comes_with_term_is_done),
         cmocka_unit_test(test_a_job_wakes_one_worker),
         cmocka_unit_test(test_full_socket),
         cmocka_unit_test(test_request_passed_on),
