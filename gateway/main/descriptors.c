@@ -14,6 +14,8 @@ void descriptors_raise(int64_t wanted, const struct log *log)
     log_start(&line, log, LOG_LEVEL_WARNING, "few-descriptors");
     log_int(&line, "wanted", wanted);
     log_int(&line, "limit", (int64_t)r.rlim_max);
-    log_str(&line, "advice", "raise LimitNOFILE of the service, or lower sessions of the limits section");
+    log_str(&line, "advice",
+            "raise LimitNOFILE of the service; with sessions of the limits section lower, submission needs "
+            "fewer");
     log_end(&line);
 }

@@ -5,11 +5,16 @@
 
 #include "gateway/delivery/delivery.h"
 #include "gateway/main/delivery_conf.h"
+#include "gateway/main/descriptors.h"
 #include "gateway/main/paths.h"
 #include "gateway/main/policy_conf.h"
 #include "gateway/main/reports_conf.h"
 #include "gateway/main/role_runs.h"
 #include "gateway/net/tls.h"
+
+/* As many connections as delivery opens at most, as many that are just closing, and what the resolver and
+ * fetches of policies need. */
+#define DESCRIPTORS 2048
 
 int role_delivery(const struct role_start *start)
 {
@@ -59,6 +64,7 @@ int role_delivery(const struct role_start *start)
     if (reports_from_conf(conf, &reports, &err) != STATUS_OK)
         return role_failed(start, "TLS reports", &err);
     settings.reports = conf->reports_contact ? &reports.settings : NULL;
+    descriptors_raise(DESCRIPTORS, &start->log);
     int code = role_drop(start, "delivery", 0) ? delivery_run(&settings) : EX_CONFIG;
     if (password)
         explicit_bzero(password, strlen(password));

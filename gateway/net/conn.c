@@ -113,12 +113,30 @@ static void close_step(struct conn *c)
     conn_discard(c);
 }
 
+/*
+ * A server that closes with our bytes unread resets the connection, often right behind the reply that says
+ * why: that is read before the end is told. Of a client nothing more is wanted: it does not hear what comes
+ * of it.
+ */
+static void end_writing(struct conn *c)
+{
+    struct error why = c->broken;
+    if (!c->server) {
+        c->broken = (struct error){0};
+        conn_read_in(c);
+    }
+    if (c->state == CONN_ENDED)
+        return;
+    c->broken = why;
+    conn_ended(c);
+}
+
 static void exchange(struct conn *c, short what)
 {
     bool wrote = conn_unsent(c) > 0;
     bool blocked = c->want_write;
     if (!conn_write_out(c)) {
-        conn_ended(c);
+        end_writing(c);
         return;
     }
     if (wrote && conn_unsent(c) == 0)
@@ -282,7 +300,7 @@ struct conn *conn_connect(struct event_base *base, const struct sockaddr *from, 
 {
     int fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
-        error_errno(err, STATUS_TEMPORARY, errno, "cannot make a socket");
+        error_errno(err, STATUS_LIMIT, errno, "cannot make a socket");
         return NULL;
     }
     struct conn *c = make(base, fd, to, handler, arg, limits, err);
@@ -293,8 +311,7 @@ struct conn *conn_connect(struct event_base *base, const struct sockaddr *from, 
         char source[NETWORK_PEER_SIZE];
         int why = errno;
         network_peer_text(from, source);
-        error_errno(err, STATUS_TEMPORARY, why, "cannot connect from the configured source address %s",
-                    source);
+        error_errno(err, STATUS_LIMIT, why, "cannot connect from the configured source address %s", source);
         release(c);
         return NULL;
     }

@@ -59,7 +59,8 @@ struct conn *conn_accepted(struct event_base *base, int fd, SSL_CTX *tls, const 
 void conn_expect_proxy(struct conn *conn);
 
 /* Begins to connect, from the address FROM (of TO's family, port 0; NULL: any); on_open or on_end follows.
- * NULL (err): it failed at once, no handler is called. */
+ * NULL (err): it failed at once, no handler is called; STATUS_LIMIT: for want of a descriptor or of the
+ * address FROM, which is not the other side's fault. */
 struct conn *conn_connect(struct event_base *base, const struct sockaddr *from, const struct sockaddr *to,
                           socklen_t to_len, const struct conn_handler *handler, void *arg,
                           struct conn_limits limits, struct error *err);

@@ -18,6 +18,8 @@
 
 /* libunbound itself tries silent servers for minutes; the message is tried again later anyway. */
 #define QUERY_MS 30000
+/* For the other family, once there are addresses of one: some servers never answer what they do not have. */
+#define OTHER_FAMILY_MS 3000
 #define LOOKUPS_MAX 2
 /* Without one libunbound asks the root servers itself. */
 #define RESOLV_CONF "/etc/resolv.conf"
@@ -118,6 +120,31 @@ static void judge(int type, int rcode, struct span packet, int sec, const char *
     }
 }
 
+static bool waits(const struct resolver_query *query)
+{
+    for (size_t i = 0; i < query->n_lookups; i++)
+        if (query->lookups[i])
+            return true;
+    return false;
+}
+
+static bool has_addresses(const struct resolver_query *query)
+{
+    for (size_t i = 0; i < query->n_lookups; i++)
+        if (query->parts[i].n_addresses > 0)
+            return true;
+    return false;
+}
+
+/* After a lookup came back: on to the end, or wait for the other. */
+static void look_on(struct resolver_query *query)
+{
+    if (!waits(query))
+        event_active(query->event, EV_TIMEOUT, 0);
+    else if (has_addresses(query))
+        event_add(query->event, &(struct timeval){.tv_sec = OTHER_FAMILY_MS / 1000});
+}
+
 static void on_answer(void *arg, int rcode, void *packet, int packet_len, int sec, char *why, int ratelimited)
 {
     (void)ratelimited;
@@ -127,12 +154,9 @@ static void on_answer(void *arg, int rcode, void *packet, int packet_len, int se
         judge(query->types[lookup->slot], rcode, span_of(packet, packet_len > 0 ? (size_t)packet_len : 0),
               sec, why, &query->parts[lookup->slot]);
         query->lookups[lookup->slot] = NULL;
-        bool waits = false;
-        for (size_t i = 0; i < query->n_lookups; i++)
-            waits = waits || query->lookups[i];
         /* From inside start(): the lookups behind this one are still to begin. */
-        if (!waits && !query->starting)
-            event_active(query->event, EV_TIMEOUT, 0);
+        if (!query->starting)
+            look_on(query);
     }
     LIST_REMOVE(lookup, link);
     free(lookup);
@@ -191,12 +215,10 @@ static void on_complete(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct resolver_query *query = arg;
-    bool late = false;
     for (size_t i = 0; i < query->n_lookups; i++)
-        late = late || query->lookups[i];
-    if (late)
-        answer_failed(&query->answer, "DNS lookup failed (no answer in time)");
-    else if (query->n_lookups == 1)
+        if (query->lookups[i])
+            answer_failed(&query->parts[i], "DNS lookup failed (no answer in time)");
+    if (query->n_lookups == 1)
         query->answer = query->parts[0];
     else
         merge(query);
@@ -243,15 +265,11 @@ static struct resolver_query *start(struct resolver *resolver, const char *name,
     memcpy(query->types, types, n * sizeof *types);
     LIST_INSERT_HEAD(&resolver->queries, query, link);
     event_add(query->event, &(struct timeval){.tv_sec = QUERY_MS / 1000});
-    bool waits = false;
     query->starting = true;
     for (size_t i = 0; i < n; i++)
         start_lookup(query, i, name);
     query->starting = false;
-    for (size_t i = 0; i < n; i++)
-        waits = waits || query->lookups[i];
-    if (!waits)
-        event_active(query->event, EV_TIMEOUT, 0);
+    look_on(query);
     return query;
 }
 
