@@ -72,7 +72,7 @@ static void settle_after_end(struct client *c, const struct result *why)
     struct result later = *why;
     later.failure = FAILURE_TEMPORARY;
     struct peer peer = client_peer(c);
-    transaction_fail(c->t, &later, &peer);
+    transaction_fail_accepted(c->t, &later, &peer);
 }
 
 /* What names the host again, at the front of TEXT. */
@@ -148,6 +148,19 @@ static void on_open(void *arg, struct conn *conn)
     leave(c);
 }
 
+/* Of a reply to the message whose first line came, and no right end: all its lines would have had that code
+ * (RFC 5321 §4.2.1), and a message that was taken is not to be sent again. */
+static void settle_by_first_line(struct client *c)
+{
+    struct result result;
+    struct peer peer = client_peer(c);
+    if (c->state != CLIENT_END || !c->t || c->reply.code == 0)
+        return;
+    outcome_reply(&result, &c->reply);
+    if (result.failure != FAILURE_CONNECTION)
+        transaction_fail_accepted(c->t, &result, &peer);
+}
+
 static void on_data(void *arg, struct conn *conn)
 {
     struct client *c = arg;
@@ -159,6 +172,7 @@ static void on_data(void *arg, struct conn *conn)
         enum status st = reply_parse(&c->reply, conn_input(conn), &taken, &done, &err);
         conn_consume(conn, taken);
         if (st != STATUS_OK) {
+            settle_by_first_line(c);
             client_fail_text(c, "4.5.0", "%s: %s", c->where, err.text);
         } else if (done) {
             client_on_reply(c);
@@ -202,6 +216,7 @@ static void on_end(void *arg, struct conn *conn, const struct error *why)
                   : c->state == CLIENT_CONNECT ? "4.4.1"
                                                : "4.4.2",
                   "%s: %s, waiting for %s", c->where, why->text, client_waits_for(c));
+    settle_by_first_line(c);
     settle_after_end(c, &result);
     if (tls)
         client_tell_tls(c, TLSRPT_VALIDATION_FAILURE, why->text);
@@ -268,6 +283,11 @@ void client_deliver(struct client *c, struct transaction *t)
     c->t = t;
     client_enter(c, CLIENT_MAIL);
     leave(c);
+}
+
+bool client_fell_back(const struct client *c)
+{
+    return c->way == TLS_WAY_CLEAR_FAILED;
 }
 
 void client_idle(struct client *c, int64_t in_ms)

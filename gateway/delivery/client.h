@@ -74,6 +74,9 @@ struct client *client_open(struct event_base *base, const struct client_settings
 /* Sends T: every open recipient gets a result before on_sent, or is left open by on_end. */
 void client_deliver(struct client *client, struct transaction *t);
 
+/* Did TLS fail, and is the connection in clear for that? */
+bool client_fell_back(const struct client *client);
+
 /* Keeps the connection for IN_MS, then on_end. */
 void client_idle(struct client *client, int64_t in_ms);
 

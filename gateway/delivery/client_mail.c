@@ -23,15 +23,19 @@ static bool lacks(struct client *c, struct result *result)
 }
 
 /* Their own addresses need SMTPUTF8; the others' mail goes on (RFC 6531 §3.4). */
-static void refuse_international(struct client *c)
+static void leave_out_international(struct client *c)
 {
     struct result result;
     struct peer peer = client_peer(c);
     outcome_local(&result, FAILURE_PERMANENT, "5.6.7",
                   "%s does not know SMTPUTF8, which the recipient's address needs", c->where);
-    for (size_t i = 0; i < c->t->n; i++)
-        if (c->t->recipients[i]->smtputf8)
-            transaction_result(c->t->recipients[i], &result, &peer);
+    for (size_t i = 0; i < c->t->n; i++) {
+        struct recipient *r = c->t->recipients[i];
+        if (r->smtputf8) {
+            r->unfit = true;
+            transaction_put_off(r, &result, &peer);
+        }
+    }
 }
 
 /* RFC 8689 §4.2.1; that the TLS is verified was seen when the demand was met. §5: a notification is not lost
@@ -43,6 +47,19 @@ static bool is_private_enough(const struct client *c)
                                  (c->ehlo.requiretls || mail->reverse_path[0] == '\0'));
 }
 
+bool client_asks_for(const struct recipient *r)
+{
+    return !r->done && !r->unfit;
+}
+
+static bool asks_for_somebody(const struct transaction *t)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (client_asks_for(t->recipients[i]))
+            return true;
+    return false;
+}
+
 bool client_can_take(struct client *c)
 {
     struct result result;
@@ -51,18 +68,23 @@ bool client_can_take(struct client *c)
         client_fail_demand(c, "4.7.4", "%s does not support REQUIRETLS, which the message demands", c->where);
         return false;
     }
-    if (lacks(c, &result))
-        transaction_fail(c->t, &result, &peer);
-    else if (!c->ehlo.smtputf8)
-        refuse_international(c);
-    return transaction_is_open(c->t);
+    if (lacks(c, &result)) {
+        /* Over TLS, which failed, it may offer more. */
+        if (c->way == TLS_WAY_CLEAR_FAILED)
+            outcome_not_final(&result, FAILURE_TEMPORARY);
+        transaction_put_off_all(c->t, &result, &peer);
+        return false;
+    }
+    if (!c->ehlo.smtputf8)
+        leave_out_international(c);
+    return asks_for_somebody(c->t);
 }
 
 /* Does an address or the header, as they are sent now, need SMTPUTF8? */
 static bool is_international(const struct transaction *t)
 {
     for (size_t i = 0; i < t->n; i++)
-        if (!t->recipients[i]->done && t->recipients[i]->smtputf8)
+        if (client_asks_for(t->recipients[i]) && t->recipients[i]->smtputf8)
             return true;
     return t->mail->smtputf8;
 }

@@ -42,10 +42,10 @@ struct client {
     bool clear;
     bool fixed;
     char host[256];
-    char where[400];     /* "mx.example.org [192.0.2.1]:25" */
-    char tls_words[400]; /* what is known of the peer's certificate, or why there is no TLS */
-    char policy[500];    /* what was demanded and why */
-    char told[920];      /* both, for the audit trail */
+    char where[RESULT_HOST_SIZE]; /* "mx.example.org [192.0.2.1]:25" */
+    char tls_words[400];          /* what is known of the peer's certificate, or why there is no TLS */
+    char policy[500];             /* what was demanded and why */
+    char told[920];               /* both, for the audit trail */
     enum tls_way way;
 
     struct login *login; /* NULL: none under way */
@@ -62,7 +62,8 @@ struct client {
     bool refused;   /* MAIL was: what follows says nothing new */
     size_t rcpt_at; /* recipient whose reply is next */
     size_t accepted;
-    size_t body_at; /* bytes of the message that were given to the connection */
+    size_t body_at;        /* bytes of the message that were given to the connection */
+    int64_t body_until_ms; /* monotonic: all of them are to be taken by then */
     struct dot_stuffer stuffer;
 };
 
@@ -92,9 +93,11 @@ void client_on_reply(struct client *c);
 const char *client_waits_for(const struct client *c);
 
 /* client_mail.c */
-/* Gives a result to every recipient for whom the host lacks what the message needs. False: there is nobody
- * left to send it to, or C is not to be used any more. */
+/* Puts off every recipient for whom the host lacks what the message needs: another may have it. False: there
+ * is nobody left to send it to, or C is not to be used any more. */
 bool client_can_take(struct client *c);
+/* Is the host to be asked for R? */
+bool client_asks_for(const struct recipient *r);
 void client_write_mail(struct client *c);
 void client_write_rcpt(struct client *c, struct recipient *r);
 

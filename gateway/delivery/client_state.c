@@ -1,4 +1,7 @@
 /* The dialog: for each state what is sent on entering it, and what its reply leads to. */
+#include <stdio.h>
+#include <string.h>
+
 #include "gateway/delivery/client_private.h"
 
 static bool is_2xx(const struct client *c)
@@ -6,11 +9,18 @@ static bool is_2xx(const struct client *c)
     return c->reply.code / 100 == 2;
 }
 
+/* Said in clear where TLS is demanded, it may be anybody's word. */
+static bool may_be_forged(const struct client *c)
+{
+    return !conn_is_tls(c->conn) && !tls_level_allows_clear(c->demand.level);
+}
+
 static void fail_session(struct client *c)
 {
     struct result result;
     outcome_session_reply(&result, &c->reply);
-    if (c->fixed)
+    snprintf(result.host, sizeof result.host, "%s", c->where);
+    if (c->fixed || may_be_forged(c))
         outcome_not_final(&result, FAILURE_CONNECTION);
     client_fail(c, &result);
 }
@@ -60,17 +70,23 @@ static void go_on_without_ehlo(struct client *c)
     }
 }
 
+/* RFC 5321 §3.2, §4.1.4. Any other 5xx is said of us, not of EHLO. */
+static bool does_not_know_ehlo(int code)
+{
+    return code == 500 || code == 501 || code == 502 || code == 504;
+}
+
 static void on_ehlo(struct client *c)
 {
-    if (is_2xx(c) && is_ourselves(c)) {
+    if (is_2xx(c) && is_ourselves(c) && !may_be_forged(c)) {
         fail_loop(c);
     } else if (is_2xx(c)) {
         ehlo_parse(span_of(c->reply.text, c->reply.len), &c->ehlo);
         client_after_ehlo(c);
-    } else if (c->reply.code / 100 != 5 || conn_is_tls(c->conn)) {
-        fail_session(c);
-    } else {
+    } else if (does_not_know_ehlo(c->reply.code) && !conn_is_tls(c->conn)) {
         go_on_without_ehlo(c);
+    } else {
+        fail_session(c);
     }
 }
 
@@ -138,8 +154,10 @@ static void start_transaction(struct client *c)
     c->rcpt_at = 0;
     c->accepted = 0;
     c->body_at = 0;
-    for (size_t i = 0; i < c->t->n; i++)
-        c->t->recipients[i]->asked = c->t->recipients[i]->accepted = false;
+    for (size_t i = 0; i < c->t->n; i++) {
+        struct recipient *r = c->t->recipients[i];
+        r->asked = r->accepted = r->unfit = r->next_turn = false;
+    }
 }
 
 static void enter_mail(struct client *c)
@@ -152,10 +170,10 @@ static void enter_mail(struct client *c)
     client_write_mail(c);
     if (!c->pipelined)
         return;
-    for (size_t i = 0; i < c->t->n && !c->freed; i++)
-        if (!c->t->recipients[i]->done)
+    for (size_t i = 0; !c->freed && i < c->t->n; i++)
+        if (client_asks_for(c->t->recipients[i]))
             client_write_rcpt(c, c->t->recipients[i]);
-    if (!c->ehlo.chunking)
+    if (!c->freed && !c->ehlo.chunking)
         client_write(c, "DATA\r\n"); /* RFC 2920 §3.1: last in its group */
 }
 
@@ -165,10 +183,18 @@ static bool wants_authentication(int code)
     return code == 530 || code == 534 || code == 535 || code == 538;
 }
 
+/* RFC 3207 §4: the host takes nothing without TLS, which failed this time. */
+static bool wants_tls(const struct client *c)
+{
+    return c->way == TLS_WAY_CLEAR_FAILED &&
+           (c->reply.code == 530 || strcmp(c->reply.enhanced, "5.7.0") == 0 ||
+            strcmp(c->reply.enhanced, "5.7.10") == 0);
+}
+
 static void read_result(const struct client *c, struct result *result)
 {
     outcome_reply(result, &c->reply);
-    if (c->fixed && wants_authentication(c->reply.code))
+    if ((c->fixed && wants_authentication(c->reply.code)) || wants_tls(c))
         outcome_not_final(result, FAILURE_TEMPORARY);
 }
 
@@ -194,7 +220,10 @@ static void on_mail(struct client *c)
     }
     if (!take_refusal(c, &result))
         return;
-    transaction_fail(c->t, &result, &peer);
+    if (result.failure == FAILURE_TEMPORARY)
+        transaction_put_off_all(c->t, &result, &peer);
+    else
+        transaction_fail(c->t, &result, &peer);
     c->refused = true;
     client_enter(c, c->pipelined ? CLIENT_RCPT : CLIENT_READY);
 }
@@ -212,7 +241,7 @@ static enum client_state after_rcpt(const struct client *c)
 static void enter_rcpt(struct client *c)
 {
     struct recipient **r = c->t->recipients;
-    while (c->rcpt_at < c->t->n && (c->pipelined ? !r[c->rcpt_at]->asked : r[c->rcpt_at]->done))
+    while (c->rcpt_at < c->t->n && (c->pipelined ? !r[c->rcpt_at]->asked : !client_asks_for(r[c->rcpt_at])))
         c->rcpt_at++;
     if (c->rcpt_at == c->t->n)
         client_enter(c, after_rcpt(c));
@@ -220,18 +249,41 @@ static void enter_rcpt(struct client *c)
         client_write_rcpt(c, r[c->rcpt_at]);
 }
 
+/* RFC 5321 §4.5.3.1.10: the rest goes behind those that were taken, and 552 is to be read as 452. */
+static bool says_too_many(const struct client *c)
+{
+    const char *enhanced = c->reply.enhanced;
+    return (c->reply.code == 452 || c->reply.code == 552) && c->accepted > 0 &&
+           (enhanced[0] == '\0' || strcmp(enhanced + 1, ".5.3") == 0);
+}
+
+/* False: the connection is over, C may not be used. */
+static bool rcpt_refused(struct client *c, struct recipient *r)
+{
+    struct result result;
+    struct peer peer = client_peer(c);
+    if (!take_refusal(c, &result))
+        return false;
+    if (c->refused)
+        return true;
+    r->next_turn = says_too_many(c);
+    if (r->next_turn)
+        outcome_not_final(&result, FAILURE_TEMPORARY);
+    if (result.failure == FAILURE_TEMPORARY)
+        transaction_put_off(r, &result, &peer);
+    else
+        transaction_result(r, &result, &peer);
+    return true;
+}
+
 static void on_rcpt(struct client *c)
 {
     struct recipient *r = c->t->recipients[c->rcpt_at++];
-    struct result result;
-    struct peer peer = client_peer(c);
     if (is_2xx(c) && !c->refused) {
         r->accepted = true;
         c->accepted++;
-    } else if (!is_2xx(c)) {
-        if (!take_refusal(c, &result))
-            return;
-        transaction_result(r, &result, &peer);
+    } else if (!is_2xx(c) && !rcpt_refused(c, r)) {
+        return;
     }
     client_enter(c, CLIENT_RCPT);
 }
@@ -242,6 +294,20 @@ static void enter_data(struct client *c)
 {
     if (!c->pipelined)
         client_write(c, "DATA\r\n");
+}
+
+/* Those it took; what it has to say of the message counts for no next turn of the others. */
+static void fail_accepted(struct client *c, const struct result *result, const struct peer *peer)
+{
+    if (result->failure == FAILURE_TEMPORARY && c->state == CLIENT_DATA) {
+        for (size_t i = 0; i < c->t->n; i++)
+            if (c->t->recipients[i]->accepted)
+                transaction_put_off(c->t->recipients[i], result, peer);
+    } else {
+        transaction_fail_accepted(c->t, result, peer);
+    }
+    for (size_t i = 0; i < c->t->n && result->failure != FAILURE_NONE; i++)
+        c->t->recipients[i]->next_turn = false;
 }
 
 static void on_data_reply(struct client *c)
@@ -258,7 +324,7 @@ static void on_data_reply(struct client *c)
         client_write(c, ".\r\n");
         client_enter(c, CLIENT_END);
     } else if (take_refusal(c, &result)) {
-        transaction_fail(c->t, &result, &peer);
+        fail_accepted(c, &result, &peer);
         client_enter(c, CLIENT_RSET);
     }
 }
@@ -270,7 +336,7 @@ static void on_early(struct client *c)
     struct peer peer = client_peer(c);
     if (!take_refusal(c, &result))
         return;
-    transaction_fail(c->t, &result, &peer);
+    fail_accepted(c, &result, &peer);
     result.failure = FAILURE_CONNECTION;
     client_fail(c, &result);
 }
@@ -284,8 +350,7 @@ static void on_end_of_data(struct client *c)
         client_fail(c, &result);
         return;
     }
-    if (c->accepted > 0)
-        transaction_fail(c->t, &result, &peer);
+    fail_accepted(c, &result, &peer);
     /* A refused BDAT leaves the transaction open (RFC 3030 §2). */
     client_enter(c, c->ehlo.chunking && result.failure != FAILURE_NONE ? CLIENT_RSET : CLIENT_READY);
 }
@@ -318,12 +383,6 @@ const char *client_waits_for(const struct client *c)
     return states[c->state].waits_for;
 }
 
-/* 16 bytes a millisecond is a modem's pace; whoever takes less is not waited for (A18). */
-static int64_t body_ms(const struct client *c)
-{
-    return c->settings->timeouts.data_ms + (int64_t)(c->t->mail->message.len / 16);
-}
-
 static int64_t deadline_ms(const struct client *c)
 {
     switch (c->state) {
@@ -332,7 +391,7 @@ static int64_t deadline_ms(const struct client *c)
     case CLIENT_HANDSHAKE:
         return c->settings->timeouts.handshake_ms;
     case CLIENT_BODY:
-        return body_ms(c);
+        return c->settings->timeouts.data_ms; /* for each piece: client_send_more */
     case CLIENT_END:
         return c->settings->timeouts.end_of_data_ms;
     case CLIENT_READY:

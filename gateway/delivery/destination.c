@@ -6,6 +6,9 @@
 
 #include "gateway/delivery/destination_private.h"
 
+/* So many messages in a row are not the messages' fault. */
+#define CUT_OFF_MAX 3
+
 /* A message that no connection bears does not go round for ever. */
 #define PUT_BACK_MAX 3
 
@@ -113,7 +116,7 @@ static bool start_one(struct destination *destination)
     struct result result;
     if (!session_start(destination, t, &err)) {
         outcome_local(&result, FAILURE_CONNECTION, "4.3.0", "%s", err.text);
-        transaction_fail(t, &result, NULL);
+        transaction_give_up(t, &result);
         t->on_done(t->arg, t);
     }
     return true;
@@ -166,6 +169,7 @@ static unsigned count_others(const struct destination *destination)
 
 void destination_succeeded(struct destination *destination)
 {
+    destination->cut_off = 0;
     concurrency_succeeded(&destination->concurrency);
 }
 
@@ -188,7 +192,7 @@ static void fail_waiting(struct destination *destination, const struct result *w
     struct transaction *t;
     while ((t = TAILQ_FIRST(&waiting))) {
         TAILQ_REMOVE(&waiting, t, link);
-        transaction_fail(t, why, NULL);
+        transaction_give_up(t, why);
         t->on_done(t->arg, t);
     }
 }
@@ -197,6 +201,12 @@ void destination_unreachable(struct destination *destination, const struct resul
 {
     if (count_others(destination) == 0) /* else it is for the last one to say so */
         fail_waiting(destination, why);
+}
+
+void destination_cut_off(struct destination *destination, const struct result *why)
+{
+    if (++destination->cut_off >= CUT_OFF_MAX)
+        destination_unreachable(destination, why);
 }
 
 void destinations_host_is_ready(struct destinations *d)

@@ -16,6 +16,7 @@ struct destination {
     struct transaction_list waiting;
     LIST_HEAD(, session) sessions;
     unsigned n_sessions;
+    unsigned cut_off; /* messages in a row over which hosts that were ready ended the connection */
     struct concurrency concurrency;
 };
 
@@ -53,6 +54,8 @@ struct session {
     size_t address_at;
     unsigned tried;     /* connections begun for t */
     bool login_refused; /* so no other address is asked, nor is anybody else to ask */
+    bool reached;       /* a host was ready for t */
+    bool another;       /* a host put t off, and another of the route is asked */
     struct result host; /* of the addresses of the host at hand that failed for t */
     struct result sum;  /* of the hosts that failed for t */
 };
@@ -79,6 +82,9 @@ void destination_succeeded(struct destination *destination);
 bool destination_put_back(struct destination *destination, struct transaction *t);
 /* After that: those that wait would fare the same. */
 void destination_unreachable(struct destination *destination, const struct result *why);
+/* A host was ready, and then it was no more. The message may be at fault, and those that wait are tried; but
+ * not without end. */
+void destination_cut_off(struct destination *destination, const struct result *why);
 /* The host of the fixed route is ready for mail: others may connect to it too. */
 void destinations_host_is_ready(struct destinations *d);
 /* It refused our login: whatever waits, for whichever destination, is not to make it ask again. */

@@ -93,10 +93,9 @@ static void put_final_recipient(const struct recipient *r, struct buf *out)
 /* Only a reply of another server is a diagnostic "smtp" (RFC 3464 §2.3.6). */
 static void put_diagnostic(const struct recipient *r, struct buf *out)
 {
-    bool reply = r->host && isdigit((unsigned char)r->result.text[0]);
     struct buf value;
     buf_init(&value, OUR_VALUE_MAX);
-    buf_printf(&value, "%s; %s", reply ? "smtp" : "x-sealgate", r->result.text);
+    buf_printf(&value, "%s; %s", r->result.is_reply ? "smtp" : "x-sealgate", r->result.text);
     out->failed |= value.failed;
     put_field(out, "Diagnostic-Code", &value);
     buf_free(&value);

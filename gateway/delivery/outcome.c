@@ -11,14 +11,14 @@ void outcome_local(struct result *r, enum failure_class failure, const char *sta
     va_start(ap, format);
     vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
-    r->failure = failure;
+    *r = (struct result){.failure = failure};
     snprintf(r->status, sizeof r->status, "%s", status);
     reply_escape(span_str(text), r->text, sizeof r->text);
 }
 
 static void set_reply(struct result *r, const struct reply_parser *reply, enum failure_class failure)
 {
-    r->failure = failure;
+    *r = (struct result){.failure = failure, .is_reply = true};
     reply_parse_text(reply, r->text);
     if (reply->enhanced[0])
         snprintf(r->status, sizeof r->status, "%s", reply->enhanced);
@@ -76,6 +76,7 @@ enum delivery_outcome outcome_decide(struct result *r, int64_t now_ms, int64_t e
     char last[REPLY_TEXT_MAX + 1];
     memcpy(last, r->text, sizeof last);
     snprintf(r->text, sizeof r->text, "could not be delivered in time; last try: %.440s", last);
+    r->is_reply = false;
     r->failure = FAILURE_PERMANENT;
     snprintf(r->status, sizeof r->status, "4.4.7"); /* RFC 3463 §3.5: delivery time expired */
     return OUTCOME_BOUNCED;

@@ -23,12 +23,15 @@ enum failure_class {
     FAILURE_RETURN,     /* a rule wants it returned to the sender */
 };
 
-#define STATUS_CODE_SIZE 12 /* "5.7.500" and NUL */
+#define STATUS_CODE_SIZE 12  /* "5.7.500" and NUL */
+#define RESULT_HOST_SIZE 400 /* "mx.example.org [192.0.2.1]:25" and NUL */
 
 struct result {
     enum failure_class failure;
     char status[STATUS_CODE_SIZE]; /* RFC 3463 */
     char text[REPLY_TEXT_MAX + 1]; /* reply of the next hop, or our reason; printable ASCII */
+    bool is_reply;                 /* the first of the two */
+    char host[RESULT_HOST_SIZE];   /* whose reply it is, where no peer is told beside it; "" none */
 };
 
 /* A result of our own; the text is escaped. */

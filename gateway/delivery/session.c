@@ -13,6 +13,8 @@
 
 /* Connections begun for one transaction before it is deferred: a route may name hundreds of addresses. */
 #define TRIES_MAX 10
+/* Of one host: the next one is to be asked too. */
+#define ADDRESSES_MAX 4
 
 static void next_hop(struct session *s);
 static void next_address(struct session *s);
@@ -69,15 +71,19 @@ static void give_up(struct session *s, const struct result *why)
         outcome_not_final(&changed, FAILURE_TEMPORARY);
         why = &changed;
     }
+    bool answered = transaction_is_put_off(t);
     s->t = NULL;
-    if (why->failure == FAILURE_CONNECTION && !s->login_refused && destination_put_back(destination, t)) {
+    if (why->failure == FAILURE_CONNECTION && !s->login_refused && !answered &&
+        destination_put_back(destination, t)) {
         release(s);
         return;
     }
-    transaction_fail(t, why, NULL);
+    transaction_give_up(t, why);
     if (s->login_refused)
         destinations_login_refused(destination->all, why);
-    else if (why->failure == FAILURE_CONNECTION)
+    else if (why->failure == FAILURE_CONNECTION && s->reached && !answered)
+        destination_cut_off(destination, why);
+    else if (why->failure == FAILURE_CONNECTION && !s->reached)
         destination_unreachable(destination, why);
     t->on_done(t->arg, t);
     release(s);
@@ -150,33 +156,76 @@ static void on_tls(void *arg, const struct client_tls *tls)
 static void on_ready(void *arg)
 {
     struct session *s = arg;
-    s->ready = true;
+    s->ready = s->reached = true;
     s->deliveries = 1;
     if (s->route.fixed)
         destinations_host_is_ready(s->destination->all);
     client_deliver(s->client, s->t);
 }
 
+/* A host that was asked because another could not is not to get all that follows, and no message goes in
+ * clear for want of TLS that another one did not get. */
+static bool may_go_on(const struct session *s)
+{
+    return !s->another && !client_fell_back(s->client) &&
+           s->deliveries < settings_of(s)->deliveries_per_connection;
+}
+
 static void go_idle(struct session *s)
 {
-    if (s->destination->all->draining || s->deliveries >= settings_of(s)->deliveries_per_connection)
+    if (s->destination->all->draining || !may_go_on(s))
         session_end(s);
     else
         client_idle(s->client, settings_of(s)->idle_ms);
 }
 
-static void on_sent(void *arg)
+static void go_on(struct session *s)
 {
-    struct session *s = arg;
     destination_succeeded(s->destination);
     done_with(s);
-    struct transaction *next = NULL;
-    if (s->deliveries < settings_of(s)->deliveries_per_connection)
-        next = destination_next(s->destination);
+    struct transaction *next = may_go_on(s) ? destination_next(s->destination) : NULL;
     if (next)
         session_deliver(s, next);
     else
         go_idle(s);
+}
+
+/*
+ * This host could not take all of it, or not now. RFC 5321 §5.1 would have all others asked, but "try later"
+ * is mostly meant, and every host of a large provider would hear of it at each attempt: one more is asked.
+ */
+static void ask_another(struct session *s)
+{
+    struct result why;
+    if (s->sum.failure == FAILURE_CONNECTION)
+        transaction_soften(s->t);
+    if (s->another || s->hop_at + 1 >= s->route.n) {
+        outcome_local(&why, FAILURE_TEMPORARY, "4.3.0", "no host took it");
+        transaction_give_up(s->t, &why);
+        go_on(s);
+        return;
+    }
+    s->another = true;
+    s->ready = s->reused = false;
+    s->tried = 0;
+    client_quit(s->client);
+    s->client = NULL;
+    s->hop_at++;
+    next_hop(s);
+}
+
+static void on_sent(void *arg)
+{
+    struct session *s = arg;
+    if (!transaction_is_open(s->t)) {
+        go_on(s);
+        return;
+    }
+    s->t->on_progress(s->t->arg);
+    if (transaction_has_next_turn(s->t))
+        client_deliver(s->client, s->t);
+    else
+        ask_another(s);
 }
 
 static void find_route(struct session *s);
@@ -235,7 +284,8 @@ static void set_port(struct sockaddr_storage *ss, uint16_t port)
 static void next_address(struct session *s)
 {
     const struct hop *hop = &s->route.hops[s->hop_at];
-    for (; s->address_at < s->known.n_addresses && s->tried < TRIES_MAX; s->address_at++) {
+    size_t n = s->known.n_addresses < ADDRESSES_MAX ? s->known.n_addresses : ADDRESSES_MAX;
+    for (; s->address_at < n && s->tried < TRIES_MAX; s->address_at++) {
         struct error err;
         struct sockaddr_storage *ss = &s->known.addresses[s->address_at];
         set_port(ss, hop->port);
@@ -252,7 +302,8 @@ static void next_address(struct session *s)
                                 s, &err);
         if (s->client)
             return;
-        add_failure(s, FAILURE_CONNECTION, "4.4.1", err.text);
+        /* Our own trouble is not the destination's. */
+        add_failure(s, FAILURE_CONNECTION, err.status == STATUS_LIMIT ? "4.3.0" : "4.4.1", err.text);
         s->clear = false;
     }
     s->hop_at++;
@@ -379,7 +430,7 @@ static void find_route(struct session *s)
 {
     struct destinations *all = s->destination->all;
     struct error err;
-    s->reused = s->clear = s->login_refused = false;
+    s->reused = s->clear = s->login_refused = s->reached = s->another = false;
     s->tried = 0;
     s->sum = s->host = (struct result){0};
     s->route_query = route_find(all->base, all->resolver, &all->settings->route, s->destination->domain,

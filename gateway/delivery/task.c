@@ -59,6 +59,11 @@ static void on_done(void *arg, struct transaction *t)
         task_report(task, false);
 }
 
+static void on_progress(void *arg)
+{
+    task_report(arg, false);
+}
+
 /* What cannot stand in a command (A9); seen here last, whoever should have seen it before. */
 static bool is_clean(const char *s)
 {
@@ -121,6 +126,7 @@ static void submit(struct task *task, struct recipient **group, size_t n)
     enum status st = t ? STATUS_OK : error_set(&err, STATUS_TEMPORARY, "out of memory for a transaction");
     if (t) {
         t->on_done = on_done;
+        t->on_progress = on_progress;
         t->arg = task;
         st = destinations_submit(task->all->destinations, group[0]->domain, t, &err);
     }

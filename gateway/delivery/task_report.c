@@ -46,9 +46,10 @@ static void log_unset(const struct task *task)
     log_error(task->all->settings->log, LOG_LEVEL_ERROR, "internal-error", task->lease.message_id, &err);
 }
 
+/* Is it our word? A host may say any code. */
 static bool has_status(const struct recipient *r, const char *status)
 {
-    return strcmp(r->result.status, status) == 0;
+    return !r->result.is_reply && strcmp(r->result.status, status) == 0;
 }
 
 /*

@@ -38,31 +38,101 @@ bool transaction_is_open(const struct transaction *t)
     return false;
 }
 
+bool transaction_is_put_off(const struct transaction *t)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (is_open(t->recipients[i]) && !t->recipients[i]->put_off)
+            return false;
+    return true;
+}
+
+bool transaction_has_next_turn(const struct transaction *t)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (is_open(t->recipients[i]) && t->recipients[i]->next_turn)
+            return true;
+    return false;
+}
+
 /* Out of memory leaves the field out; it is only for the audit. */
 static char *copy(const char *s)
 {
     return s && s[0] ? strdup(s) : NULL;
 }
 
-void transaction_result(struct recipient *r, const struct result *result, const struct peer *peer)
+static void free_peer(struct recipient *r)
 {
-    if (!is_open(r))
-        return;
-    r->done = true;
+    free(r->host);
+    free(r->tls_version);
+    free(r->tls_cipher);
+    free(r->tls_peer);
+    r->host = r->tls_version = r->tls_cipher = r->tls_peer = NULL;
+}
+
+static void set(struct recipient *r, const struct result *result, const struct peer *peer)
+{
+    free_peer(r);
     r->result = *result;
+    r->host = copy(peer ? peer->host : result->host);
     if (!peer)
         return;
-    r->host = copy(peer->host);
     r->tls_version = copy(peer->tls_version);
     r->tls_cipher = copy(peer->tls_cipher);
     r->tls_peer = copy(peer->tls_peer);
     r->way = peer->way;
 }
 
+void transaction_result(struct recipient *r, const struct result *result, const struct peer *peer)
+{
+    if (!is_open(r))
+        return;
+    set(r, result, peer);
+    r->done = true;
+}
+
+void transaction_put_off(struct recipient *r, const struct result *result, const struct peer *peer)
+{
+    if (!is_open(r) || (r->put_off && result->failure == FAILURE_PERMANENT))
+        return;
+    set(r, result, peer);
+    r->put_off = true;
+}
+
+void transaction_put_off_all(struct transaction *t, const struct result *result, const struct peer *peer)
+{
+    for (size_t i = 0; i < t->n; i++)
+        transaction_put_off(t->recipients[i], result, peer);
+}
+
+void transaction_soften(struct transaction *t)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (is_open(t->recipients[i]) && t->recipients[i]->put_off)
+            outcome_not_final(&t->recipients[i]->result, FAILURE_TEMPORARY);
+}
+
+void transaction_give_up(struct transaction *t, const struct result *why)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        struct recipient *r = t->recipients[i];
+        if (is_open(r) && r->put_off)
+            r->done = true;
+        else
+            transaction_result(r, why, NULL);
+    }
+}
+
 void transaction_fail(struct transaction *t, const struct result *result, const struct peer *peer)
 {
     for (size_t i = 0; i < t->n; i++)
         transaction_result(t->recipients[i], result, peer);
+}
+
+void transaction_fail_accepted(struct transaction *t, const struct result *result, const struct peer *peer)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (t->recipients[i]->accepted)
+            transaction_result(t->recipients[i], result, peer);
 }
 
 void transaction_abandon(struct transaction *t)
@@ -74,8 +144,5 @@ void transaction_abandon(struct transaction *t)
 void recipient_free(struct recipient *r)
 {
     free(r->domain);
-    free(r->host);
-    free(r->tls_version);
-    free(r->tls_cipher);
-    free(r->tls_peer);
+    free_peer(r);
 }

@@ -28,6 +28,9 @@ struct recipient {
     bool asked;     /* its RCPT was sent over this connection */
     bool dsn_known; /* … to a host that knows DSN: it tells the sender what the sender asked to hear */
     bool accepted;  /* … and answered 2xx; the message itself is not there yet */
+    bool unfit;     /* the host of this connection lacks what it needs */
+    bool next_turn; /* the host takes so many at a time: it is asked for this one behind them */
+    bool put_off;   /* RESULT is what a host said, and another may do better */
     bool done;      /* RESULT is final for this attempt */
     bool abandoned; /* not tried: we are about to stop */
     bool reported;  /* told to queue */
@@ -55,7 +58,8 @@ struct transaction {
     const struct mail *mail;
     struct recipient **recipients;
     size_t n;
-    unsigned put_back; /* so many times it went back to wait for another connection */
+    unsigned put_back;              /* so many times it went back to wait for another connection */
+    void (*on_progress)(void *arg); /* some recipients are done, and others are still tried */
     void (*on_done)(void *arg, struct transaction *t); /* no recipient is open any more; frees it */
     void *arg;
 };
@@ -67,10 +71,25 @@ void transaction_free(struct transaction *t);
 
 /* Is a recipient neither done nor abandoned? */
 bool transaction_is_open(const struct transaction *t);
+/* Has every one that is open an answer that may stand? */
+bool transaction_is_put_off(const struct transaction *t);
+/* Is there one that the same host is to be asked for in its next turn? */
+bool transaction_has_next_turn(const struct transaction *t);
 
 /* The result for one open recipient, or for all that are open; PEER may be NULL. */
 void transaction_result(struct recipient *r, const struct result *result, const struct peer *peer);
 void transaction_fail(struct transaction *t, const struct result *result, const struct peer *peer);
+/* The same for those whose RCPT was accepted over this connection. */
+void transaction_fail_accepted(struct transaction *t, const struct result *result, const struct peer *peer);
+
+/* Not the last word, as long as another host can be asked. "Try later" of one host outweighs "never" of the
+ * next. */
+void transaction_put_off(struct recipient *r, const struct result *result, const struct peer *peer);
+void transaction_put_off_all(struct transaction *t, const struct result *result, const struct peer *peer);
+/* A host that is to be preferred could not be asked: what was put off for good is so only for now. */
+void transaction_soften(struct transaction *t);
+/* Nobody else is asked: what was put off stands, and WHY is the result of all others that are open. */
+void transaction_give_up(struct transaction *t, const struct result *why);
 /* The open ones will not be tried by this process. */
 void transaction_abandon(struct transaction *t);
 

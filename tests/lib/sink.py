@@ -50,6 +50,15 @@ class Session(socketserver.StreamRequestHandler):
         except (OSError, ValueError):
             pass
 
+    def finish(self):
+        super().finish()
+        # The server closes what it accepted, which is not what TLS goes over.
+        try:
+            self.connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.connection.close()
+
     def replaced(self, verb, argument):
         """The script's reply to a command that then has no effect; False: close; None: it goes its usual way."""
         return self.sink.script(verb, argument, self) if self.sink.script else None

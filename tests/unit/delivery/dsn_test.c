@@ -16,6 +16,7 @@ static struct recipient make(struct lease_recipient *lease, const char *address,
     struct recipient r = {.lease = lease, .done = true};
     *lease = (struct lease_recipient){.address = (char *)(uintptr_t)address};
     outcome_local(&r.result, FAILURE_PERMANENT, status, "%s", text);
+    r.result.is_reply = host != NULL;
     r.host = (char *)(uintptr_t)host;
     return r;
 }

@@ -12,11 +12,18 @@ static const char *const deed_names[] = {"right",     "close",   "4xx",         
                                          "421",       "garbage", "endless lines", "endless line",
                                          "plaintext", "hang",    "odd code",      "530"};
 
+/* Its lines begin with 250, whatever comes of the rest: another attempt would make a duplicate of what is
+ * taken to be there. */
+static bool is_lie(enum step step, enum deed deed)
+{
+    return step == AT_END && deed == DO_ENDLESS_LINES;
+}
+
 /* A 5xx is the only thing that bounces, and only about a message: one that turns this gateway away, or wants
  * it to authenticate, is a mistake in the configuration of the fixed route. */
 static enum delivery_outcome expected(enum step step, enum deed deed)
 {
-    if (deed == DO_RIGHT || (deed == DO_PLAINTEXT && step != AT_STARTTLS))
+    if (deed == DO_RIGHT || (deed == DO_PLAINTEXT && step != AT_STARTTLS) || is_lie(step, deed))
         return OUTCOME_DELIVERED;
     if (deed == DO_5XX && step >= AT_MAIL)
         return OUTCOME_BOUNCED;
@@ -34,12 +41,13 @@ static void one(enum step step, enum deed deed)
     bench_wait(&bench, 1);
     const struct queue_outcome *o = &bench.outcomes[0];
     enum delivery_outcome want = expected(step, deed);
-    if (o->recipients[0].outcome != want || bench.smtpd.messages != (want == OUTCOME_DELIVERED))
+    bool arrives = want == OUTCOME_DELIVERED && !is_lie(step, deed);
+    if (o->recipients[0].outcome != want || bench.smtpd.messages != arrives)
         print_message("%s at %s: %d %s, %u messages\n", deed_names[deed], step_names[step],
                       o->recipients[0].outcome, o->recipients[0].reply, bench.smtpd.messages);
     assert_int_equal(o->recipients[0].outcome, want);
     assert_int_equal(o->has_dsn, want == OUTCOME_BOUNCED);
-    assert_int_equal(bench.smtpd.messages, want == OUTCOME_DELIVERED);
+    assert_int_equal(bench.smtpd.messages, arrives);
     assert_false(bench.smtpd.clear_mail);
     assert_true(o->recipients[0].reply && o->recipients[0].reply[0]);
     assert_true(strlen(o->recipients[0].reply) <= 500);

@@ -19,6 +19,8 @@
 
 enum act {
     TAKE,         /* the message */
+    PUT_OFF,      /* it: 4xx */
+    LACK,         /* what it needs */
     FAIL_AT_ONCE, /* client_open returns NULL */
     TLS_TROUBLE,
     BREAK,
@@ -102,9 +104,23 @@ static void on_delivered(evutil_socket_t fd, short what, void *arg)
 void client_deliver(struct client *c, struct transaction *t)
 {
     struct result result;
-    outcome_local(&result, FAILURE_NONE, "2.0.0", "250 taken");
-    transaction_fail(t, &result, NULL);
+    if (c->act == PUT_OFF)
+        outcome_local(&result, FAILURE_TEMPORARY, "4.3.1", "no room");
+    else if (c->act == LACK)
+        outcome_local(&result, FAILURE_PERMANENT, "5.3.4", "too large");
+    else
+        outcome_local(&result, FAILURE_NONE, "2.0.0", "250 taken");
+    if (c->act == TAKE)
+        transaction_fail(t, &result, NULL);
+    else
+        transaction_put_off_all(t, &result, NULL);
     soon(on_delivered, c);
+}
+
+bool client_fell_back(const struct client *c)
+{
+    (void)c;
+    return false;
 }
 
 void client_idle(struct client *c, int64_t in_ms)
@@ -210,6 +226,11 @@ static void on_done(void *arg, struct transaction *t)
     transaction_free(t);
 }
 
+static void on_progress(void *arg)
+{
+    (void)arg;
+}
+
 static struct result deliver_as(bool requiretls, const enum act *acts, size_t a, size_t b)
 {
     static const struct destination_settings settings = {
@@ -231,6 +252,7 @@ static struct result deliver_as(bool requiretls, const enum act *acts, size_t a,
     assert_non_null(d);
     struct transaction *t = transaction_new(&mail, recipients, 1);
     t->on_done = on_done;
+    t->on_progress = on_progress;
     assert_int_equal(destinations_submit(d, "example.com", t, &err), STATUS_OK);
     alarm(20);
     while (!world.done)
@@ -294,6 +316,35 @@ static void r1_no_address_to_try_is_not_delivered(void **state)
     }
 }
 
+/* RFC 5321 §5.1: another host may do better; "never" stands when all that are to be preferred say so. */
+static void one_host_s_word_is_not_the_route_s(void **state)
+{
+    (void)state;
+    static const struct {
+        enum act acts[OPENS_MAX];
+        enum delivery_outcome want;
+        const char *opens;
+        const char *status;
+    } cases[] = {
+        {{PUT_OFF, TAKE}, OUTCOME_DELIVERED, "a b ", "2.0.0"},
+        {{PUT_OFF, PUT_OFF}, OUTCOME_DEFERRED, "a b ", "4.3.1"},
+        {{PUT_OFF, BREAK}, OUTCOME_DEFERRED, "a b ", "4.3.1"},
+        {{PUT_OFF, LACK}, OUTCOME_DEFERRED, "a b ", "4.3.1"},
+        {{BREAK, PUT_OFF}, OUTCOME_DEFERRED, "a b ", "4.3.1"},
+        {{LACK, TAKE}, OUTCOME_DELIVERED, "a b ", "2.0.0"},
+        {{LACK, PUT_OFF}, OUTCOME_DEFERRED, "a b ", "4.3.1"},
+        {{LACK, LACK}, OUTCOME_BOUNCED, "a b ", "5.3.4"},
+        {{LACK, BREAK}, OUTCOME_BOUNCED, "a b ", "5.3.4"},
+        {{BREAK, LACK}, OUTCOME_DEFERRED, "a b ", "4.3.4"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct result result = deliver(cases[i].acts, 1, 1);
+        assert_string_equal(world.opens, cases[i].opens);
+        assert_int_equal(outcome_decide(&result, 0, 1), cases[i].want);
+        assert_string_equal(result.status, cases[i].status);
+    }
+}
+
 /* RFC 8689 §4.2.1: what one address of a host says for good is the host's word; another host's silence is
  * not, for it might have said yes. And never in clear. */
 static void requiretls_is_refused_by_hosts_not_by_addresses(void **state)
@@ -342,6 +393,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a3_clear_is_for_one_address_only),
         cmocka_unit_test(r1_no_address_to_try_is_not_delivered),
+        cmocka_unit_test(one_host_s_word_is_not_the_route_s),
         cmocka_unit_test(requiretls_is_refused_by_hosts_not_by_addresses),
         cmocka_unit_test(requiretls_and_the_name_in_the_certificate),
     };
