@@ -1,4 +1,5 @@
-/* Shared by destination.c (queues and slots) and session.c (one connection of a destination and its work). */
+/* Shared by destination.c (queues and slots), session.c (one connection of a destination and its work) and
+ * session_walk.c (the way to a host). */
 #ifndef SEALGATE_DELIVERY_DESTINATION_PRIVATE_H
 #define SEALGATE_DELIVERY_DESTINATION_PRIVATE_H
 
@@ -67,6 +68,25 @@ void session_deliver(struct session *s, struct transaction *t);
 bool session_is_idle(const struct session *s);
 /* Ends an idle session with QUIT, any other at once. */
 void session_end(struct session *s);
+
+/* Of the session's clients. */
+extern const struct client_handler session_client_handler;
+/* The walk ended without a host that took the transaction. S is freed. */
+void session_give_up(struct session *s, const struct result *why);
+
+/* session_walk.c: each ends in a connection begun, or in session_give_up; S may be freed when it returns. */
+/* From the start: the route of the destination. */
+void walk_route(struct session *s);
+/* To the host that s->hop_at says, or the end. */
+void walk_host(struct session *s);
+/* To the address that s->address_at says, or one behind it, or the next host. */
+void walk_address(struct session *s);
+/* What one address of the host at hand did. */
+void walk_add_failure(struct session *s, const struct result *why);
+/* May one more connection be begun? */
+bool walk_may_try(const struct session *s);
+/* What TLS came to with the host at hand, for reports; NULL: it was not tried. */
+void walk_record_tls(const struct session *s, const struct client_tls *tls);
 
 /* destination.c: a session tells. */
 /* It has nothing to do; the next waiting transaction, or NULL. */
