@@ -129,17 +129,28 @@ static void answer(struct sts_query *query, struct sts_facts *facts)
     sts_cancel(query);
 }
 
-/* What holds now, and WHY it is not what DNS or (FETCH) the policy host should have said. */
-static void answer_stored(struct sts_query *query, enum sts_fetch_result fetch, const char *why)
+/* What is stored, or where nothing is, OTHERWISE; and WHY it is not what DNS or (FETCH) the policy host
+ * should have said. */
+static void answer_stored(struct sts_query *query, enum sts_state otherwise, enum sts_fetch_result fetch,
+                          const char *why)
 {
     struct sts_facts facts;
     struct sts_entry entry;
     look_up(query->sts, query->domain, &facts, &entry);
     facts.fetch = fetch;
-    if (facts.state != STS_FAILED && why)
+    if (facts.state != STS_FAILED) {
         snprintf(facts.why, sizeof facts.why, "%s", why);
+        if (facts.text.len == 0)
+            facts.state = otherwise;
+    }
     sts_entry_free(&entry);
     answer(query, &facts);
+}
+
+/* DNS may well say that there is a policy: what keeps us from it is never taken for "none". */
+static void answer_failed(struct sts_query *query, const char *why)
+{
+    answer_stored(query, STS_FAILED, STS_FETCHED, why);
 }
 
 static void log_fetched(const struct job *job, const struct sts_fetched *fetched)
@@ -193,7 +204,7 @@ static void on_fetched(void *arg, const struct sts_fetched *fetched)
     struct error err;
     job->fetch = NULL;
     log_fetched(job, fetched);
-    if (store_fetched(job, fetched, &err) != STATUS_OK)
+    if (fetched->result != STS_FETCH_LOCAL && store_fetched(job, fetched, &err) != STATUS_OK)
         log_error(job->sts->settings->log, LOG_LEVEL_ERROR, "sts-not-stored", job->domain, &err);
     while (!LIST_EMPTY(&job->waiting)) {
         struct sts_query *query = LIST_FIRST(&job->waiting);
@@ -203,8 +214,10 @@ static void on_fetched(void *arg, const struct sts_fetched *fetched)
         if (fetched->result == STS_FETCHED) {
             facts_of_fetched(job, fetched, &facts);
             answer(query, &facts);
+        } else if (fetched->result == STS_FETCH_LOCAL) {
+            answer_failed(query, fetched->why);
         } else {
-            answer_stored(query, fetched->result, fetched->why);
+            answer_stored(query, STS_NONE, fetched->result, fetched->why);
         }
     }
     job_free(job);
@@ -225,9 +238,13 @@ static struct job *start_job(struct sts *sts, const char *domain, const char *id
     struct job *job = find_job(sts, domain, id);
     if (job)
         return job;
-    job = sts->n_jobs < FETCHES_MAX ? calloc(1, sizeof *job) : NULL;
-    if (!job) {
+    if (sts->n_jobs >= FETCHES_MAX) {
         error_set(err, STATUS_BUSY, "too many MTA-STS policies are being fetched");
+        return NULL;
+    }
+    job = calloc(1, sizeof *job);
+    if (!job) {
+        error_set(err, STATUS_TEMPORARY, "out of memory for an MTA-STS policy");
         return NULL;
     }
     LIST_INSERT_HEAD(&sts->jobs, job, link);
@@ -252,7 +269,7 @@ static void fetch(struct sts_query *query, const char *id)
     struct error err;
     struct job *job = start_job(query->sts, query->domain, id, &err);
     if (!job) {
-        answer_stored(query, STS_FETCHED, err.text);
+        answer_failed(query, err.text);
         return;
     }
     query->job = job;
@@ -318,7 +335,7 @@ static void on_txt(void *arg, const struct resolver_answer *dns)
              dns->state == RESOLVER_FOUND    ? err.text
              : dns->state == RESOLVER_FAILED ? dns->why
                                              : "no MTA-STS record");
-    answer_stored(query, STS_FETCHED, why);
+    answer_stored(query, STS_NONE, STS_FETCHED, why);
 }
 
 struct sts_query *sts_find(struct sts *sts, const char *domain, sts_found_fn *found, void *arg,

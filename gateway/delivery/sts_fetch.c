@@ -94,7 +94,7 @@ static void on_addresses(void *arg, const struct resolver_answer *answer)
                                     .max = STS_POLICY_MAX};
     fetch->https = https_start(settings->base, &wish, on_answer, fetch, &err);
     if (!fetch->https)
-        fail(fetch, STS_FETCH_ERROR, err.text);
+        fail(fetch, STS_FETCH_LOCAL, err.text);
 }
 
 struct sts_fetch *sts_fetch_start(const struct sts_fetch_settings *settings, const char *domain,

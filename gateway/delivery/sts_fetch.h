@@ -25,6 +25,7 @@ enum sts_fetch_result { /* RFC 8460 §4.3.2.2 */
                         STS_FETCH_ERROR,
                         STS_FETCH_INVALID, /* malformed */
                         STS_FETCH_WEBPKI,  /* the certificate of the policy host */
+                        STS_FETCH_LOCAL,   /* our own trouble, which says nothing of the domain */
 };
 
 struct sts_fetched {

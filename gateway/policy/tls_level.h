@@ -47,7 +47,7 @@ enum dane_state {
 /* What the domain's MTA-STS policy says (RFC 8461). */
 enum sts_state {
     STS_UNKNOWN, /* nobody asked */
-    STS_FAILED,  /* a policy may be there, but our own store could not be read: nothing may be concluded */
+    STS_FAILED,  /* a policy may be there, but we cannot get at it: nothing may be concluded */
     STS_NONE,    /* none is known, or its mode is none */
     STS_TESTING,
     STS_ENFORCE,
