@@ -87,12 +87,14 @@ struct conf_signing {
 struct conf_tls_policy {
     char *domain;
     char *level;
+    int line; /* of the section, for messages */
 };
 
 /* What is not given is 0: as in queue { … }. */
 struct conf_retry_policy {
     char *domain;
     int64_t first_retry_ms, last_retry_ms, lifetime_ms;
+    int line; /* of the section, for messages */
 };
 
 /* Durations are milliseconds, sizes bytes. */
@@ -152,6 +154,7 @@ struct conf {
     size_t n_rules;
 
     char *delivery_route, *delivery_tls, *delivery_ca;
+    int delivery_route_line; /* for messages; 0: not given */
     int64_t delivery_mx_port;
     int64_t delivery_per_destination;
     struct conf_strings delivery_resolvers;

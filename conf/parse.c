@@ -93,6 +93,8 @@ static void read_singles(struct parse *p, cfg_t *tree, struct conf *conf)
         cfg_opt_t *option = cfg_getopt(tree, names[i]);
         cfg_t *section = grammar_line(option) > 0 ? cfg_getsec(tree, names[i]) : NULL;
         read_section(p, section, names[i], conf, section ? section->line : 0);
+        if (section && strcmp(names[i], "delivery") == 0)
+            conf->delivery_route_line = grammar_line(cfg_getopt(section, "route"));
     }
 }
 
@@ -130,8 +132,10 @@ static void read_listens(struct parse *p, cfg_t *tree, struct conf *conf)
     }
 }
 
-/* Sections of KIND, each a struct of SIZE bytes whose first member is the title. */
-static void *read_titled(struct parse *p, cfg_t *tree, const char *kind, size_t size, size_t *n_out)
+/* Sections of KIND, each a struct of SIZE bytes whose first member is the title, with its line (an int) at
+ * LINE_AT unless that is 0. */
+static void *read_titled(struct parse *p, cfg_t *tree, const char *kind, size_t size, size_t line_at,
+                         size_t *n_out)
 {
     unsigned n = cfg_size(tree, kind);
     char *items = grow(p, n, size);
@@ -139,9 +143,24 @@ static void *read_titled(struct parse *p, cfg_t *tree, const char *kind, size_t 
         cfg_t *section = cfg_getnsec(tree, kind, i);
         *n_out = i + 1;
         *(char **)(void *)(items + i * size) = copy_title(p, section, kind);
+        if (line_at > 0)
+            *(int *)(void *)(items + i * size + line_at) = section->line;
         read_section(p, section, kind, items + i * size, section->line);
     }
     return items;
+}
+
+static void read_titles(struct parse *p, cfg_t *tree, struct conf *conf)
+{
+    conf->tls_policies = read_titled(p, tree, "tls-policy", sizeof *conf->tls_policies,
+                                     offsetof(struct conf_tls_policy, line), &conf->n_tls_policies);
+    conf->retry_policies = read_titled(p, tree, "retry-policy", sizeof *conf->retry_policies,
+                                       offsetof(struct conf_retry_policy, line), &conf->n_retry_policies);
+    conf->tls_certificates =
+        read_titled(p, tree, "tls-certificate", sizeof *conf->tls_certificates, 0, &conf->n_tls_certificates);
+    conf->accounts = read_titled(p, tree, "account", sizeof *conf->accounts, 0, &conf->n_accounts);
+    conf->clients = read_titled(p, tree, "client", sizeof *conf->clients, 0, &conf->n_clients);
+    conf->signings = read_titled(p, tree, "signing", sizeof *conf->signings, 0, &conf->n_signings);
 }
 
 static bool has_client(const struct conf *conf, const char *name)
@@ -253,17 +272,7 @@ enum status conf_parse(struct span text, const char *path, struct conf *conf_out
         read_singles(&p, tree, conf_out);
         read_listens(&p, tree, conf_out);
         read_rules(&p, tree, conf_out);
-        conf_out->tls_policies =
-            read_titled(&p, tree, "tls-policy", sizeof *conf_out->tls_policies, &conf_out->n_tls_policies);
-        conf_out->retry_policies = read_titled(&p, tree, "retry-policy", sizeof *conf_out->retry_policies,
-                                               &conf_out->n_retry_policies);
-        conf_out->tls_certificates = read_titled(
-            &p, tree, "tls-certificate", sizeof *conf_out->tls_certificates, &conf_out->n_tls_certificates);
-        conf_out->accounts =
-            read_titled(&p, tree, "account", sizeof *conf_out->accounts, &conf_out->n_accounts);
-        conf_out->clients = read_titled(&p, tree, "client", sizeof *conf_out->clients, &conf_out->n_clients);
-        conf_out->signings =
-            read_titled(&p, tree, "signing", sizeof *conf_out->signings, &conf_out->n_signings);
+        read_titles(&p, tree, conf_out);
         check_together(&p, conf_out);
         default_control_socket(&p, conf_out);
         cfg_free(tree);

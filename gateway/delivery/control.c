@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "gateway/jobs/control_job.h"
 #include "gateway/tlsrpt/tlsrpt.h"
+#include "gateway/wire/domain.h"
 
 /* Lookups for administrators beside those for mail. */
 #define ASKED_MAX 20
@@ -54,9 +55,9 @@ static void on_survey(void *arg, json_t *answer)
 static char *domain_of(json_t *request)
 {
     const char *domain = json_string_value(json_object_get(request, "domain"));
-    char address[300];
-    int len = domain ? snprintf(address, sizeof address, "x@%s", domain) : 0;
-    return len > 2 && (size_t)len < sizeof address && !strchr(domain, '@') ? route_domain(address) : NULL;
+    if (!domain)
+        return NULL;
+    return domain_is_address_literal(span_str(domain)) ? strdup(domain) : domain_from_text(domain);
 }
 
 /* OK: the request is answered later. */

@@ -9,6 +9,7 @@
 #include "gateway/main/auth_conf.h"
 #include "gateway/main/check_auth.h"
 #include "gateway/main/delivery_conf.h"
+#include "gateway/main/domains_conf.h"
 #include "gateway/main/policy_conf.h"
 #include "gateway/main/relay_conf.h"
 #include "gateway/main/reports_conf.h"
@@ -173,6 +174,7 @@ enum status check_configuration(struct span text, const char *path, struct conf 
     enum status st = conf_parse(text, path, conf_out, problems, err);
     if (st != STATUS_OK)
         return st;
+    domains_conf_convert(conf_out, path, problems);
     check_server_tls(conf_out, path, problems);
     check_client_tls(conf_out, path, problems);
     check_auth(conf_out, path, problems);

@@ -6,6 +6,7 @@
 #include <sysexits.h>
 
 #include "base/memfile.h"
+#include "gateway/main/domains_conf.h"
 #include "gateway/main/paths.h"
 #include "gateway/main/role_runs.h"
 
@@ -165,6 +166,11 @@ static enum status read_conf(struct conf *conf_out, struct error *err)
         return st;
     buf_init(&problems, 1u << 16);
     st = conf_parse(text, "configuration", conf_out, &problems, err);
+    if (st == STATUS_OK)
+        domains_conf_convert(conf_out, "configuration", &problems);
+    /* The supervisor has found no problem in it. */
+    if (st == STATUS_OK && problems.failed)
+        st = error_set(err, STATUS_TEMPORARY, "out of memory for the configuration");
     buf_free(&problems);
     memfile_unmap(text);
     return st;

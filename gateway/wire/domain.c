@@ -84,6 +84,15 @@ char *domain_to_a_labels(const char *domain)
     return copy;
 }
 
+char *domain_from_text(const char *text)
+{
+    size_t len = strlen(text);
+    char *undotted = span_dup(span_of(text, len > 1 && text[len - 1] == '.' ? len - 1 : len));
+    char *domain = undotted ? domain_to_a_labels(undotted) : NULL;
+    free(undotted);
+    return domain;
+}
+
 bool domain_is_address_literal(struct span literal)
 {
     static const char tag[] = "IPv6:";

@@ -21,6 +21,9 @@ bool domain_is_valid_utf8(struct span domain);
 /* DOMAIN, in U-labels or A-labels, as lower-case A-labels; NULL when it is no domain. Free it with free. */
 char *domain_to_a_labels(const char *domain);
 
+/* The same for one that an administrator wrote, who may end it with a dot. */
+char *domain_from_text(const char *text);
+
 /*
  * How much of DOMAIN the pattern "example.org", or ".example.org" for it and its subdomains, names: 0 when it
  * does not apply; an exact name counts most, then the longest. Both are A-labels.

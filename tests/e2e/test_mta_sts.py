@@ -43,7 +43,7 @@ BAD_HOSTS = {"bexpired": "certificate has expired", "bname": "no alternative cer
              "bself": "self-signed", "bslow": "timed out", "bprivate": "not a public one", "bgone": "has no address",
              "bclosed": "connect"}
 GOOD = ("good", "wild", "crlf", "testing", "testing-other", "none", "other", "clear", "selfmx", "wrongmx", "next", "admin", "refresh",
-        "down", "optional", "requiretls", "gone-record", "old", "failing", "many", "bogus")
+        "xn--bcher-kva", "down", "optional", "requiretls", "gone-record", "old", "failing", "many", "bogus")
 
 
 def domain_records(name, id="1"):
@@ -267,6 +267,16 @@ def test_the_administrators_word(gateway, hop, world, tag):
     line, _ = delivered(gateway, hop(), send(gateway, "admin.example", tag))
     assert line["out_tls_peer"] == "not verified; level may by tls-policy admin.example"
     assert world.web.times("admin.example") == 0
+
+
+def test_the_administrators_word_in_another_spelling(make_gateway, hop, world, tag):
+    gateway = make_gateway("mx", rules=CLEAR, settings=settings(world, world.nsd),
+                           extra='tls-policy "B\u00dcCHER.example." { level = secure }')
+    sink = hop(tls=False)
+    reply = deferred(gateway, send(gateway, "xn--bcher-kva.example", tag))
+    assert "level secure by tls-policy xn--bcher-kva.example" in reply and untouched(sink)
+    assert gateway.json("tls", "B\u00fccher.example.")["hosts"][0]["match_name"] == "xn--bcher-kva.example"
+    assert gateway.ctl("tls", "*.example", check=False).returncode == 65
 
 
 def test_tls_required_no(gateway, hop, world, tag):

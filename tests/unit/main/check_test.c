@@ -5,6 +5,7 @@
 
 #include "gateway/main/check.h"
 #include "gateway/main/check_notes.h"
+#include "gateway/main/domains_conf.h"
 #include "tests/unit/net/pki.h"
 
 /* A folder with a certificate, its key and a users file that the service user can read. */
@@ -141,6 +142,10 @@ static void a_route_is_mx_or_host_and_port(void **state)
         {"[mail.example.com]:25", true},
         {"[::1]:587", true},
         {"[127.0.0.1]:65535", true},
+        {"[mail_relay]:25", true},
+        {"[b\u00FCcher.example.]:25", true},
+        {"[*.example.com]:25", false},
+        {"[a..example]:25", false},
         {"", false},
         {"MX", false},
         {"mail.example.com", false},
@@ -166,6 +171,63 @@ static void a_route_is_mx_or_host_and_port(void **state)
             fail_msg("\"%s\": %s", table[i].route, problems.len ? buf_str(&problems) : "taken");
         buf_free(&problems);
     }
+}
+
+/* Otherwise the policy would silently never apply. */
+static void a_title_is_a_domain(void **state)
+{
+    static const struct {
+        const char *title, *problem;
+    } table[] = {
+        {"example.org", NULL},
+        {".b\u00FCcher.example.", NULL},
+        {"[192.0.2.1]", NULL},
+        {"[IPv6:2001:db8::1]", NULL},
+        {"*.example.org", ": is no domain; write \".example.org\""},
+        {"@Example.org", ": is no domain; write \"example.org\""},
+        {"*@b\u00FCcher.example", ": is no domain; write \"xn--bcher-kva.example\""},
+        {"192.0.2.1", ": is no domain; write \"[192.0.2.1]\""},
+        {"user@example.org", ": is no domain; write it as in \"example.org\", or \".example.org\""},
+        {"*", ": is no domain; write it as in"},
+        {".", ": is no domain; write it as in"},
+        {"a..example", ": is no domain; write it as in"},
+        {"two words.example", ": is no domain; write it as in"},
+    };
+    static const char *const kinds[][2] = {{"tls-policy", "level = secure"},
+                                           {"retry-policy", "lifetime = 1d"}};
+    for (size_t i = 0; i < 2 * sizeof table / sizeof table[0]; i++) {
+        const char *kind = kinds[i % 2][0], *title = table[i / 2].title, *problem = table[i / 2].problem;
+        struct buf problems;
+        char rest[200], expected[200];
+        snprintf(rest, sizeof rest, "%s \"%s\" { %s }", kind, title, kinds[i % 2][1]);
+        check(*state, ONE_LISTENER, rest, &problems);
+        snprintf(expected, sizeof expected, "test.conf:7: %s \"%s\"%s", kind, title, problem ? problem : "");
+        if (problem)
+            expect_problem(&problems, expected);
+        assert_int_equal(lines_of(&problems), problem != NULL);
+        buf_free(&problems);
+    }
+}
+
+static void a33_domains_are_compared_as_a_labels(void **state)
+{
+    struct buf problems;
+    struct conf conf = conf_with(*state, ONE_LISTENER,
+                                 "delivery { route = \"[Mail.B\u00FCcher.example.]:587\" }\n"
+                                 "tls-policy \"B\u00DCCHER.example\" { level = secure }\n"
+                                 "tls-policy \".Example.ORG.\" { level = verify }\n"
+                                 "tls-policy \"xn--bcher-kva.example.\" { level = may }\n"
+                                 "retry-policy \"B\u00DCCHER.example\" { lifetime = 1d }\n");
+    buf_init(&problems, 1000);
+    domains_conf_convert(&conf, "test.conf", &problems);
+    assert_string_equal(buf_str(&problems), "test.conf:10: tls-policy \"xn--bcher-kva.example.\": is the "
+                                            "same domain as in line 8; keep one\n");
+    assert_string_equal(conf.delivery_route, "[mail.xn--bcher-kva.example]:587");
+    assert_string_equal(conf.tls_policies[0].domain, "xn--bcher-kva.example");
+    assert_string_equal(conf.tls_policies[1].domain, ".example.org");
+    assert_string_equal(conf.retry_policies[0].domain, "xn--bcher-kva.example");
+    buf_free(&problems);
+    conf_free(&conf);
 }
 
 static void a_relay_client_must_be_knowable(void **state)
@@ -354,6 +416,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(networks_of_load_balancers_are_networks, good_folder, folder_remove),
         cmocka_unit_test_setup_teardown(the_grammar_is_judged_first, good_folder, folder_remove),
         cmocka_unit_test_setup_teardown(a_route_is_mx_or_host_and_port, good_folder, folder_remove),
+        cmocka_unit_test_setup_teardown(a_title_is_a_domain, good_folder, folder_remove),
+        cmocka_unit_test_setup_teardown(a33_domains_are_compared_as_a_labels, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(a_relay_client_must_be_knowable, good_folder, folder_remove),
         cmocka_unit_test_setup_teardown(accounts_and_mechanisms_are_judged, good_folder, folder_remove),
         cmocka_unit_test_setup_teardown(what_mail_programs_are_told_is_judged, good_folder, folder_remove),
