@@ -9,14 +9,13 @@
 #include "base/clock.h"
 #include "gateway/delivery/sts_store.h"
 
-/* §3.3: once a day, so that an attacker who keeps us from it needs the whole max_age (§10.2). No mail waits
- * for it. */
-#define REFRESH_MS ((int64_t)86400 * 1000)
 /* After a failure (§3.3: "five minutes or longer"). */
 #define RETRY_MS ((int64_t)5 * 60 * 1000)
-/* One policy each time. */
-#define REFRESH_STEP_MS 5000
-#define REFRESH_RETRY_MS ((int64_t)3600 * 1000)
+#define DAY_MS ((int64_t)86400 * 1000)
+/* Policies that grow old are fetched again whether there is mail or not, so many at once; some policy hosts
+ * hang. */
+#define REFRESH_STEP_S 5
+#define REFRESHES_MAX 10
 #define FETCHES_MAX 100
 
 /* A fetch under way, and who waits for it. */
@@ -26,6 +25,7 @@ struct job {
     char *domain;
     char id[STS_ID_MAX + 1];
     struct sts_fetch *fetch;
+    bool refresh; /* no mail asked for it */
     LIST_HEAD(, sts_query) waiting;
 };
 
@@ -34,7 +34,8 @@ struct sts {
     struct sts_store *store;
     struct event *refresh;
     LIST_HEAD(, job) jobs;
-    unsigned n_jobs;
+    unsigned n_jobs, n_refreshes;
+    int64_t forgot_ms; /* when what is of no use any more was last thrown away */
 };
 
 struct sts_query {
@@ -86,14 +87,25 @@ static void take_entry(struct sts_facts *facts, struct sts_entry *entry, int64_t
     facts->expires_ms = entry->expires_ms;
 }
 
+/* Only what is used is fetched again. A day is exact enough, and saves a write for each message. */
+static void note_use(struct sts *sts, const char *domain, const struct sts_entry *entry, int64_t now_ms)
+{
+    struct error err;
+    if (entry->used_ms <= now_ms - DAY_MS && sts_store_use(sts->store, domain, now_ms, &err) != STATUS_OK)
+        log_error(sts->settings->log, LOG_LEVEL_ERROR, "sts-not-stored", domain, &err);
+}
+
 static void look_up(struct sts *sts, const char *domain, struct sts_facts *facts, struct sts_entry *entry)
 {
+    int64_t now_ms = clock_wall_ms();
     struct error err;
     *facts = (struct sts_facts){.state = STS_NONE};
     buf_init(&facts->text, STS_POLICY_MAX);
     enum status st = sts_store_get(sts->store, domain, entry, &err);
-    if (st == STATUS_OK)
-        take_entry(facts, entry, clock_wall_ms());
+    if (st == STATUS_OK) {
+        note_use(sts, domain, entry, now_ms);
+        take_entry(facts, entry, now_ms);
+    }
     if (st == STATUS_OK || st == STATUS_NOT_FOUND)
         return;
     facts->state = STS_FAILED;
@@ -107,6 +119,8 @@ static void job_free(struct job *job)
 {
     LIST_REMOVE(job, link);
     job->sts->n_jobs--;
+    if (job->refresh)
+        job->sts->n_refreshes--;
     if (job->fetch)
         sts_fetch_cancel(job->fetch);
     free(job->domain);
@@ -358,28 +372,61 @@ struct sts_query *sts_find(struct sts *sts, const char *domain, sts_found_fn *fo
 
 /* ---- all ---- */
 
+/* Fetches the policy whose turn it is again. False: there is none, or it cannot be. */
+static bool refresh_one(struct sts *sts, int64_t now_ms)
+{
+    char *domain, id[STS_ID_MAX + 1];
+    struct error err;
+    enum status st = sts_store_claim(sts->store, now_ms, &domain, id, &err);
+    if (st == STATUS_NOT_FOUND)
+        return false;
+    struct job *job = NULL;
+    if (st == STATUS_OK) {
+        job = start_job(sts, domain, id, &err);
+        free(domain);
+    }
+    if (!job) {
+        log_error(sts->settings->log, LOG_LEVEL_ERROR, "sts-not-refreshed", NULL, &err);
+        return false;
+    }
+    /* Mail may have begun it. */
+    if (!job->refresh)
+        sts->n_refreshes++;
+    job->refresh = true;
+    return true;
+}
+
+/* What the role did at its start, for one that runs for months. */
+static void forget_old(struct sts *sts, int64_t now_ms)
+{
+    struct error err;
+    if (now_ms >= sts->forgot_ms && now_ms < sts->forgot_ms + DAY_MS)
+        return;
+    sts->forgot_ms = now_ms;
+    if (sts_store_forget_old(sts->store, now_ms, &err) != STATUS_OK)
+        log_error(sts->settings->log, LOG_LEVEL_ERROR, "sts-not-stored", NULL, &err);
+}
+
 static void on_refresh(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct sts *sts = arg;
     int64_t now_ms = clock_wall_ms();
-    char *domain = NULL, id[STS_ID_MAX + 1];
-    struct error err;
-    if (sts_store_due(sts->store, now_ms, now_ms - REFRESH_MS, now_ms - REFRESH_RETRY_MS, &domain, id,
-                      &err) == STATUS_OK)
-        (void)start_job(sts, domain, id, &err);
-    free(domain);
+    forget_old(sts, now_ms);
+    while (sts->n_refreshes < REFRESHES_MAX && refresh_one(sts, now_ms))
+        ;
 }
 
 enum status sts_open(const struct sts_settings *settings, struct sts **sts_out, struct error *err)
 {
     struct sts *sts = calloc(1, sizeof *sts);
-    const struct timeval tv = {.tv_sec = REFRESH_STEP_MS / 1000};
+    const struct timeval tv = {.tv_sec = REFRESH_STEP_S};
     if (!sts)
         return error_set(err, STATUS_TEMPORARY, "out of memory for MTA-STS");
     sts->settings = settings;
+    sts->forgot_ms = clock_wall_ms();
     LIST_INIT(&sts->jobs);
-    enum status st = sts_store_open(settings->path, clock_wall_ms(), &sts->store, err);
+    enum status st = sts_store_open(settings->path, sts->forgot_ms, &sts->store, err);
     if (st == STATUS_OK) {
         sts->refresh = event_new(settings->fetch.base, -1, EV_PERSIST, on_refresh, sts);
         if (!sts->refresh || event_add(sts->refresh, &tv) < 0)

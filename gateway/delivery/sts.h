@@ -1,7 +1,7 @@
 /*
  * MTA-STS (RFC 8461): which policy holds for a domain. A policy that was fetched is kept on disk until its
  * max_age, whatever DNS or the policy host say meanwhile; only a new policy takes its place. It is fetched
- * when the id in DNS is another, and again when it is a day old.
+ * when the id in DNS is another, and again when it is a day old, or half through a max_age that is shorter.
  */
 #ifndef SEALGATE_DELIVERY_STS_H
 #define SEALGATE_DELIVERY_STS_H

@@ -43,7 +43,7 @@ BAD_HOSTS = {"bexpired": "certificate has expired", "bname": "no alternative cer
              "bself": "self-signed", "bslow": "timed out", "bprivate": "not a public one", "bgone": "has no address",
              "bclosed": "connect"}
 GOOD = ("good", "wild", "crlf", "testing", "testing-other", "none", "other", "clear", "selfmx", "wrongmx", "next", "admin", "refresh",
-        "xn--bcher-kva", "down", "optional", "requiretls", "gone-record", "old", "failing", "many", "bogus")
+        "xn--bcher-kva", "day", "hangs", "down", "optional", "requiretls", "gone-record", "old", "failing", "many", "bogus")
 
 
 def domain_records(name, id="1"):
@@ -326,17 +326,17 @@ def test_sealctl_tls(gateway):
 # ---- the policy that is known ----
 
 
-def restart(gateway, aged=None, hours=0):
-    """As if the policy of the domain AGED had been fetched that long ago."""
+def restart(gateway, *aged, hours=0):
+    """As if the policies of the domains AGED had been fetched that long ago."""
     gateway.stop()
-    if aged:
-        back = hours * 3600 * 1000
-        database = sqlite3.connect(gateway.state_dir / "delivery" / "sts.db")
-        with database:
-            changed = database.execute("UPDATE sts SET fetched_ms = fetched_ms - ?, expires_ms = expires_ms - ? WHERE domain = ?",
-                                       (back, back, aged))
+    back = hours * 3600 * 1000
+    database = sqlite3.connect(gateway.state_dir / "delivery" / "sts.db")
+    with database:
+        for domain in aged:
+            changed = database.execute("UPDATE sts SET fetched_ms = fetched_ms - ?1, expires_ms = expires_ms - ?1, "
+                                       "due_ms = due_ms - ?1, used_ms = used_ms - ?1 WHERE domain = ?2", (back, domain))
             assert changed.rowcount == 1
-        database.close()
+    database.close()
     gateway.start()
 
 
@@ -427,10 +427,23 @@ def test_fetched_again_after_a_day(gateway, hop, world, tag):
     """Without mail too: else somebody who keeps us from it for a while would see the policy run out (§10.2)."""
     delivered(gateway, hop(), send(gateway, "old.example", tag))
     was = gateway.json("tls", "old.example")["sts"]["fetched"]
-    restart(gateway, "old.example", 25)
+    restart(gateway, "old.example", hours=25)
     wait_until(lambda: gateway.json("tls", "old.example")["sts"]["fetched"] >= was, "it is fetched again")
     # Nothing else was so old.
     assert world.web.times("old.example") == 2 and world.web.times("wild.example") <= 1
+
+
+def test_fetched_again_before_a_day_is_over(gateway, hop, world, tag):
+    """Many publish a max_age of just a day; and none that hangs keeps it from its turn."""
+    sink = hop()
+    for domain in ("day", "hangs"):
+        delivered(gateway, sink, send(gateway, f"{domain}.example", tag))
+    world.web.answers["mta-sts.hangs.example"] = lambda handler: time.sleep(20)
+    restart(gateway, "hangs.example", "day.example", hours=13)
+    wait_until(lambda: world.web.times("day.example") == world.web.times("hangs.example") == 2, "they are fetched again")
+    wait_until(lambda: "timed out" in (gateway.json("tls", "hangs.example")["sts"]["why"] or ""), "one of them in vain")
+    left = gateway.json("tls", "day.example")["sts"]["expires"]
+    assert left > time.strftime("%Y-%m-%dT%H", time.gmtime(time.time() + 22 * 3600))
 
 
 def test_a_policy_that_is_over(gateway, hop, world, tag):
@@ -438,7 +451,7 @@ def test_a_policy_that_is_over(gateway, hop, world, tag):
     sink = hop()
     delivered(gateway, sink, send(gateway, "down.example", tag))
     world.web.policy("down.example", "", code=404)
-    restart(gateway, "down.example", 25)
+    restart(gateway, "down.example", hours=25)
     line, _ = delivered(gateway, sink, send(gateway, "down.example", tag + "b"))
     assert line["out_tls_peer"] == "not verified; level may by delivery tls"
 
