@@ -18,6 +18,9 @@
 #define REFRESHES_MAX 10
 #define FETCHES_MAX 100
 
+#define RECORD_LABEL "_mta-sts."
+#define DNS_TEXT_MAX 253 /* of a name of 255 bytes on the wire (RFC 1035 §3.1), without its last dot */
+
 /* A fetch under way, and who waits for it. */
 struct job {
     LIST_ENTRY(job) link;
@@ -334,7 +337,14 @@ static bool pick_record(const struct txt_records *records, char id_out[STS_ID_MA
     return true;
 }
 
-/* §3.1: without a good record no policy is looked for; one that is known holds on all the same. */
+/* A name that DNS cannot hold has no record. */
+static bool is_too_long(const char *domain)
+{
+    return strlen(RECORD_LABEL) + strlen(domain) > DNS_TEXT_MAX;
+}
+
+/* §3.1: without a good record no policy is looked for; one that is known holds on all the same. That the
+ * lookup failed does not say that there is none. */
 static void on_txt(void *arg, const struct resolver_answer *dns)
 {
     struct sts_query *query = arg;
@@ -343,13 +353,13 @@ static void on_txt(void *arg, const struct resolver_answer *dns)
     query->dns = NULL;
     if (dns->state == RESOLVER_FOUND && pick_record(dns->txt, id, &err)) {
         on_record(query, id);
-        return;
+    } else if (dns->state == RESOLVER_FAILED && !is_too_long(query->domain)) {
+        snprintf(why, sizeof why, "MTA-STS record: %s", dns->why);
+        answer_failed(query, why);
+    } else {
+        answer_stored(query, STS_NONE, STS_FETCHED,
+                      dns->state == RESOLVER_FOUND ? err.text : "no MTA-STS record");
     }
-    snprintf(why, sizeof why, "%s%s", dns->state == RESOLVER_FAILED ? "MTA-STS record: " : "",
-             dns->state == RESOLVER_FOUND    ? err.text
-             : dns->state == RESOLVER_FAILED ? dns->why
-                                             : "no MTA-STS record");
-    answer_stored(query, STS_NONE, STS_FETCHED, why);
 }
 
 struct sts_query *sts_find(struct sts *sts, const char *domain, sts_found_fn *found, void *arg,
@@ -357,7 +367,7 @@ struct sts_query *sts_find(struct sts *sts, const char *domain, sts_found_fn *fo
 {
     struct sts_query *query = calloc(1, sizeof *query);
     char name[DNS_NAME_SIZE + 16];
-    snprintf(name, sizeof name, "_mta-sts.%s", domain);
+    snprintf(name, sizeof name, RECORD_LABEL "%s", domain);
     if (query) {
         *query = (struct sts_query){.sts = sts, .found = found, .arg = arg, .domain = strdup(domain)};
         if (query->domain)

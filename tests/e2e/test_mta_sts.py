@@ -394,6 +394,28 @@ def test_a33_kept_when_dns_fails(make_gateway, hop, world, tag):
         nsd.close()
 
 
+def test_a33_a_failed_lookup_is_not_none(make_gateway, hop, world, tag):
+    """Of a domain whose policy was never known: mail waits, but where the administrator says what is demanded."""
+    zone = "".join(domain_records(name, None) for name in ("bogus", "servfail", "admin"))
+    bogus, servfail, admin = (f"_mta-sts.{name}.example" for name in ("bogus", "servfail", "admin"))
+    nsd = SignedNsd({"example": zone, bogus: '@ 0 TXT "v=STSv1; id=1"\n'}, expired=[bogus])
+    unsigned = Nsd({"example": zone, servfail: None, admin: None})
+    try:
+        gateway = make_gateway("mx", rules=CLEAR, settings=settings(world, nsd, **{"trust-anchor": nsd.anchor}))
+        sink = hop(tls=False)
+        reply = deferred(gateway, send(gateway, "bogus.example", tag))
+        assert "MTA-STS record: DNSSEC validation failed" in reply and "level may by delivery tls" in reply
+        gateway = make_gateway("mx", rules=CLEAR, settings=settings(world, unsigned),
+                               extra='tls-policy "admin.example" { level = may }')
+        assert "MTA-STS record: DNS lookup failed" in deferred(gateway, send(gateway, "servfail.example", tag))
+        assert gateway.json("tls", "servfail.example")["sts"]["mode"] == "unknown"
+        assert untouched(sink)
+        delivered(gateway, sink, send(gateway, "admin.example", tag))
+    finally:
+        nsd.close()
+        unsigned.close()
+
+
 def test_a33_policies_that_cannot_be_read_are_not_none(make_gateway, hop, world, tag):
     """The store is damaged: mail waits, and the log says for what."""
     gateway = make_gateway("mx", rules=CLEAR, settings=settings(world, world.nsd))

@@ -1,6 +1,7 @@
 /* What is known of a domain's MTA-STS policy, with a DNS server of the test and policy hosts that hang. */
 #include "tests/unit/net/dns_server.h"
 
+#include "base/clock.h"
 #include "gateway/delivery/sts.h"
 #include "gateway/delivery/sts_store.h"
 #include "gateway/net/https.h"
@@ -13,7 +14,7 @@ static const char *const loopback[] = {"127.0.0.1", NULL};
 static struct {
     struct event_base *base;
     struct dns_server dns;
-    struct dns_record records[2 * DOMAINS + 1];
+    struct dns_record records[2 * DOMAINS + 2];
     char names[2 * DOMAINS][32];
     struct resolver *resolver;
     int policy_host; /* listens and never answers */
@@ -39,7 +40,10 @@ static int setup(void **state)
         add_record(2 * i, "_mta-sts", i, ns_t_txt, txt);
         add_record(2 * i + 1, "mta-sts", i, ns_t_a, loopback);
     }
-    dns_server_start(&world.dns, world.base, world.records, 2 * DOMAINS);
+    world.records[2 * DOMAINS] =
+        (struct dns_record){.name = "_mta-sts.broken.example", .type = ns_t_txt, .rcode = ns_r_servfail};
+    world.records[2 * DOMAINS + 1] = (struct dns_record){.name = "_mta-sts.plain.example", .type = ns_t_txt};
+    dns_server_start(&world.dns, world.base, world.records, 2 * DOMAINS + 2);
     const char *servers[] = {world.dns.address};
     const struct resolver_settings resolver = {.servers = servers, .n_servers = 1};
     assert_int_equal(resolver_open(world.base, &resolver, &world.resolver, &err), STATUS_OK);
@@ -125,11 +129,63 @@ static void a33_too_many_fetches_at_once_are_no_lack_of_a_policy(void **state)
     }
 }
 
+static struct sts_facts find(const char *domain)
+{
+    struct found found = {0};
+    struct error err;
+    assert_non_null(sts_find(world.sts, domain, on_found, &found, &err));
+    fixture_run(world.base, &found.any);
+    return found.last;
+}
+
+static void store(const char *domain)
+{
+    static const char policy[] = "version: STSv1\nmode: enforce\nmx: mx.example\nmax_age: 86400\n";
+    struct sts_store *store;
+    struct error err;
+    int64_t now_ms = clock_wall_ms();
+    assert_int_equal(sts_store_open(world.path, now_ms, &store, &err), STATUS_OK);
+    assert_int_equal(sts_store_put(store, domain, "1", span_str(policy), now_ms, now_ms + 86400000, &err),
+                     STATUS_OK);
+    sts_store_close(store);
+}
+
+static void a33_a_lookup_that_fails_is_no_lack_of_a_record(void **state)
+{
+    (void)state;
+    /* 246 bytes: no label fits in front. */
+    char longest[248] = "";
+    for (size_t i = 0; i < 246; i++)
+        longest[i] = i % 50 == 49 ? '.' : 'a';
+    const struct {
+        const char *domain;
+        enum sts_state want;
+        const char *why;
+    } cases[] = {
+        {"broken.example", STS_FAILED, "MTA-STS record: DNS lookup failed (SERVFAIL)"},
+        {"plain.example", STS_NONE, "no MTA-STS record"},
+        {"missing.example", STS_NONE, "no MTA-STS record"},
+        {longest, STS_NONE, "no MTA-STS record"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct sts_facts facts = find(cases[i].domain);
+        assert_int_equal(facts.state, cases[i].want);
+        assert_string_equal(facts.why, cases[i].why);
+        sts_facts_free(&facts);
+    }
+    store("broken.example");
+    struct sts_facts facts = find("broken.example");
+    assert_int_equal(facts.state, STS_ENFORCE);
+    assert_string_equal(facts.why, "MTA-STS record: DNS lookup failed (SERVFAIL)");
+    sts_facts_free(&facts);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a33_too_many_fetches_at_once_are_no_lack_of_a_policy, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a33_a_lookup_that_fails_is_no_lack_of_a_record, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
