@@ -160,6 +160,7 @@ struct conf {
     struct conf_strings delivery_resolvers;
     char *delivery_trust_anchor;
     char *delivery_user, *delivery_password_file; /* for the smarthost; NULL: no login */
+    char *delivery_channel_binding;               /* "auto", "require", "never"; NULL: not given, auto */
     char *delivery_certificate, *delivery_key;    /* shown to it; NULL: none */
     struct conf_strings delivery_source_address;  /* at most one IPv4 and one IPv6 address */
     int64_t delivery_connect_ms, delivery_handshake_ms, delivery_greeting_ms, delivery_command_ms,

@@ -29,6 +29,7 @@ static const char *const openpgp_form[] = {"mime", "inline", NULL};
 static const char *const smime_cipher[] = {"auto", "aes-256-cbc", "aes-256-gcm", NULL};
 static const char *const smime_key_transport[] = {"auto", "pkcs1", "oaep", NULL};
 static const char *const levels[] = {"none", "may", "encrypt", "dane", "dane-only", "verify", "secure", NULL};
+static const char *const bindings[] = {"auto", "require", "never", NULL};
 static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
 
 static const struct conf_key schema[] = {
@@ -140,6 +141,8 @@ static const struct conf_key schema[] = {
     {"delivery", "trust-anchor", CONF_PATH, TOP(delivery_trust_anchor)},
     {"delivery", "user", CONF_STRING, TOP(delivery_user)},
     {"delivery", "password-file", CONF_PATH, TOP(delivery_password_file)},
+    /* No fallback: given without a user it is a mistake. */
+    {"delivery", "channel-binding", CONF_WORD, TOP(delivery_channel_binding), .words = bindings},
     {"delivery", "certificate", CONF_PATH, TOP(delivery_certificate)},
     {"delivery", "key", CONF_PATH, TOP(delivery_key)},
     {"delivery", "source-address", CONF_STRINGS, TOP(delivery_source_address)},

@@ -88,7 +88,8 @@ static bool start(struct client *c)
                     span_of((char *)exporter, has_exporter ? sizeof exporter : 0), &c->login, &err);
     explicit_bzero(exporter, sizeof exporter);
     if (st != STATUS_OK)
-        client_fail_text(c, "4.7.0", "%s: %s", c->where, err.text);
+        client_fail_text(c, c->settings->credentials.binding == LOGIN_BINDING_REQUIRE ? "4.7.8" : "4.7.0",
+                         "%s: %s", c->where, err.text);
     return st == STATUS_OK;
 }
 
@@ -130,20 +131,28 @@ static void answer_challenge(struct client *c)
     buf_free(&response);
 }
 
+/* What else than user and password may be wrong. */
+static const char *other_cause(const struct login *login)
+{
+    if (login_is_bound(login))
+        return ", or, where they are, until TLS ends at the host itself and nobody stands between, or, where "
+               "the "
+               "host knows no tls-exporter (RFC 9266), until delivery channel-binding is never";
+    if (login_shows_middleman(login))
+        return ", or, where they are, until TLS ends at the host itself and nobody stands between";
+    return "";
+}
+
 static void refused(struct client *c)
 {
     char text[REPLY_TEXT_MAX + 1];
     reply_parse_text(&c->reply, text);
     if (c->reply.code / 100 == 5) {
         c->login_refused = true;
-        client_fail_text(
-            c, "4.7.8",
-            "%s refuses the login by %s (%.200s); mail waits until delivery user and "
-            "password-file are right%s",
-            c->where, login_mechanism(c->login), text,
-            login_shows_middleman(c->login)
-                ? ", or, where they are, until TLS ends at the host itself and nobody stands between"
-                : "");
+        client_fail_text(c, "4.7.8",
+                         "%s refuses the login by %s (%.200s); mail waits until delivery user and "
+                         "password-file are right%s",
+                         c->where, login_mechanism(c->login), text, other_cause(c->login));
     } else
         client_fail_text(c, "4.7.0", "%s cannot check the login now (%.200s)", c->where, text);
 }

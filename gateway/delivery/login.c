@@ -21,12 +21,14 @@ struct login {
  * The best first. RFC 5802 §6: what can be bound is, by whichever hash, and is not tried unbound when that
  * fails.
  */
-static const char *choose(const struct ehlo *ehlo, bool can_bind)
+static const char *choose(const struct ehlo *ehlo, bool can_bind, bool must_bind)
 {
     if (can_bind && ehlo->auth_scram_sha_256_plus)
         return "SCRAM-SHA-256-PLUS";
     if (can_bind && ehlo->auth_scram_sha_1_plus)
         return "SCRAM-SHA-1-PLUS";
+    if (must_bind)
+        return NULL;
     if (ehlo->auth_scram_sha_256)
         return "SCRAM-SHA-256";
     if (ehlo->auth_scram_sha_1)
@@ -81,14 +83,27 @@ static enum status set_up(struct login *login, const struct credentials *credent
     return error_set(err, STATUS_TEMPORARY, "libgsasl cannot begin a login by %s", mechanism);
 }
 
+static enum status offers_none(bool must_bind, bool can_bind, struct error *err)
+{
+    if (!must_bind)
+        return error_set(err, STATUS_DENIED,
+                         "the host offers no login by SCRAM-SHA-256, SCRAM-SHA-1 or PLAIN");
+    if (!can_bind)
+        return error_set(err, STATUS_DENIED,
+                         "no login can be bound to TLS before TLS 1.3; see channel-binding");
+    return error_set(err, STATUS_DENIED, "the host offers no login bound to TLS; see channel-binding");
+}
+
 enum status login_start(const struct credentials *credentials, const struct ehlo *ehlo, struct span exporter,
                         struct login **login_out, struct error *err)
 {
-    const char *mechanism = choose(ehlo, exporter.len > 0);
+    bool must_bind = credentials->binding == LOGIN_BINDING_REQUIRE;
+    if (credentials->binding == LOGIN_BINDING_NEVER)
+        exporter = span_of(NULL, 0);
+    const char *mechanism = choose(ehlo, exporter.len > 0, must_bind);
     *login_out = NULL;
     if (!mechanism)
-        return error_set(err, STATUS_DENIED,
-                         "the host offers no login by SCRAM-SHA-256, SCRAM-SHA-1 or PLAIN");
+        return offers_none(must_bind, exporter.len > 0, err);
     struct login *login = calloc(1, sizeof *login);
     if (!login)
         return error_set(err, STATUS_TEMPORARY, "out of memory for a login");
@@ -122,6 +137,11 @@ void login_free(struct login *login)
 const char *login_mechanism(const struct login *login)
 {
     return login->mechanism;
+}
+
+bool login_is_bound(const struct login *login)
+{
+    return binds(login->mechanism);
 }
 
 bool login_shows_middleman(const struct login *login)

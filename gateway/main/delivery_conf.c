@@ -37,6 +37,13 @@ static enum status sources_from_conf(const struct conf *conf, struct delivery_so
     return STATUS_OK;
 }
 
+static enum login_binding binding_from(const char *word)
+{
+    if (word && strcmp(word, "require") == 0)
+        return LOGIN_BINDING_REQUIRE;
+    return word && strcmp(word, "never") == 0 ? LOGIN_BINDING_NEVER : LOGIN_BINDING_AUTO;
+}
+
 enum status delivery_from_conf(const struct conf *conf, struct delivery_settings *settings,
                                char **password_out, struct error *err)
 {
@@ -53,7 +60,9 @@ enum status delivery_from_conf(const struct conf *conf, struct delivery_settings
     enum status st = sources_from_conf(conf, &settings->sources, err);
     if (st == STATUS_OK && conf->delivery_password_file)
         st = secret_line_load(conf->delivery_password_file, password_out, err);
-    settings->credentials = (struct credentials){.user = conf->delivery_user, .password = *password_out};
+    settings->credentials = (struct credentials){.user = conf->delivery_user,
+                                                 .password = *password_out,
+                                                 .binding = binding_from(conf->delivery_channel_binding)};
     return st;
 }
 
@@ -114,6 +123,8 @@ void delivery_conf_check(const struct conf *conf, const char *path, struct buf *
     if (secrets && strcmp(conf->delivery_route, "mx") == 0)
         buf_printf(problems, "%s: delivery: user and certificate are for a smarthost: route must name one\n",
                    path);
+    if (conf->delivery_channel_binding && !conf->delivery_user)
+        buf_printf(problems, "%s: delivery channel-binding: is for a login, and there is no user\n", path);
     if (conf->delivery_user)
         check_levels(conf, path, problems);
     check_files(conf, path, problems);

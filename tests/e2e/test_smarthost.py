@@ -144,6 +144,7 @@ def test_a_smarthost_that_wants_a_certificate(make_gateway, smarthost, pki, tag)
     ({"tls": "encrypt"}, "delivery tls: the password is sent over verified TLS only"),
     ({"route": "mx"}, "route must name one"),
     ({"password-file": None}, "user and password-file are given together"),
+    ({"user": None, "password-file": None, "channel-binding": "require"}, "channel-binding: is for a login"),
     ({"source-address": "localhost"}, "is no IPv4 or IPv6 address"),
     ({"certificate": "/nonexistent"}, "certificate and key are given together"),
 ])

@@ -72,12 +72,12 @@ def smarthost(make_gateway, sink):
 
 @pytest.fixture
 def relaying(make_gateway, smarthost, folder, tag):
-    """make(port) → a gateway that logs in to its smarthost at this port; tls: settings of its TLS."""
-    def make(port, password=None):
+    """make(port) → a gateway that logs in to its smarthost at this port; more: keys of delivery."""
+    def make(port, password=None, **more):
         path = folder / f"{tag}.password"
         path.touch(mode=0o600)
         path.write_text((password or smarthost.password) + "\n")
-        keys = {"tls": "secure", "user": smarthost.user, "password-file": path}
+        keys = {"tls": "secure", "user": smarthost.user, "password-file": path, **more}
         return make_gateway(f"[localhost]:{port}", rules=CLEAR, settings={"delivery": keys})
     return make
 
@@ -109,6 +109,39 @@ def test_a_middleman_with_a_trusted_certificate_is_refused(relaying, smarthost, 
     assert "refuses the login by SCRAM-SHA-256-PLUS (535" in reply and "nobody stands between" in reply
     assert any(said.startswith(b"AUTH SCRAM-SHA-256-PLUS ") for said in between.heard)
     assert not any(b"MAIL FROM" in said for said in between.heard)
+
+
+def without(*lost):
+    """A rewrite that takes the keywords out of replies to EHLO; "AUTH" leaves of it what PLAIN is."""
+    def rewrite(said):
+        lines = [line for line in said.split(b"\r\n") if line[4:] not in lost]
+        return b"\r\n".join(line[:4] + b"AUTH PLAIN" if b"AUTH" in lost and line[4:].startswith(b"AUTH ") else line for line in lines)
+    return rewrite
+
+
+def test_a_smarthost_that_cannot_bind_what_it_offers(relaying, smarthost, middleman, sink, tag):
+    """TLS ends at something in front of it, which the administrator knows and trusts."""
+    front = middleman(smarthost.port, without(b"CHUNKING", b"PIPELINING"))
+    reply = refused(relaying(front.port), smarthost, sink, tag)
+    assert "refuses the login by SCRAM-SHA-256-PLUS (535" in reply and "until delivery channel-binding is never" in reply
+    gateway = relaying(front.port, **{"channel-binding": "never"})
+    send(gateway, f"{tag}-never@example.com")
+    sink.wait(f"{tag}-never@example.com")
+    gateway.wait_state(f"{tag}-never@example.com", None)
+    assert any(said.startswith(b"AUTH SCRAM-SHA-256 biws") for said in front.heard)
+
+
+def test_a_login_must_be_bound(relaying, smarthost, middleman, sink, tag):
+    """Without it a middleman with a trusted certificate gets the password by leaving PLAIN alone of what is offered."""
+    between = middleman(smarthost.port, without(b"AUTH"))
+    gateway = relaying(between.port, **{"channel-binding": "require"})
+    reply = refused(gateway, smarthost, sink, tag)
+    assert "offers no login bound to TLS; see channel-binding" in reply and "status=4.7.8 " in gateway.log
+    assert between.heard and not any(b"AUTH" in said or b"MAIL" in said for said in between.heard)
+    gateway = relaying(smarthost.starttls_port, **{"channel-binding": "require"})
+    send(gateway, f"{tag}-bound@example.com")
+    sink.wait(f"{tag}-bound@example.com")
+    assert "mechanism=SCRAM-SHA-256-PLUS" in smarthost.log
 
 
 @pytest.mark.parametrize("left", [b"SCRAM-SHA-256", b"SCRAM-SHA-256 PLAIN LOGIN"])

@@ -208,6 +208,54 @@ static void what_is_said_of_channel_binding(void **state)
     }
 }
 
+/* Neither user nor password leaves where none is bound and one must be; where none may be, it is as before
+ * TLS 1.3. */
+static void whether_a_login_is_bound_can_be_said(void **state)
+{
+    (void)state;
+    static const struct ehlo not_bound = {
+        .auth_plain = true, .auth_scram_sha_1 = true, .auth_scram_sha_256 = true};
+    static const struct {
+        enum login_binding binding;
+        const struct ehlo *ehlo;
+        bool can_bind;
+        const char *mechanism, *said; /* the error where there is no mechanism */
+    } cases[] = {
+        {LOGIN_BINDING_AUTO, &offers_all, true, "SCRAM-SHA-256-PLUS", "p=tls-exporter,,"},
+        {LOGIN_BINDING_REQUIRE, &offers_all, true, "SCRAM-SHA-256-PLUS", "p=tls-exporter,,"},
+        {LOGIN_BINDING_REQUIRE, &not_bound, true, NULL,
+         "the host offers no login bound to TLS; see channel-binding"},
+        {LOGIN_BINDING_REQUIRE, &offers_all, false, NULL,
+         "no login can be bound to TLS before TLS 1.3; see channel-binding"},
+        {LOGIN_BINDING_NEVER, &offers_all, true, "SCRAM-SHA-256", "n,,"},
+        {LOGIN_BINDING_NEVER, &not_bound, true, "SCRAM-SHA-256", "n,,"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct credentials wanted = credentials;
+        struct login *login;
+        struct buf response;
+        struct error err;
+        wanted.binding = cases[i].binding;
+        enum status st =
+            login_start(&wanted, cases[i].ehlo,
+                        span_of(exporter, cases[i].can_bind ? sizeof exporter - 1 : 0), &login, &err);
+        if (!cases[i].mechanism) {
+            assert_int_equal(st, STATUS_DENIED);
+            assert_string_equal(err.text, cases[i].said);
+            assert_null(login);
+            continue;
+        }
+        buf_init(&response, 4096);
+        assert_int_equal(st, STATUS_OK);
+        assert_string_equal(login_mechanism(login), cases[i].mechanism);
+        assert_int_equal(login_is_bound(login), cases[i].binding != LOGIN_BINDING_NEVER);
+        assert_int_equal(login_step(login, span_of(NULL, 0), &response, &err), STATUS_OK);
+        assert_memory_equal(response.data, cases[i].said, strlen(cases[i].said));
+        buf_free(&response);
+        login_free(login);
+    }
+}
+
 static void a_bound_login_ends_where_tls_does(void **state)
 {
     (void)state;
@@ -513,6 +561,7 @@ int main(void)
         cmocka_unit_test(a_wrong_password_is_the_servers_to_refuse),
         cmocka_unit_test(a_server_without_a_proof_is_none),
         cmocka_unit_test(what_is_said_of_channel_binding),
+        cmocka_unit_test(whether_a_login_is_bound_can_be_said),
         cmocka_unit_test(a_bound_login_ends_where_tls_does),
         cmocka_unit_test(what_is_no_first_message_of_a_server),
         cmocka_unit_test(no_mechanism_in_common),
