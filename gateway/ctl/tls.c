@@ -41,7 +41,10 @@ static void print_host(json_t *host)
              text_of(host, "why"));
     put_array("  address ", json_object_get(host, "addresses"));
     if (text_of(host, "match_name"))
-        put_line("  certificate for ", text_of(host, "match_name"));
+        put_line(json_is_true(json_object_get(host, "match_below"))
+                     ? "  certificate for a name below, or for "
+                     : "  certificate for ",
+                 text_of(host, "match_name"));
     if (text_of(host, "dane"))
         put_line("  TLSA records: ", text_of(host, "dane"));
     if (text_of(host, "tlsa_base"))

@@ -4,7 +4,6 @@
  * the administrators' to mend, no recipient's fault: mail waits.
  */
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -67,9 +66,7 @@ static bool is_proven_host(const struct client *c)
 {
     SSL *ssl = conn_ssl(c->conn);
     X509 *cert = ssl ? SSL_get0_peer_certificate(ssl) : NULL;
-    return cert && SSL_get_verify_result(ssl) == X509_V_OK &&
-           (X509_check_host(cert, c->host, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1 ||
-            X509_check_ip_asc(cert, c->host, 0) == 1);
+    return cert && SSL_get_verify_result(ssl) == X509_V_OK && delivery_tls_is_for(cert, c->host);
 }
 
 bool client_must_log_in(const struct client *c)

@@ -103,14 +103,14 @@ static void add_host(struct survey *s, const struct host *host)
     struct tls_demand demand = tls_level_decide(&s->settings->destinations->tls, &tls_hop);
     char words[900];
     tls_demand_words(&demand, words, sizeof words);
-    json_array_append_new(s->hosts,
-                          json_pack("{s:s, s:i, s:o, s:s, s:s, s:o, s:s?, s:s?, s:o?, s:s?, s:o}", "host",
-                                    hop->host, "port", (int)hop->port, "addresses", addresses_of(host),
-                                    "verdict", verdicts[demand.verdict], "level",
-                                    tls_level_word(demand.level), "why", control_text(words), "match_name",
-                                    demand.match_name, "dane", dane_word(host->dane), "dane_why",
-                                    host->dane_why[0] ? control_text(host->dane_why) : NULL, "tlsa_base",
-                                    host->tlsa ? host->base : NULL, "tlsa", records_of(host->tlsa)));
+    json_array_append_new(
+        s->hosts,
+        json_pack("{s:s, s:i, s:o, s:s, s:s, s:o, s:s?, s:b, s:s?, s:o?, s:s?, s:o}", "host", hop->host,
+                  "port", (int)hop->port, "addresses", addresses_of(host), "verdict",
+                  verdicts[demand.verdict], "level", tls_level_word(demand.level), "why", control_text(words),
+                  "match_name", demand.match_name, "match_below", demand.match_below, "dane",
+                  dane_word(host->dane), "dane_why", host->dane_why[0] ? control_text(host->dane_why) : NULL,
+                  "tlsa_base", host->tlsa ? host->base : NULL, "tlsa", records_of(host->tlsa)));
 }
 
 static void next_host(struct survey *s);

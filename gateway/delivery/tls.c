@@ -67,10 +67,19 @@ void delivery_tls_prepare(SSL *ssl, const struct tls_demand *demand, const struc
         prepare_dane(ssl, dane);
 }
 
-static bool names_host(X509 *cert, const char *name)
+/* RFC 8461 §4.1, RFC 9525 §2: the common name of the subject is none. */
+#define NAME_FLAGS (X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)
+
+bool delivery_tls_is_for(X509 *cert, const char *name)
 {
-    return X509_check_host(cert, name, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1 ||
-           X509_check_ip_asc(cert, name, 0) == 1;
+    return X509_check_host(cert, name, 0, NAME_FLAGS, NULL) == 1 || X509_check_ip_asc(cert, name, 0) == 1;
+}
+
+bool delivery_tls_is_for_below(X509 *cert, const char *domain)
+{
+    char below[DNS_NAME_SIZE + 1];
+    int len = snprintf(below, sizeof below, ".%s", domain);
+    return len > 1 && (size_t)len < sizeof below && X509_check_host(cert, below, 0, NAME_FLAGS, NULL) == 1;
 }
 
 static bool accept_dane(SSL *ssl, const struct tls_dane *dane, enum tls_way *way_out, char *words,
@@ -104,12 +113,15 @@ static bool accept_pkix(SSL *ssl, const struct tls_demand *demand, enum tls_way 
         snprintf(words, size, "not trusted: %s", X509_verify_cert_error_string(verified));
         return false;
     }
-    if (!names_host(cert, demand->match_name)) {
-        snprintf(words, size, "trusted, but not for %s", demand->match_name);
+    bool exact = delivery_tls_is_for(cert, demand->match_name);
+    if (!exact && !(demand->match_below && delivery_tls_is_for_below(cert, demand->match_name))) {
+        snprintf(words, size, "trusted, but not for %s%s", demand->match_name,
+                 demand->match_below ? " or a name below it" : "");
         return false;
     }
     *way_out = TLS_WAY_PKIX;
-    snprintf(words, size, "verified for %s (%s)", demand->match_name, tls_way_word(*way_out));
+    snprintf(words, size, "verified for %s%s (%s)", exact ? "" : "a name below ", demand->match_name,
+             tls_way_word(*way_out));
     return true;
 }
 
@@ -150,7 +162,7 @@ enum tlsrpt_result delivery_tls_result(SSL *ssl, const struct tls_demand *demand
             code = X509_V_ERR_DANE_NO_MATCH;
     } else if (!name) {
         code = X509_V_OK;
-    } else if (code == X509_V_OK && (!cert || !names_host(cert, name))) {
+    } else if (code == X509_V_OK && (!cert || !delivery_tls_is_for(cert, name))) {
         code = X509_V_ERR_HOSTNAME_MISMATCH;
     }
     *reason_out = code == X509_V_OK ? "" : X509_verify_cert_error_string(code);

@@ -5,6 +5,7 @@
 #include <openssl/types.h>
 #include <stdbool.h>
 
+#include "gateway/net/resolver.h"
 #include "gateway/net/tlsa.h"
 #include "gateway/policy/tls_level.h"
 #include "gateway/tlsrpt/result.h"
@@ -29,6 +30,12 @@ enum tls_way {
 };
 /* "dane-ee", "dane-ta", "pkix", "unverified", "clear", "clear-after-failure". */
 const char *tls_way_word(enum tls_way way);
+
+/* Does CERT name the host NAME, a DNS name or an IP address, in its subjectAltName? A wildcard stands for one
+ * whole label. */
+bool delivery_tls_is_for(X509 *cert, const char *name);
+/* Does it name a host, or have a wildcard, below DOMAIN? */
+bool delivery_tls_is_for_below(X509 *cert, const char *domain);
 
 /* How many of RECORDS OpenSSL can use with usage 2 or 3 (RFC 7672 §3.1). TLS is of tls_client_context. */
 size_t delivery_tls_usable(SSL_CTX *tls, const struct tlsa_records *records);

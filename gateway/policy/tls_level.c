@@ -1,6 +1,7 @@
 #include "gateway/policy/tls_level.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "gateway/wire/domain.h"
 
@@ -134,6 +135,16 @@ static bool sts_counts(const struct tls_level_settings *settings, const struct t
     return demand->verdict == TLS_TRY && !is_dane(demand->level) && tls_level_asks_sts(settings, hop);
 }
 
+/* Whose name the certificate must carry: the MX host's, or the domain's. */
+static void set_name(struct tls_demand *demand, const struct tls_hop *hop, bool of_host)
+{
+    if (demand->level != TLS_LEVEL_VERIFY && demand->level != TLS_LEVEL_SECURE)
+        return;
+    demand->match_name = of_host ? hop->mx_host : hop->domain;
+    /* What is below a top-level domain is not its own. */
+    demand->match_below = !of_host && strchr(hop->domain, '.');
+}
+
 struct tls_demand tls_level_decide(const struct tls_level_settings *settings, const struct tls_hop *hop)
 {
     struct tls_demand demand = asked_for(settings, hop);
@@ -153,10 +164,7 @@ struct tls_demand tls_level_decide(const struct tls_level_settings *settings, co
         demand.reason = NULL;
         mx_name_will_do = mx_name_will_do || hop->known.mx_secure;
     }
-    if (demand.level == TLS_LEVEL_VERIFY)
-        demand.match_name = hop->mx_host;
-    else if (demand.level == TLS_LEVEL_SECURE)
-        demand.match_name = mx_name_will_do || enforced ? hop->mx_host : hop->domain;
+    set_name(&demand, hop, demand.level == TLS_LEVEL_VERIFY || mx_name_will_do || enforced);
     return demand;
 }
 

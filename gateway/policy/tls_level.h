@@ -13,8 +13,8 @@ enum tls_level {
     TLS_LEVEL_DANE,      /* as the host's TLSA records say (RFC 7672); may when there are none */
     TLS_LEVEL_DANE_ONLY, /* and nothing without usable ones */
     TLS_LEVEL_VERIFY,    /* and a trusted certificate for the MX host name */
-    TLS_LEVEL_SECURE, /* and a trusted certificate for the recipient's domain (or the fixed route's host name)
-                       */
+    TLS_LEVEL_SECURE, /* and a trusted certificate for the recipient's domain or a host below it (or the fixed
+                         route's host name) */
 };
 
 /* "none", "may", …; NULL-terminated table for configuration, index = level. */
@@ -84,6 +84,7 @@ struct tls_demand {
         level; /* what the connection must meet; with another verdict than TLS_TRY, what was asked for */
     enum tls_verdict verdict;
     const char *match_name; /* the name the certificate must carry (verify, secure); else NULL */
+    bool match_below;       /* or one below it */
     const char *why;        /* the domain of the tls-policy that decided, "delivery tls", "mta-sts enforce" or
                                "REQUIRETLS"; from SETTINGS, or static */
     bool by_policy;         /* WHY is a tls-policy's domain */
@@ -106,6 +107,9 @@ struct tls_demand {
  * where there are no usable records: RFC 8461 §2, DANE comes first). A policy to be enforced then demands
  * secure with a certificate for the MX host, which must be one of the policy's. TLS-Required: No sets it
  * aside too.
+ *
+ * secure takes a certificate for the domain or, as Postfix does (nexthop, dot-nexthop), for any name below
+ * it, whatever the MX record says.
  *
  * REQUIRETLS raises whatever they say to secure, but for DANE or MTA-STS that holds; then a host named by a
  * secure MX record is to show a certificate for its own name (RFC 8689 §4.2.1). match_name is one of HOP's

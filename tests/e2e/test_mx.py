@@ -192,12 +192,13 @@ def test_a_host_that_is_down_beside_one_that_is_unknown_is_waited_for(mx_gateway
 
 @pytest.mark.parametrize("level, certified, delivered", [
     ("secure", "secure.example", True),
+    ("secure", "mail.secure.example", True),
     ("secure", "a.mx.example", False),
     ("verify", "a.mx.example", True),
     ("verify", "verify.example", False),
 ])
 def test_whose_certificate_a_level_wants(mx_gateway, hops, nsd, pki, tag, level, certified, delivered):
-    """Unsigned DNS could name any host: "secure" wants the domain itself in the certificate."""
+    """Unsigned DNS could name any host: "secure" wants the domain itself, or a name below it, in the certificate."""
     sinks = hops(a={"tls": server_context(*pki.issue(certified))})
     recipient = f"{tag}@{level}.example"
     gateway = mx_gateway(sinks.port, nsd, extra=f'tls-policy "{level}.example" {{ level = {level} }}')

@@ -65,6 +65,36 @@ static void the_nearest_policy_decides(void **state)
     }
 }
 
+/* As Postfix's secure: nexthop, dot-nexthop. A name that somebody vouches for is meant alone. */
+static void a_name_below_will_do_for_a_domain_alone(void **state)
+{
+    (void)state;
+    static const struct {
+        enum tls_level level;
+        struct tls_hop hop;
+        bool below;
+    } rows[] = {
+        {TLS_LEVEL_SECURE, {.domain = "example.com"}, true},
+        {TLS_LEVEL_MAY, {.domain = "example.com", .requiretls = true}, true},
+        {TLS_LEVEL_SECURE, {.domain = "example"}, false},
+        {TLS_LEVEL_SECURE, {.domain = "[192.0.2.1]"}, false},
+        {TLS_LEVEL_SECURE, {.domain = "example.com", .fixed_route = true}, false},
+        {TLS_LEVEL_VERIFY, {.domain = "example.com"}, false},
+        {TLS_LEVEL_ENCRYPT, {.domain = "example.com"}, false},
+        {TLS_LEVEL_MAY, {.domain = "example.com", .requiretls = true, .known = {.mx_secure = true}}, false},
+        {TLS_LEVEL_MAY,
+         {.domain = "example.com", .known = {.sts = STS_ENFORCE, .sts_has_host = true}},
+         false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct tls_level_settings settings = {.level = rows[i].level,
+                                                    .mta_sts = rows[i].hop.known.sts == STS_ENFORCE};
+        struct tls_hop hop = rows[i].hop;
+        hop.mx_host = "mx.example.net";
+        assert_int_equal(tls_level_decide(&settings, &hop).match_below, rows[i].below);
+    }
+}
+
 static void a_dotted_policy_covers_the_domain_itself(void **state)
 {
     (void)state;
@@ -398,6 +428,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words),
         cmocka_unit_test(the_nearest_policy_decides),
+        cmocka_unit_test(a_name_below_will_do_for_a_domain_alone),
         cmocka_unit_test(a_dotted_policy_covers_the_domain_itself),
         cmocka_unit_test(the_default_without_policies),
         cmocka_unit_test(requiretls_raises_every_level),
