@@ -63,8 +63,6 @@ static void on_tlsa_found(struct host_query *query, const struct tlsa_records *r
 {
     struct host *host = &query->host;
     host->tlsa = tlsa_records_copy(records);
-    snprintf(host->base, sizeof host->base, "%s",
-             query->at_canonical ? query->canonical : query->wish.hop->host);
     if (!host->tlsa)
         finish_dane(query, DANE_FAILED, "out of memory for TLSA records");
     else if (delivery_tls_usable(query->tls, host->tlsa) > 0)
@@ -98,8 +96,8 @@ static void ask_tlsa(struct host_query *query, bool at_canonical)
     struct error err;
     const struct hop *hop = query->wish.hop;
     query->at_canonical = at_canonical;
-    query->dns = resolver_tlsa(query->resolver, at_canonical ? query->canonical : hop->host, hop->port,
-                               on_tlsa, query, &err);
+    snprintf(query->host.base, sizeof query->host.base, "%s", at_canonical ? query->canonical : hop->host);
+    query->dns = resolver_tlsa(query->resolver, query->host.base, hop->port, on_tlsa, query, &err);
     if (!query->dns)
         finish_dane(query, DANE_FAILED, err.text);
 }

@@ -13,8 +13,8 @@ struct host {
     enum dane_state dane;
     char dane_why[ERROR_TEXT_MAX]; /* where DANE is not USABLE; "" when nobody asked */
     bool tlsa_failed;              /* FAILED because of the look-up of its TLSA records */
-    char base[DNS_NAME_SIZE];      /* TLSA base domain, where TLSA is not NULL (RFC 7672 §2.2.3) */
-    struct tlsa_records *tlsa;     /* all of them; owned (host_free) */
+    char base[DNS_NAME_SIZE];  /* TLSA base domain: the last name asked for TLSA records (RFC 7672 §2.2.3) */
+    struct tlsa_records *tlsa; /* all of them; owned (host_free) */
 };
 
 /* TLSA frees; zero is none. */

@@ -167,7 +167,8 @@ static void record_session(struct tlsrpt *reports, const struct tls_results_of *
     }
     const struct tlsrpt_policy policy = {.type = types[applied],
                                          .strings = strings.len > 0 ? buf_str(&strings) : "",
-                                         .mx = mx.len > 0 ? buf_str(&mx) : ""};
+                                         .mx = mx.len > 0 ? buf_str(&mx) : "",
+                                         .domain = applied == APPLIED_TLSA ? of->host->base : NULL};
     if (policy.strings && policy.mx)
         record(reports, of, &policy, result, reason, tls);
     buf_free(&strings);
@@ -182,7 +183,7 @@ static void record_fetch(struct tlsrpt *reports, const struct tls_results_of *of
         [STS_FETCH_INVALID] = TLSRPT_STS_POLICY_INVALID,
         [STS_FETCH_WEBPKI] = TLSRPT_STS_WEBPKI_INVALID,
     };
-    const struct tlsrpt_policy policy = {"sts", "", ""};
+    const struct tlsrpt_policy policy = {"sts", "", "", NULL};
     if (of->sts->fetch != STS_FETCHED)
         record(reports, of, &policy, results[of->sts->fetch], of->sts->why, NULL);
 }

@@ -6,8 +6,8 @@
 
 /* Whoever a user writes to may fill the disk no further. */
 #define BYTES_MAX ((int64_t)256 << 20)
-/* Of one domain on one day: more than a policy that changes by the hour. */
-#define POLICIES_MAX 32
+/* Of one domain on one day: more than a policy that changes by the hour, and one for each MX host. */
+#define POLICIES_MAX 64
 /* Different failures of one policy; what comes then is counted without its particulars. */
 #define FAILURES_MAX 200
 
@@ -23,6 +23,21 @@ static const char *const steps[] = {
     " due_ms BIGINT NOT NULL, first_ms BIGINT NOT NULL, attempts BIGINT NOT NULL, looked_up INTEGER NOT NULL,"
     " targets TEXT NOT NULL, why TEXT NOT NULL, PRIMARY KEY (day, domain));"
     "CREATE INDEX report_due ON report (due_ms) WHERE state = 'waiting';",
+    /* SQLite cannot change what is UNIQUE. Both tables are copied, for what is dropped takes its failures
+     * along. */
+    "CREATE TABLE policy2 (id INTEGER PRIMARY KEY, day BIGINT NOT NULL, domain TEXT NOT NULL,"
+    " type TEXT NOT NULL, policy_domain TEXT NOT NULL, strings TEXT NOT NULL, mx TEXT NOT NULL,"
+    " good BIGINT NOT NULL, bad BIGINT NOT NULL, UNIQUE (day, domain, type, policy_domain, strings, mx));"
+    "INSERT INTO policy2 (id, day, domain, type, policy_domain, strings, mx, good, bad)"
+    " SELECT id, day, domain, type, domain, strings, mx, good, bad FROM policy;"
+    "CREATE TABLE failure2 (policy_id BIGINT NOT NULL REFERENCES policy2 (id) ON DELETE CASCADE,"
+    " result TEXT NOT NULL, sending_ip TEXT NOT NULL, mx_host TEXT NOT NULL, receiving_ip TEXT NOT NULL,"
+    " reason TEXT NOT NULL, n BIGINT NOT NULL,"
+    " PRIMARY KEY (policy_id, result, sending_ip, mx_host, receiving_ip, reason));"
+    "INSERT INTO failure2 (policy_id, result, sending_ip, mx_host, receiving_ip, reason, n)"
+    " SELECT policy_id, result, sending_ip, mx_host, receiving_ip, reason, n FROM failure;"
+    "DROP TABLE failure; DROP TABLE policy;"
+    "ALTER TABLE policy2 RENAME TO policy; ALTER TABLE failure2 RENAME TO failure;",
     NULL,
 };
 
@@ -84,6 +99,7 @@ static void bind_policy(struct sql_stmt *stmt, int64_t day, const char *domain,
     sql_bind_str(stmt, 3, policy->type);
     sql_bind_str(stmt, 4, policy->strings);
     sql_bind_str(stmt, 5, policy->mx);
+    sql_bind_str(stmt, 6, policy->domain ? policy->domain : domain);
 }
 
 /* The policy's row, made where there is none. */
@@ -93,7 +109,8 @@ static enum status find_policy(struct sql *sql, int64_t day, const char *domain,
     struct sql_stmt *stmt;
     enum status st = sql_prepare(
         sql,
-        "SELECT id FROM policy WHERE day = ?1 AND domain = ?2 AND type = ?3 AND strings = ?4 AND mx = ?5",
+        "SELECT id FROM policy WHERE day = ?1 AND domain = ?2 AND type = ?3 AND strings = ?4 AND mx = ?5"
+        " AND policy_domain = ?6",
         &stmt, err);
     if (st != STATUS_OK)
         return st;
@@ -104,8 +121,8 @@ static enum status find_policy(struct sql *sql, int64_t day, const char *domain,
     st = check_policies(sql, day, domain, err);
     if (st == STATUS_OK)
         st = sql_prepare(sql,
-                         "INSERT INTO policy (day, domain, type, strings, mx, good, bad)"
-                         " VALUES (?1, ?2, ?3, ?4, ?5, 0, 0)",
+                         "INSERT INTO policy (day, domain, type, strings, mx, policy_domain, good, bad)"
+                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0)",
                          &stmt, err);
     if (st != STATUS_OK)
         return st;

@@ -29,6 +29,8 @@ struct tlsrpt_policy {
     const char *type;    /* "tlsa", "sts", "no-policy-found" */
     const char *strings; /* policy-string: lines, printable ASCII; "" none */
     const char *mx;      /* mx-host: the patterns of an "sts" policy, a line each; "" none */
+    const char
+        *domain; /* policy-domain: of "tlsa" the MX host's TLSA base domain (§1.1); NULL: the recipient's */
 };
 
 /* A session, good or bad. Strings are printable ASCII, "" where not known. */

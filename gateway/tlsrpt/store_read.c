@@ -55,12 +55,12 @@ static enum status add_failures(struct sql *sql, json_t *policy, int64_t id, str
     return st;
 }
 
-static json_t *policy_of(struct sql_stmt *stmt, const char *domain)
+static json_t *policy_of(struct sql_stmt *stmt)
 {
     json_t *policy = json_pack("{s:s}", "policy-type", sql_col_str(stmt, 1));
     if (*sql_col_str(stmt, 2))
         json_object_set_new(policy, "policy-string", lines_of(sql_col_str(stmt, 2)));
-    json_object_set_new(policy, "policy-domain", json_string(domain));
+    json_object_set_new(policy, "policy-domain", json_string(sql_col_str(stmt, 6)));
     if (*sql_col_str(stmt, 3))
         json_object_set_new(policy, "mx-host", lines_of(sql_col_str(stmt, 3)));
     return json_pack("{s:o, s:{s:I, s:I}}", "policy", policy, "summary", "total-successful-session-count",
@@ -75,7 +75,7 @@ enum status tlsrpt_store_policies(struct tlsrpt_store *store, int64_t day, const
     bool row = true;
     json_t *policies = json_array();
     enum status st = sql_prepare(store->sql,
-                                 "SELECT id, type, strings, mx, good, bad FROM policy"
+                                 "SELECT id, type, strings, mx, good, bad, policy_domain FROM policy"
                                  " WHERE day = ?1 AND domain = ?2 ORDER BY id",
                                  &stmt, err);
     if (st == STATUS_OK) {
@@ -86,7 +86,7 @@ enum status tlsrpt_store_policies(struct tlsrpt_store *store, int64_t day, const
         st = sql_step(stmt, &row, err);
         if (st != STATUS_OK || !row)
             break;
-        json_t *policy = policy_of(stmt, domain);
+        json_t *policy = policy_of(stmt);
         st = add_failures(store->sql, policy, sql_col_int(stmt, 0), err);
         json_array_append_new(policies, policy);
     }

@@ -249,8 +249,11 @@ def test_dane(make_gateway, make_sink, world, pki, folder, tag):
             "bogus": {"tlsa": (0, {"dnssec-invalid"})},
         }
         applied = reports["good"]["policies"][0]["policy"]
-        assert applied == {"policy-type": "tlsa", "policy-domain": "good.example",
+        # §1.1: the TLSA base domain of the MX host.
+        assert applied == {"policy-type": "tlsa", "policy-domain": "mx.good.example",
                            "policy-string": sorted([tlsa(3, 1, 1, own[0]), "3 1 1 " + "ab" * 32])}
+        assert {name: reports[name]["policies"][0]["policy"]["policy-domain"] for name in ("bogus", "none")} == {
+            "bogus": "mx.bogus.example", "none": "none.example"}
     finally:
         nsd.close()
 
