@@ -302,7 +302,9 @@ static void on_record(struct sts_query *query, const char *id)
     look_up(query->sts, query->domain, &facts, &entry);
     bool failed_lately = entry.tried_ms > now_ms - RETRY_MS && entry.tried_ms <= now_ms;
     bool known = facts.text.len > 0 && strcmp(facts.id, id) == 0;
-    if (facts.state == STS_FAILED || known || (failed_lately && strcmp(entry.tried_id, id) == 0)) {
+    /* A stored policy that is not understood is only good for waiting until there is another. */
+    bool no_store = facts.state == STS_FAILED && entry.text.len == 0;
+    if (no_store || known || (failed_lately && strcmp(entry.tried_id, id) == 0)) {
         if (facts.state != STS_FAILED && failed_lately) {
             snprintf(facts.why, sizeof facts.why, "%s", entry.error);
             facts.fetch = entry.result;

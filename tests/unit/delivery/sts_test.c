@@ -1,6 +1,8 @@
 /* What is known of a domain's MTA-STS policy, with a DNS server of the test and policy hosts that hang. */
 #include "tests/unit/net/dns_server.h"
 
+#include <poll.h>
+
 #include "base/clock.h"
 #include "gateway/delivery/sts.h"
 #include "gateway/delivery/sts_store.h"
@@ -138,9 +140,8 @@ static struct sts_facts find(const char *domain)
     return found.last;
 }
 
-static void store(const char *domain)
+static void store(const char *domain, const char *policy)
 {
-    static const char policy[] = "version: STSv1\nmode: enforce\nmx: mx.example\nmax_age: 86400\n";
     struct sts_store *store;
     struct error err;
     int64_t now_ms = clock_wall_ms();
@@ -173,10 +174,33 @@ static void a33_a_lookup_that_fails_is_no_lack_of_a_record(void **state)
         assert_string_equal(facts.why, cases[i].why);
         sts_facts_free(&facts);
     }
-    store("broken.example");
+    store("broken.example", "version: STSv1\nmode: enforce\nmx: mx.example\nmax_age: 86400\n");
     struct sts_facts facts = find("broken.example");
     assert_int_equal(facts.state, STS_ENFORCE);
     assert_string_equal(facts.why, "MTA-STS record: DNS lookup failed (SERVFAIL)");
+    sts_facts_free(&facts);
+}
+
+/* It is fetched, and until then nobody says that there is none. */
+static void a_stored_policy_that_is_not_understood_is_fetched(void **state)
+{
+    (void)state;
+    struct found found = {0};
+    struct error err;
+    struct pollfd connection = {.fd = world.policy_host, .events = POLLIN};
+    store("d0.example", "damaged");
+    struct sts_query *query = sts_find(world.sts, "d0.example", on_found, &found, &err);
+    assert_non_null(query);
+    alarm(20);
+    while (!found.any && poll(&connection, 1, 0) == 0)
+        assert_int_equal(event_base_loop(world.base, EVLOOP_ONCE), 0);
+    alarm(0);
+    assert_false(found.any);
+    sts_cancel(query);
+    store("missing.example", "damaged");
+    struct sts_facts facts = find("missing.example");
+    assert_int_equal(facts.state, STS_FAILED);
+    assert_non_null(strstr(facts.why, "the stored policy cannot be read"));
     sts_facts_free(&facts);
 }
 
@@ -186,6 +210,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a33_too_many_fetches_at_once_are_no_lack_of_a_policy, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a33_a_lookup_that_fails_is_no_lack_of_a_record, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_stored_policy_that_is_not_understood_is_fetched, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
