@@ -312,7 +312,7 @@ static void what_is_no_first_message_of_a_server(void **state)
         {"r=%sX,s=QQ==,i=", STATUS_DENIED},
         {"r=%sX,s=QQ==,i=0", STATUS_DENIED},
         {"r=%sX,s=QQ==,i=-1", STATUS_DENIED},
-        {"r=%sX,s=QQ==,i=1000001", STATUS_DENIED},
+        {"r=%sX,s=QQ==,i=200001", STATUS_DENIED},
         {"r=%sX,s=QQ==,i=18446744073709551626", STATUS_DENIED},
         {"v=QQ==", STATUS_DENIED},
         {"e=other-error", STATUS_DENIED},
