@@ -560,6 +560,30 @@ static void a_certificate_that_expired_since_does_not_count(void **state)
     tickets_close(tickets);
 }
 
+/* Bundles of authorities hold CRLs now and then. */
+static void a_crl_among_the_authorities_is_passed_over(void **state)
+{
+    (void)state;
+    X509_CRL *crl = X509_CRL_new();
+    ASN1_TIME *now = X509_gmtime_adj(NULL, -60);
+    X509_CRL_set_version(crl, 1);
+    X509_CRL_set_issuer_name(crl, X509_get_subject_name(ca.certificate));
+    X509_CRL_set1_lastUpdate(crl, now);
+    X509_CRL_set1_nextUpdate(crl, now); /* it is stale at once */
+    assert_true(X509_CRL_sign(crl, ca.key, EVP_sha256()) > 0);
+    FILE *f = fopen(in_dir("with-crl.pem"), "w");
+    assert_true(PEM_write_X509_CRL(f, crl) && PEM_write_X509(f, ca.certificate));
+    fclose(f);
+    issue(&ca, (struct wish){.file = "alice", .name = "alice", .usage = "clientAuth"});
+    struct tls_server *server = asking_server("with-crl.pem", NULL);
+    struct client c = {.certificate = "alice", .version = TLS1_3_VERSION};
+    assert_true(connect_to(server, &c).verified);
+    SSL_SESSION_free(c.session);
+    tls_server_close(server);
+    ASN1_TIME_free(now);
+    X509_CRL_free(crl);
+}
+
 static void bad_authorities_are_refused(void **state)
 {
     (void)state;
@@ -617,6 +641,7 @@ int main(void)
         cmocka_unit_test(nobody_is_asked_without_authorities),
         cmocka_unit_test(resumed_sessions_keep_their_certificate),
         cmocka_unit_test(a_certificate_that_expired_since_does_not_count),
+        cmocka_unit_test(a_crl_among_the_authorities_is_passed_over),
         cmocka_unit_test(bad_authorities_are_refused),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
