@@ -9,6 +9,8 @@
 
 /* A chain that is longer, or a loop, ends there. */
 #define CNAMES_MAX 16
+/* Bytes before the data of a TLSA record: usage, selector, matching type (RFC 6698 §2.1). */
+#define TLSA_FIELDS 3
 
 bool dns_is_host_name(const char *name)
 {
@@ -101,18 +103,24 @@ enum status dns_answer_addresses(struct span packet, int family, struct resolver
     return STATUS_OK;
 }
 
+/* RFC 7672 §2.1: one that is malformed is unusable, and the others count all the same. */
+static const unsigned char unusable_tlsa[TLSA_FIELDS] = {255, 255, 255};
+
 static enum status add_tlsa(struct tlsa_records *records, const ns_rr *rr, struct error *err)
 {
     size_t len = ns_rr_rdlen(*rr);
     const unsigned char *data = ns_rr_rdata(*rr);
-    if (len < 3)
-        return error_set(err, STATUS_INVALID, "damaged TLSA record");
     if (records->n == TLSA_RECORDS_MAX)
         return error_set(err, STATUS_LIMIT, "more than %d TLSA records", TLSA_RECORDS_MAX);
+    if (len < TLSA_FIELDS) {
+        len = TLSA_FIELDS;
+        data = unusable_tlsa;
+    }
+    size_t data_len = len - TLSA_FIELDS;
     records->items[records->n++] = (struct tlsa_record){
-        .usage = data[0], .selector = data[1], .matching = data[2], .at = records->data_len, .len = len - 3};
-    memcpy(records->data + records->data_len, data + 3, len - 3);
-    records->data_len += len - 3;
+        .usage = data[0], .selector = data[1], .matching = data[2], .at = records->data_len, .len = data_len};
+    memcpy(records->data + records->data_len, data + TLSA_FIELDS, data_len);
+    records->data_len += data_len;
     return STATUS_OK;
 }
 

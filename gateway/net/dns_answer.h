@@ -14,7 +14,8 @@ MUST_USE enum status dns_answer_mx(struct span packet, struct resolver_answer *a
 MUST_USE enum status dns_answer_addresses(struct span packet, int family, struct resolver_answer *answer,
                                           struct error *err);
 
-/* NULL when there are none. STATUS_LIMIT: more than TLSA_RECORDS_MAX. To be freed by free(). */
+/* NULL when there are none. One that is malformed is there with usage 255, which nobody uses. STATUS_LIMIT:
+ * more than TLSA_RECORDS_MAX. To be freed by free(). */
 MUST_USE enum status dns_answer_tlsa(struct span packet, struct tlsa_records **records_out,
                                      struct error *err);
 

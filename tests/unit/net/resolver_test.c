@@ -331,9 +331,30 @@ static void damaged_tlsa_is_a_failure_and_not_none(void **state)
         assert_null(found);
         free(exact);
     }
-    /* Two bytes are no TLSA record. */
-    packet[sizeof tlsa_question + 11] = 2;
-    assert_int_equal(dns_answer_tlsa(span_of(packet, len - 2), &found, &err), STATUS_INVALID);
+}
+
+/* RFC 7672 §2.1: a record of two bytes is one that cannot be used; the one beside it can. */
+static void a_malformed_tlsa_record_spoils_no_other(void **state)
+{
+    (void)state;
+    unsigned char packet[512];
+    struct tlsa_records *found;
+    struct error err;
+    memcpy(packet, tlsa_question, sizeof tlsa_question);
+    size_t first = sizeof tlsa_question;
+    size_t second = dns_put_record(packet, first, ns_t_tlsa, "3 1 1 x") - 2;
+    packet[first + 11] = 2;
+    size_t len = dns_put_record(packet, second, ns_t_tlsa, "3 1 1 x");
+    for (size_t n = 1; n <= 2; n++) {
+        packet[7] = (unsigned char)n;
+        assert_int_equal(dns_answer_tlsa(span_of(packet, n == 1 ? second : len), &found, &err), STATUS_OK);
+        assert_int_equal(found->n, n);
+        assert_int_equal(found->items[0].usage, 255);
+        assert_int_equal(found->items[0].len, 0);
+        if (n == 2)
+            assert_int_equal(found->items[1].usage, 3);
+        free(found);
+    }
 }
 
 static void too_many_tlsa_are_not_understood(void **state)
@@ -406,6 +427,7 @@ int main(void)
         cmocka_unit_test(a33_missing_anchor_is_a_failure),
         cmocka_unit_test(tlsa_records_are_read_as_they_are),
         cmocka_unit_test(damaged_tlsa_is_a_failure_and_not_none),
+        cmocka_unit_test(a_malformed_tlsa_record_spoils_no_other),
         cmocka_unit_test(too_many_tlsa_are_not_understood),
         cmocka_unit_test(cnames_are_followed_to_their_end),
         cmocka_unit_test(txt_records_are_put_together),
