@@ -1,55 +1,16 @@
-#include "gateway/delivery/sts.h"
-
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 #include "base/clock.h"
-#include "gateway/delivery/sts_store.h"
+#include "gateway/delivery/sts_private.h"
 
 /* After a failure (§3.3: "five minutes or longer"). */
 #define RETRY_MS ((int64_t)5 * 60 * 1000)
-#define DAY_MS ((int64_t)86400 * 1000)
-/* Policies that grow old are fetched again whether there is mail or not, so many at once; some policy hosts
- * hang. */
-#define REFRESH_STEP_S 5
-#define REFRESHES_MAX 10
-#define FETCHES_MAX 100
 
 #define RECORD_LABEL "_mta-sts."
 #define DNS_TEXT_MAX 253 /* of a name of 255 bytes on the wire (RFC 1035 §3.1), without its last dot */
-
-/* A fetch under way, and who waits for it. */
-struct job {
-    LIST_ENTRY(job) link;
-    struct sts *sts;
-    char *domain;
-    char id[STS_ID_MAX + 1];
-    struct sts_fetch *fetch;
-    bool refresh; /* no mail asked for it */
-    LIST_HEAD(, sts_query) waiting;
-};
-
-struct sts {
-    const struct sts_settings *settings;
-    struct sts_store *store;
-    struct event *refresh;
-    LIST_HEAD(, job) jobs;
-    unsigned n_jobs, n_refreshes;
-    int64_t forgot_ms; /* when what is of no use any more was last thrown away */
-};
-
-struct sts_query {
-    LIST_ENTRY(sts_query) link; /* of JOB */
-    struct sts *sts;
-    char *domain;
-    struct resolver_query *dns;
-    struct job *job;
-    sts_found_fn *found;
-    void *arg;
-};
 
 /* ---- facts ---- */
 
@@ -94,7 +55,7 @@ static void take_entry(struct sts_facts *facts, struct sts_entry *entry, int64_t
 static void note_use(struct sts *sts, const char *domain, const struct sts_entry *entry, int64_t now_ms)
 {
     struct error err;
-    if (entry->used_ms <= now_ms - DAY_MS && sts_store_use(sts->store, domain, now_ms, &err) != STATUS_OK)
+    if (entry->used_ms <= now_ms - STS_DAY_MS && sts_store_use(sts->store, domain, now_ms, &err) != STATUS_OK)
         log_error(sts->settings->log, LOG_LEVEL_ERROR, "sts-not-stored", domain, &err);
 }
 
@@ -116,19 +77,7 @@ static void look_up(struct sts *sts, const char *domain, struct sts_facts *facts
     log_error(sts->settings->log, LOG_LEVEL_ERROR, "sts-not-read", domain, &err);
 }
 
-/* ---- fetches ---- */
-
-static void job_free(struct job *job)
-{
-    LIST_REMOVE(job, link);
-    job->sts->n_jobs--;
-    if (job->refresh)
-        job->sts->n_refreshes--;
-    if (job->fetch)
-        sts_fetch_cancel(job->fetch);
-    free(job->domain);
-    free(job);
-}
+/* ---- answers ---- */
 
 void sts_cancel(struct sts_query *query)
 {
@@ -170,35 +119,8 @@ static void answer_failed(struct sts_query *query, const char *why)
     answer_stored(query, STS_FAILED, STS_FETCHED, why);
 }
 
-static void log_fetched(const struct job *job, const struct sts_fetched *fetched)
-{
-    struct log_line line;
-    bool good = fetched->result == STS_FETCHED;
-    log_start(&line, job->sts->settings->log, good ? LOG_LEVEL_INFO : LOG_LEVEL_NOTICE,
-              good ? "sts-fetched" : "sts-not-fetched");
-    log_str(&line, "domain", job->domain);
-    log_str(&line, "id", job->id);
-    if (good) {
-        log_str(&line, "mode", sts_mode_word(fetched->policy.mode));
-        log_int(&line, "max_age", fetched->policy.max_age_s);
-    } else {
-        log_str(&line, "error", fetched->why);
-    }
-    log_end(&line);
-}
-
-static enum status store_fetched(const struct job *job, const struct sts_fetched *fetched, struct error *err)
-{
-    int64_t now_ms = clock_wall_ms();
-    struct sts_store *store = job->sts->store;
-    if (fetched->result == STS_FETCHED)
-        return sts_store_put(store, job->domain, job->id, fetched->text, now_ms,
-                             now_ms + fetched->policy.max_age_s * 1000, err);
-    return sts_store_put_failure(store, job->domain, job->id, fetched->result, fetched->why, now_ms, err);
-}
-
 /* A policy that could not be stored still holds for those who wait. */
-static void facts_of_fetched(const struct job *job, const struct sts_fetched *fetched,
+static void facts_of_fetched(const struct sts_job *job, const struct sts_fetched *fetched,
                              struct sts_facts *facts)
 {
     int64_t now_ms = clock_wall_ms();
@@ -215,68 +137,17 @@ static void facts_of_fetched(const struct job *job, const struct sts_fetched *fe
     snprintf(facts->why, sizeof facts->why, "out of memory for the policy");
 }
 
-static void on_fetched(void *arg, const struct sts_fetched *fetched)
+void sts_query_fetched(struct sts_query *query, const struct sts_job *job, const struct sts_fetched *fetched)
 {
-    struct job *job = arg;
-    struct error err;
-    job->fetch = NULL;
-    log_fetched(job, fetched);
-    if (fetched->result != STS_FETCH_LOCAL && store_fetched(job, fetched, &err) != STATUS_OK)
-        log_error(job->sts->settings->log, LOG_LEVEL_ERROR, "sts-not-stored", job->domain, &err);
-    while (!LIST_EMPTY(&job->waiting)) {
-        struct sts_query *query = LIST_FIRST(&job->waiting);
-        struct sts_facts facts;
-        LIST_REMOVE(query, link);
-        query->job = NULL;
-        if (fetched->result == STS_FETCHED) {
-            facts_of_fetched(job, fetched, &facts);
-            answer(query, &facts);
-        } else if (fetched->result == STS_FETCH_LOCAL) {
-            answer_failed(query, fetched->why);
-        } else {
-            answer_stored(query, STS_NONE, fetched->result, fetched->why);
-        }
+    struct sts_facts facts;
+    if (fetched->result == STS_FETCHED) {
+        facts_of_fetched(job, fetched, &facts);
+        answer(query, &facts);
+    } else if (fetched->result == STS_FETCH_LOCAL) {
+        answer_failed(query, fetched->why);
+    } else {
+        answer_stored(query, STS_NONE, fetched->result, fetched->why);
     }
-    job_free(job);
-}
-
-static struct job *find_job(const struct sts *sts, const char *domain, const char *id)
-{
-    struct job *job;
-    LIST_FOREACH(job, &sts->jobs, link)
-    if (strcmp(job->domain, domain) == 0 && strcmp(job->id, id) == 0)
-        return job;
-    return NULL;
-}
-
-/* The fetch of DOMAIN's policy, which is under way then. NULL: err. */
-static struct job *start_job(struct sts *sts, const char *domain, const char *id, struct error *err)
-{
-    struct job *job = find_job(sts, domain, id);
-    if (job)
-        return job;
-    if (sts->n_jobs >= FETCHES_MAX) {
-        error_set(err, STATUS_BUSY, "too many MTA-STS policies are being fetched");
-        return NULL;
-    }
-    job = calloc(1, sizeof *job);
-    if (!job) {
-        error_set(err, STATUS_TEMPORARY, "out of memory for an MTA-STS policy");
-        return NULL;
-    }
-    LIST_INSERT_HEAD(&sts->jobs, job, link);
-    sts->n_jobs++;
-    job->sts = sts;
-    job->domain = strdup(domain);
-    snprintf(job->id, sizeof job->id, "%s", id);
-    if (job->domain)
-        job->fetch = sts_fetch_start(&sts->settings->fetch, domain, on_fetched, job, err);
-    else
-        error_set(err, STATUS_TEMPORARY, "out of memory for an MTA-STS policy");
-    if (job->fetch)
-        return job;
-    job_free(job);
-    return NULL;
 }
 
 /* ---- a domain ---- */
@@ -284,7 +155,7 @@ static struct job *start_job(struct sts *sts, const char *domain, const char *id
 static void fetch(struct sts_query *query, const char *id)
 {
     struct error err;
-    struct job *job = start_job(query->sts, query->domain, id, &err);
+    struct sts_job *job = sts_job_start(query->sts, query->domain, id, &err);
     if (!job) {
         answer_failed(query, err.text);
         return;
@@ -384,55 +255,10 @@ struct sts_query *sts_find(struct sts *sts, const char *domain, sts_found_fn *fo
 
 /* ---- all ---- */
 
-/* Fetches the policy whose turn it is again. False: there is none, or it cannot be. */
-static bool refresh_one(struct sts *sts, int64_t now_ms)
-{
-    char *domain, id[STS_ID_MAX + 1];
-    struct error err;
-    enum status st = sts_store_claim(sts->store, now_ms, &domain, id, &err);
-    if (st == STATUS_NOT_FOUND)
-        return false;
-    struct job *job = NULL;
-    if (st == STATUS_OK) {
-        job = start_job(sts, domain, id, &err);
-        free(domain);
-    }
-    if (!job) {
-        log_error(sts->settings->log, LOG_LEVEL_ERROR, "sts-not-refreshed", NULL, &err);
-        return false;
-    }
-    /* Mail may have begun it. */
-    if (!job->refresh)
-        sts->n_refreshes++;
-    job->refresh = true;
-    return true;
-}
-
-/* What the role did at its start, for one that runs for months. */
-static void forget_old(struct sts *sts, int64_t now_ms)
-{
-    struct error err;
-    if (now_ms >= sts->forgot_ms && now_ms < sts->forgot_ms + DAY_MS)
-        return;
-    sts->forgot_ms = now_ms;
-    if (sts_store_forget_old(sts->store, now_ms, &err) != STATUS_OK)
-        log_error(sts->settings->log, LOG_LEVEL_ERROR, "sts-not-stored", NULL, &err);
-}
-
-static void on_refresh(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd, (void)what;
-    struct sts *sts = arg;
-    int64_t now_ms = clock_wall_ms();
-    forget_old(sts, now_ms);
-    while (sts->n_refreshes < REFRESHES_MAX && refresh_one(sts, now_ms))
-        ;
-}
-
 enum status sts_open(const struct sts_settings *settings, struct sts **sts_out, struct error *err)
 {
     struct sts *sts = calloc(1, sizeof *sts);
-    const struct timeval tv = {.tv_sec = REFRESH_STEP_S};
+    const struct timeval tv = {.tv_sec = STS_REFRESH_STEP_S};
     if (!sts)
         return error_set(err, STATUS_TEMPORARY, "out of memory for MTA-STS");
     sts->settings = settings;
@@ -440,7 +266,7 @@ enum status sts_open(const struct sts_settings *settings, struct sts **sts_out, 
     LIST_INIT(&sts->jobs);
     enum status st = sts_store_open(settings->path, sts->forgot_ms, &sts->store, err);
     if (st == STATUS_OK) {
-        sts->refresh = event_new(settings->fetch.base, -1, EV_PERSIST, on_refresh, sts);
+        sts->refresh = event_new(settings->fetch.base, -1, EV_PERSIST, sts_on_refresh, sts);
         if (!sts->refresh || event_add(sts->refresh, &tv) < 0)
             st = error_set(err, STATUS_TEMPORARY, "out of memory for MTA-STS");
     }
@@ -455,7 +281,7 @@ enum status sts_open(const struct sts_settings *settings, struct sts **sts_out, 
 void sts_close(struct sts *sts)
 {
     while (!LIST_EMPTY(&sts->jobs))
-        job_free(LIST_FIRST(&sts->jobs));
+        sts_job_free(LIST_FIRST(&sts->jobs));
     if (sts->refresh)
         event_free(sts->refresh);
     if (sts->store)
