@@ -19,13 +19,22 @@ static const struct log *log_of(const struct link *link)
 static enum status apply_claim(struct work *work, struct sql *sql, int64_t now_ms, struct error *err)
 {
     struct link *link = (struct link *)work;
+    uint64_t works = group_works(link->queue->group);
+    /* What was done before it in this transaction may have made mail due, or room for it. */
+    if (works != link->works)
+        link->cursor.more = false;
+    link->works = works;
     link->claimed_ms = now_ms;
     /* A lease for the one that leaves would be sent to the one that comes, whose outcomes would not count. */
-    if (!link->channel || link->attaching)
+    if (!link->channel || link->attaching) {
+        link->cursor.more = false;
         return STATUS_OK;
+    }
     const struct queue_attach *attach = channel_attach(link->channel);
-    return lease_claim(sql, link->queue->settings, attach->instance, attach->window, now_ms, &link->cursor,
-                       &link->claimed, err);
+    enum status st = lease_claim(sql, link->queue->settings, attach->instance, attach->window, now_ms,
+                                 &link->cursor, &link->claimed, err);
+    link->claimed_ms = link->cursor.since_ms;
+    return st;
 }
 
 static void claimed(struct work *work, enum status st, const struct error *err)
@@ -43,7 +52,9 @@ static void claimed(struct work *work, enum status st, const struct error *err)
     }
     free(link->claimed.ids);
     link->claimed = (struct row_ids){0};
-    if (st == STATUS_OK && link->cursor.more)
+    if (st != STATUS_OK)
+        link->cursor.more = false;
+    if (link->cursor.more)
         group_kick(link->queue->group);
     tick_set(link->queue->tick, st != STATUS_OK);
 }
@@ -271,6 +282,6 @@ void link_free(struct link *link)
     link_forget_outcomes(link);
     link_stop(link);
     event_free(link->retry);
-    free(link->cursor.sender);
+    lease_cursor_free(&link->cursor);
     free(link);
 }

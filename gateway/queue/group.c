@@ -19,6 +19,7 @@ struct group {
     unsigned n;
     size_t bytes;
     uint64_t commits;
+    uint64_t works;
     bool running;
 };
 
@@ -66,7 +67,13 @@ void group_set_last(struct group *group, struct work *last)
 
 void group_kick(struct group *group)
 {
-    event_active(group->soon, EV_TIMEOUT, 0);
+    static const struct timeval at_once = {0};
+
+    /* Made active by its own callback it would run again before any socket is polled. */
+    if (group->running)
+        event_add(group->soon, &at_once);
+    else
+        event_active(group->soon, EV_TIMEOUT, 0);
 }
 
 void group_add(struct group *group, struct work *work)
@@ -104,8 +111,10 @@ static enum status transact(struct group *group, struct work *list, struct error
     int64_t now_ms = clock_wall_ms();
     enum status st = sql_begin(group->sql, err);
 
-    for (struct work *work = list; st == STATUS_OK && work; work = work->next)
+    for (struct work *work = list; st == STATUS_OK && work; work = work->next) {
         st = do_one(group, work, now_ms, err);
+        group->works++;
+    }
     if (st == STATUS_OK && group->last)
         st = do_one(group, group->last, now_ms, err);
     if (st == STATUS_OK)
@@ -153,4 +162,9 @@ void group_run(struct group *group)
 uint64_t group_commits(const struct group *group)
 {
     return group->commits;
+}
+
+uint64_t group_works(const struct group *group)
+{
+    return group->works;
 }

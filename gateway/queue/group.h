@@ -46,7 +46,8 @@ void group_set_last(struct group *group, struct work *last);
 /* The work is done soon, but not before this returns. */
 void group_add(struct group *group, struct work *work);
 
-/* Runs a transaction soon even without work, for the sake of the last piece. */
+/* Runs a transaction soon even without work, for the sake of the last piece. From a work's done: sockets are
+ * polled before it. */
 void group_kick(struct group *group);
 
 /* Runs what waits now. */
@@ -54,5 +55,8 @@ void group_run(struct group *group);
 
 /* Transactions committed so far. */
 uint64_t group_commits(const struct group *group);
+
+/* Pieces of work done so far, those of the transaction under way too; the last piece does not count. */
+uint64_t group_works(const struct group *group);
 
 #endif

@@ -10,11 +10,20 @@
 /* Bodies out on lease at a time; a larger one goes alone. */
 #define LEASE_BYTES_MAX ((int64_t)256 << 20)
 
-/* Where the next lease_claim begins. Free SENDER at the end. */
+/*
+ * How far a round of the senders has come; one goes over as many lease_claims as it needs. Zeros at first.
+ * Set MORE to false when something may have become due, or room for it, behind the round's back: then
+ * another one begins, with the next sender.
+ */
 struct lease_cursor {
-    char *sender; /* who was served last; NULL: nobody */
-    bool more;    /* it did not look at all that is due: call it again soon */
+    char *sender;     /* looked at last, or served last when the window was full; NULL: none. Owned */
+    char *end;        /* the round ends with this sender; NULL: with the last of all. Owned */
+    bool wrapped;     /* it went on with the first sender */
+    bool again;       /* not all lanes of a sender were looked at: there must be another */
+    bool more;        /* it is not over: call lease_claim again soon */
+    int64_t since_ms; /* when it began: what became due later may have been missed */
 };
+void lease_cursor_free(struct lease_cursor *cursor);
 
 /*
  * Leases due copies to INSTANCE until WINDOW copies or LEASE_BYTES_MAX are out, fairly between destinations

@@ -327,83 +327,102 @@ static enum status serve_turns(struct claim *c, const char **last_out, struct er
     return st;
 }
 
-/* ---- the circle of senders ---- */
+/* ---- the round of senders ---- */
 
-/* From the one behind START (NULL: the first) to START itself. */
-struct circle {
-    const char *start;
-    char *at; /* owned; NULL: before the first */
-    bool wrapped;
-    bool done;
-    int n; /* looked at */
-};
-
-static enum status step(const struct claim *c, struct circle *circle, char **sender_out, struct error *err)
+static void set_text(char **text, const char *to)
 {
-    enum status st = next_sender(c, circle->at, sender_out, err);
+    char *copy = to ? strdup(to) : NULL;
 
-    if (st == STATUS_OK && !*sender_out && !circle->wrapped && circle->start) {
-        circle->wrapped = true;
+    free(*text);
+    *text = copy; /* NULL also for want of memory: from the first again */
+}
+
+static void begin_round(const struct claim *c, struct lease_cursor *cursor)
+{
+    set_text(&cursor->end, cursor->sender);
+    if (!cursor->end)
+        set_text(&cursor->sender, NULL);
+    cursor->wrapped = false;
+    cursor->again = false;
+    cursor->since_ms = c->now_ms;
+}
+
+/* The next sender of the round; NULL: it is over. */
+static enum status step(const struct claim *c, struct lease_cursor *cursor, char **sender_out,
+                        struct error *err)
+{
+    enum status st = next_sender(c, cursor->sender, sender_out, err);
+
+    if (st == STATUS_OK && !*sender_out && !cursor->wrapped && cursor->end) {
+        cursor->wrapped = true;
         st = next_sender(c, NULL, sender_out, err);
     }
-    if (st == STATUS_OK && *sender_out && circle->wrapped && strcmp(*sender_out, circle->start) > 0) {
+    if (st == STATUS_OK && *sender_out && cursor->wrapped && strcmp(*sender_out, cursor->end) > 0) {
         free(*sender_out);
         *sender_out = NULL;
     }
-    circle->done = st == STATUS_OK && !*sender_out;
     return st;
 }
 
 /* As many of the next senders as there is room for. */
-static enum status gather(struct claim *c, struct circle *circle, struct error *err)
+static enum status gather(struct claim *c, struct lease_cursor *cursor, bool *over_out, struct error *err)
 {
     int64_t room = c->shares.window - c->shares.copies;
     enum status st = STATUS_OK;
 
     while (st == STATUS_OK && c->n_turns < SENDERS_AT_ONCE && (int64_t)c->n_turns < room) {
         char *sender;
-        st = step(c, circle, &sender, err);
-        if (st != STATUS_OK || circle->done)
+        st = step(c, cursor, &sender, err);
+        *over_out = st == STATUS_OK && !sender;
+        if (st != STATUS_OK || *over_out)
             break;
-        free(circle->at);
-        circle->at = strdup(sender);
-        circle->n++;
-        if (circle->at)
-            st = add_turn(c, sender, err);
-        else
+        set_text(&cursor->sender, sender);
+        st = add_turn(c, sender, err);
+        if (st == STATUS_OK && !cursor->sender)
             st = error_set(err, STATUS_TEMPORARY, "out of memory for what is due");
     }
     return st;
 }
 
-static void set_cursor(struct lease_cursor *cursor, const char *sender)
+/* A round would find nothing when no lane is due. */
+static enum status ask_due(const struct claim *c, bool *due_out, struct error *err)
 {
-    char *copy = sender ? strdup(sender) : NULL;
-
-    free(cursor->sender);
-    cursor->sender = copy; /* NULL also for want of memory: from the first again */
+    int64_t due = 0;
+    enum status st =
+        rows_ask(c->sql, "SELECT 1 FROM lane WHERE due_ms <= ?1 LIMIT 1", &c->now_ms, 1, &due, err);
+    *due_out = due != 0;
+    return st;
 }
 
+/*
+ * A part of a round. While there is room all that a sender has is leased when it is its turn, so one round is
+ * enough, and one that finds nothing that may be leased ends too.
+ */
 static enum status serve_all(struct claim *c, struct lease_cursor *cursor, struct error *err)
 {
-    struct circle circle = {.start = cursor->sender, .at = cursor->sender ? strdup(cursor->sender) : NULL};
-    struct lease_cursor next = {0};
-    enum status st = STATUS_OK;
+    bool over = false;
+    bool due = true;
+    size_t n = 0;
+    enum status st = ask_due(c, &due, err);
 
-    while (st == STATUS_OK && is_open(c) && !circle.done && circle.n < SENDERS_MAX) {
+    if (!cursor->more)
+        begin_round(c, cursor);
+    while (st == STATUS_OK && due && is_open(c) && !over && n < SENDERS_MAX) {
         const char *last = NULL;
-        st = gather(c, &circle, err);
+        st = gather(c, cursor, &over, err);
+        n += c->n_turns;
         if (st == STATUS_OK)
             st = serve_turns(c, &last, err);
-        if (last)
-            set_cursor(&next, last);
+        if (last && !is_open(c))
+            set_text(&cursor->sender, last);
         forget_turns(c);
+        if (st == STATUS_OK)
+            st = ask_due(c, &due, err);
     }
-    cursor->more = is_open(c) && (!circle.done || c->set_aside_all);
-    if (next.sender || !circle.done)
-        set_cursor(cursor, next.sender ? next.sender : circle.at);
-    free(next.sender);
-    free(circle.at);
+    cursor->again = cursor->again || c->set_aside_all;
+    cursor->more = st == STATUS_OK && due && is_open(c) && (!over || cursor->again);
+    if (over && cursor->more)
+        begin_round(c, cursor);
     return st;
 }
 
@@ -412,21 +431,31 @@ enum status lease_claim(struct sql *sql, const struct queue_settings *settings, 
                         struct error *err)
 {
     struct claim *c = calloc(1, sizeof *c);
-    if (!c)
+    if (!c) {
+        cursor->more = false;
         return error_set(err, STATUS_TEMPORARY, "out of memory for leases");
+    }
     c->sql = sql;
     c->settings = settings;
     c->instance = instance;
     c->now_ms = now_ms;
     c->ids = ids;
-    cursor->more = false;
     enum status st = shares_load(sql, instance, window, &c->shares, err);
     if (st == STATUS_OK)
         st = serve_all(c, cursor, err);
+    if (st != STATUS_OK)
+        cursor->more = false;
     forget_turns(c);
     shares_free(&c->shares);
     free(c);
     return st;
+}
+
+void lease_cursor_free(struct lease_cursor *cursor)
+{
+    free(cursor->sender);
+    free(cursor->end);
+    *cursor = (struct lease_cursor){0};
 }
 
 enum status lease_next_due(struct sql *sql, int64_t now_ms, int64_t *next_ms_out, struct error *err)

@@ -16,6 +16,7 @@ struct link {
     bool attaching; /* a channel that replaces it is in the transaction under way: nothing is claimed */
     struct row_ids claimed; /* by the transaction under way */
     struct lease_cursor cursor;
+    uint64_t works;     /* done by the group when a claim was last tried */
     int64_t claimed_ms; /* what was due by then is leased, or must wait for the window */
     struct outcome_work *retries;
     struct event *retry;

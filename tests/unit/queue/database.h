@@ -219,7 +219,7 @@ static inline struct row_ids database_claim(const struct database *d, const char
     OK(sql_begin(d->sql, &err));
     struct lease_cursor cursor = {0};
     OK(lease_claim(d->sql, &d->settings, instance, window, now_ms, &cursor, &ids, &err));
-    free(cursor.sender);
+    lease_cursor_free(&cursor);
     OK(sql_commit(d->sql, &err));
     return ids;
 }

@@ -45,6 +45,25 @@ static void claim(const struct database *d, int64_t now)
     database_claim_count(d, DELIVERY_1, WINDOW, now);
 }
 
+/* Claims until the round is over, COUNT leased. Returns how many claims that took; 100: it has no end. */
+static int claim_round(const struct database *d, int64_t now, size_t *count)
+{
+    struct error err;
+    struct lease_cursor cursor = {0};
+    struct row_ids ids = {0};
+    int claims = 0;
+    do {
+        OK(sql_begin(d->sql, &err));
+        OK(lease_claim(d->sql, &d->settings, DELIVERY_1, WINDOW, now, &cursor, &ids, &err));
+        OK(sql_commit(d->sql, &err));
+        claims++;
+    } while (cursor.more && claims < 100);
+    *count = ids.n;
+    free(ids.ids);
+    lease_cursor_free(&cursor);
+    return claims;
+}
+
 /* It answers nothing: what is leased stays so. */
 static void test_a_silent_destination_leaves_room_for_the_others(void **state)
 {
@@ -105,9 +124,7 @@ static void test_a_list_to_ten_thousand_domains_holds_nobody_up(void **state)
     (void)state;
     struct database d;
     struct error err;
-    struct lease_cursor cursor = {0};
-    struct row_ids ids = {0};
-    int claims = 0;
+    size_t n;
     database_make(&d);
     OK(sql_begin(d.sql, &err));
     for (int i = 0; i < 3000; i++) {
@@ -118,16 +135,85 @@ static void test_a_list_to_ten_thousand_domains_holds_nobody_up(void **state)
     }
     OK(sql_commit(d.sql, &err));
     store_one(&d, "alice", "bob@example.com", T0 + 1);
-    do {
-        OK(sql_begin(d.sql, &err));
-        OK(lease_claim(d.sql, &d.settings, DELIVERY_1, WINDOW, T0 + 1, &cursor, &ids, &err));
-        OK(sql_commit(d.sql, &err));
-        claims++;
-    } while (cursor.more && claims < 100);
-    assert_in_range(claims, 1, 10);
+    assert_in_range(claim_round(&d, T0 + 1, &n), 1, 10);
     assert_int_equal(leased_of(&d, "example.com"), 1);
-    assert_in_range(ids.n, 100, WINDOW - 10);
+    assert_in_range(n, 100, WINDOW - 10);
+    database_remove(&d);
+}
+
+/* More senders than one claim looks at, each with one message. */
+static void store_of_many(struct database *d, int n, int64_t at)
+{
+    struct error err;
+    database_make(d);
+    OK(sql_begin(d->sql, &err));
+    for (int i = 0; i < n; i++) {
+        char user[20];
+        snprintf(user, sizeof user, "user%04d", i);
+        struct sample s = from(user, "bob@example.com");
+        OK(store_insert(d->sql, &d->settings, &s.store, sample_bodies(&s), at, &err));
+    }
+    OK(sql_commit(d->sql, &err));
+}
+
+static void test_many_senders_with_nothing_due_are_soon_done_with(void **state)
+{
+    (void)state;
+    struct database d;
+    size_t n;
+    store_of_many(&d, 1000, T0 + HOUR);
+    assert_int_equal(claim_round(&d, T0, &n), 1);
+    assert_int_equal(n, 0);
+    database_remove(&d);
+}
+
+static void test_the_last_of_many_senders_is_served(void **state)
+{
+    (void)state;
+    struct database d;
+    size_t n;
+    store_of_many(&d, 600, T0 + HOUR);
+    database_run(&d, "UPDATE recipient SET next_ms = 1 WHERE sender = 'user0599'");
+    assert_in_range(claim_round(&d, T0, &n), 2, 4);
+    assert_int_equal(n, 1);
+    assert_int_equal(
+        database_ask(&d, "SELECT COUNT(*) FROM recipient WHERE state = 'leased' AND sender = 'user0599'"), 1);
+    database_remove(&d);
+}
+
+/* All of them due, and none fits beside the one that is on lease. */
+static void test_a_round_that_finds_nothing_to_lease_ends(void **state)
+{
+    (void)state;
+    struct database d;
+    size_t n;
+    store_of_many(&d, 600, T0);
+    database_run(&d, "UPDATE copy SET body_len = 200000000");
+    assert_in_range(claim_round(&d, T0, &n), 1, 6);
+    assert_int_equal(n, 1);
+    assert_in_range(claim_round(&d, T0 + 1, &n), 1, 6);
+    assert_int_equal(n, 0);
+    database_remove(&d);
+}
+
+static void test_all_of_many_senders_get_their_turn(void **state)
+{
+    (void)state;
+    struct database d;
+    struct error err;
+    struct lease_cursor cursor = {0};
+    struct row_ids ids = {0};
+    store_of_many(&d, 600, T0);
+    for (int i = 0; i < 20; i++) {
+        OK(sql_begin(d.sql, &err));
+        OK(lease_claim(d.sql, &d.settings, DELIVERY_1, 50, T0 + i, &cursor, &ids, &err));
+        database_run(&d, "UPDATE recipient SET state = 'delivered' WHERE state = 'leased'");
+        database_run(&d, "UPDATE copy SET lease_instance = NULL");
+        OK(sql_commit(d.sql, &err));
+    }
+    assert_int_equal(ids.n, 600);
     free(ids.ids);
+    lease_cursor_free(&cursor);
     database_remove(&d);
 }
 
@@ -211,6 +297,10 @@ int main(void)
         cmocka_unit_test(test_many_silent_destinations_leave_room_still),
         cmocka_unit_test(test_a_list_to_one_domain_lets_others_send_there),
         cmocka_unit_test(test_a_list_to_ten_thousand_domains_holds_nobody_up),
+        cmocka_unit_test(test_many_senders_with_nothing_due_are_soon_done_with),
+        cmocka_unit_test(test_the_last_of_many_senders_is_served),
+        cmocka_unit_test(test_a_round_that_finds_nothing_to_lease_ends),
+        cmocka_unit_test(test_all_of_many_senders_get_their_turn),
         cmocka_unit_test(test_lanes_take_turns),
         cmocka_unit_test(test_a_large_body_waits_without_holding_up_small_ones),
         cmocka_unit_test(test_a_lane_goes_with_its_last_recipient_and_comes_again),

@@ -137,6 +137,62 @@ static void test_the_last_piece_is_part_of_each(void **state)
     bench_free(&b);
 }
 
+/* A last piece that has more to do each time, as a claim of leases, and a socket that has something to say.
+ */
+struct busy {
+    struct work work;
+    struct group *group;
+    int socket; /* to be written to */
+    int done;
+    int served; /* the socket: by then it was done so often */
+};
+
+#define BUSY_MAX 1000
+
+static enum status apply_busy(struct work *work, struct sql *sql, int64_t now_ms, struct error *err)
+{
+    (void)work, (void)sql, (void)now_ms, (void)err;
+    return STATUS_OK;
+}
+
+static void busy_done(struct work *work, enum status st, const struct error *err)
+{
+    struct busy *busy = (struct busy *)work;
+    (void)st, (void)err;
+    if (busy->done == 0)
+        assert_int_equal(write(busy->socket, "x", 1), 1);
+    if (++busy->done < BUSY_MAX)
+        group_kick(busy->group);
+}
+
+static void on_socket(evutil_socket_t fd, short what, void *arg)
+{
+    struct busy *busy = arg;
+    (void)fd, (void)what;
+    busy->served = busy->done;
+}
+
+static void test_sockets_are_served_while_the_last_piece_goes_on(void **state)
+{
+    (void)state;
+    struct bench b;
+    int ends[2];
+    bench_make(&b);
+    assert_int_equal(pipe(ends), 0);
+    struct busy busy = {
+        .work = {.apply = apply_busy, .done = busy_done}, .group = b.group, .socket = ends[1]};
+    struct event *socket = event_new(b.base, ends[0], EV_READ, on_socket, &busy);
+    event_add(socket, NULL);
+    group_set_last(b.group, &busy.work);
+    group_kick(b.group);
+    event_base_loop(b.base, EVLOOP_NONBLOCK);
+    assert_in_range(busy.served, 1, 5);
+    event_free(socket);
+    close(ends[0]);
+    close(ends[1]);
+    bench_free(&b);
+}
+
 static void test_a_failed_transaction_fails_all_and_keeps_nothing(void **state)
 {
     (void)state;
@@ -171,6 +227,7 @@ int main(void)
         cmocka_unit_test(test_one_transaction_and_failures_undone_alone),
         cmocka_unit_test(test_what_done_adds_is_another_transaction),
         cmocka_unit_test(test_the_last_piece_is_part_of_each),
+        cmocka_unit_test(test_sockets_are_served_while_the_last_piece_goes_on),
         cmocka_unit_test(test_a_failed_transaction_fails_all_and_keeps_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
