@@ -42,7 +42,7 @@ static enum status move_one(struct sql *sql, const struct move *move, int64_t re
             "UPDATE copy SET recheck_ms = NULL WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM recipient "
             "WHERE copy_id = ?1 AND hold IN " SQL_HOLDS_FOR_SEAL ")",
             &copy_id, 1, err);
-    return st == STATUS_OK ? lease_settle(sql, copy_id, err) : st;
+    return st == STATUS_OK ? lease_settle(sql, copy_id, now_ms, err) : st;
 }
 
 static enum status none_moved(struct sql *sql, const struct move *move, const char *id, struct error *err)

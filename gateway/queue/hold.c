@@ -73,10 +73,10 @@ enum status hold_quarantine(struct sql *sql, const struct queue_settings *settin
     }
     free(ids.ids);
     if (st == STATUS_OK)
-        st = rows_run(sql,
-                      "UPDATE copy SET lease_instance = NULL, recheck_ms = NULL, hold_until_ms = ?2 "
-                      "WHERE id = ?1",
-                      values, 2, err);
+        st = rows_run(sql, "UPDATE copy SET recheck_ms = NULL, hold_until_ms = ?2 WHERE id = ?1", values, 2,
+                      err);
+    if (st == STATUS_OK)
+        st = lease_over(sql, copy_id, now_ms, err);
     return st == STATUS_OK ? reach_probe_ended(sql, copy_id, now_ms, err) : st;
 }
 

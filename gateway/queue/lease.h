@@ -53,6 +53,9 @@ MUST_USE enum status lease_load(struct sql *sql, int64_t copy_id, struct queue_l
 /* The queue id of a copy's message, for logs; "" when it is gone or cannot be read. */
 void lease_message_id(struct sql *sql, int64_t copy_id, char id_out[ID_SIZE]);
 
+/* The copy is on lease no more: what else of it has become due by NOW_MS can go. */
+MUST_USE enum status lease_over(struct sql *sql, int64_t copy_id, int64_t now_ms, struct error *err);
+
 /* Ends the lease of a copy: its leased recipients are due at AT_MS. No attempt is counted. */
 MUST_USE enum status lease_end(struct sql *sql, int64_t copy_id, int64_t at_ms, struct error *err);
 
@@ -61,6 +64,6 @@ MUST_USE enum status lease_end_of(struct sql *sql, const char *instance, bool ex
                                   struct error *err);
 
 /* When none of the copy's recipients is leased any more, the copy is not either; then cleans. */
-MUST_USE enum status lease_settle(struct sql *sql, int64_t copy_id, struct error *err);
+MUST_USE enum status lease_settle(struct sql *sql, int64_t copy_id, int64_t now_ms, struct error *err);
 
 #endif

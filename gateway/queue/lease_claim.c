@@ -11,6 +11,9 @@
 #define SENDERS_MAX 256
 #define SENDERS_AT_ONCE 64
 #define LANES_MAX 32
+/* What due mail on lease for other recipients blocks is looked at after this, if the lease's end did not wake
+ * it. */
+#define BLOCKED_MS 60000
 /* While a large body waits for room only such small ones go. */
 #define SMALL_BODY ((int64_t)256 << 10)
 
@@ -169,6 +172,9 @@ static enum status set_aside(const struct claim *c, const char *sender, const st
     /* What expires is tried a last time, reached or not. */
     if (until_ms > c->now_ms && due < until_ms)
         due = expires > c->now_ms && expires < until_ms ? expires : until_ms;
+    /* All of it belongs to copies that are on lease already; their end wakes it (lease_over). */
+    else if (due <= c->now_ms)
+        due = c->now_ms + BLOCKED_MS;
     const int64_t values[] = {lane->id, due, expires};
     return rows_run(c->sql, "UPDATE lane SET due_ms = ?2, expires_ms = ?3 WHERE id = ?1", values, 3, err);
 }

@@ -249,7 +249,7 @@ enum status outcome_apply(struct sql *sql, const struct queue_settings *settings
         a.counts.delivered + a.counts.deferred + a.counts.bounced > 0)
         st = store_dsn(&a, err);
     if (st == STATUS_OK)
-        st = lease_settle(sql, outcome->copy_id, err);
+        st = lease_settle(sql, outcome->copy_id, now_ms, err);
     *counts_out = a.counts;
     return st;
 }

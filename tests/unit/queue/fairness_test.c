@@ -217,6 +217,64 @@ static void test_all_of_many_senders_get_their_turn(void **state)
     database_remove(&d);
 }
 
+/* One copy to so many domains that its lanes are all that a claim looks at of the sender; the first recipient
+ * is in delivery, the others have become due meanwhile. */
+static void store_blocked(struct database *d, int n)
+{
+    struct error err;
+    struct sql_stmt *stmt;
+    database_make(d);
+    store_one(d, "list", "bob@first.example", T0);
+    claim(d, T0);
+    for (int i = 0; i < n; i++) {
+        char domain[40];
+        snprintf(domain, sizeof domain, "d%d.example", i);
+        OK(sql_prepare(d->sql,
+                       "INSERT INTO recipient (copy_id, address, state, next_ms, domain, sender, expires_ms) "
+                       "VALUES (1, 'bob@' || ?1, 'queued', ?2, ?1, 'list', ?3)",
+                       &stmt, &err));
+        sql_bind_str(stmt, 1, domain);
+        sql_bind_int(stmt, 2, T0);
+        sql_bind_int(stmt, 3, T0 + DAY);
+        OK(sql_run(stmt, &err));
+    }
+}
+
+static void test_what_a_lease_blocks_lets_other_mail_pass(void **state)
+{
+    (void)state;
+    struct database d;
+    size_t n;
+    store_blocked(&d, 100);
+    store_one(&d, "list", "bob@example.com", T0 + 1);
+    assert_in_range(claim_round(&d, T0 + 2, &n), 1, 10);
+    assert_int_equal(n, 1);
+    assert_int_equal(leased_of(&d, "example.com"), 1);
+    assert_int_equal(claim_round(&d, T0 + 3, &n), 1);
+    assert_int_equal(n, 0);
+    database_remove(&d);
+}
+
+static void test_the_end_of_a_lease_wakes_what_it_blocked(void **state)
+{
+    (void)state;
+    struct database d;
+    struct error err;
+    size_t n;
+    store_blocked(&d, 100);
+    claim_round(&d, T0 + 2, &n);
+    assert_int_equal(n, 0);
+    /* Of the outcome. */
+    OK(sql_begin(d.sql, &err));
+    database_run(&d, "UPDATE recipient SET state = 'delivered' WHERE state = 'leased'");
+    OK(lease_settle(d.sql, 1, T0 + 3, &err));
+    OK(sql_commit(d.sql, &err));
+    claim_round(&d, T0 + 3, &n);
+    assert_int_equal(n, 1);
+    assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM recipient WHERE state = 'leased'"), 100);
+    database_remove(&d);
+}
+
 static void test_lanes_take_turns(void **state)
 {
     (void)state;
@@ -301,6 +359,8 @@ int main(void)
         cmocka_unit_test(test_the_last_of_many_senders_is_served),
         cmocka_unit_test(test_a_round_that_finds_nothing_to_lease_ends),
         cmocka_unit_test(test_all_of_many_senders_get_their_turn),
+        cmocka_unit_test(test_what_a_lease_blocks_lets_other_mail_pass),
+        cmocka_unit_test(test_the_end_of_a_lease_wakes_what_it_blocked),
         cmocka_unit_test(test_lanes_take_turns),
         cmocka_unit_test(test_a_large_body_waits_without_holding_up_small_ones),
         cmocka_unit_test(test_a_lane_goes_with_its_last_recipient_and_comes_again),

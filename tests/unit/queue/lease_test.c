@@ -104,7 +104,7 @@ static void test_deliver_and_return_are_never_one_lease(void **state)
         database_run(&d, is_carol
                              ? "UPDATE recipient SET state = 'returned' WHERE address = 'carol@example.net'"
                              : "UPDATE recipient SET state = 'delivered' WHERE address = 'bob@example.com'");
-        OK(lease_settle(d.sql, 1, &err));
+        OK(lease_settle(d.sql, 1, T0, &err));
         queue_lease_free(&lease);
         close(fd);
         free(ids.ids);
