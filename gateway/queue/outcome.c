@@ -21,6 +21,7 @@ struct application {
     struct span dsn;
     bool dsn_lost; /* it should be there and cannot be read */
     int64_t now_ms;
+    uint16_t chance; /* one for all: what failed together stays one transaction, and one report */
     struct outcome_counts counts;
 };
 
@@ -119,7 +120,7 @@ static enum status write_state(const struct application *a, const struct outcome
     if (deferred)
         sql_bind_int(stmt, 3,
                      schedule_next(schedule_policy(a->settings, now->domain), now->attempts + 1, a->now_ms,
-                                   now->expires_ms, schedule_chance()));
+                                   now->expires_ms, a->chance));
     sql_bind_int(stmt, 4, now->attempts + 1);
     sql_bind_str(stmt, 5, r->host);
     sql_bind_str(stmt, 6, r->reply);
@@ -237,7 +238,8 @@ enum status outcome_apply(struct sql *sql, const struct queue_settings *settings
                             .instance = instance,
                             .outcome = outcome,
                             .dsn = dsn,
-                            .now_ms = now_ms};
+                            .now_ms = now_ms,
+                            .chance = schedule_chance()};
     enum status st = STATUS_OK;
 
     if (outcome->has_dsn)

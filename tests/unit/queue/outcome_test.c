@@ -237,6 +237,32 @@ static void test_that_a_delay_was_told_is_remembered(void **state)
     }
 }
 
+/* One transaction and one report again; copies that failed together spread. */
+static void test_what_is_deferred_together_comes_back_together(void **state)
+{
+    (void)state;
+    struct database d;
+    struct outcome_recipient r[25];
+    database_make(&d);
+    for (int copy = 1; copy <= 10; copy++) {
+        struct queue_outcome outcome = {.copy_id = copy, .recipients = r, .n_recipients = 25};
+        database_store_one(&d, "bob@example.com", T0);
+        for (int i = 1; i < 25; i++)
+            database_run(&d, "INSERT INTO recipient (copy_id, address, state, next_ms, expires_ms) "
+                             "SELECT MAX(id), 'carol@example.com', 'queued', 1, 9000000000000 FROM copy");
+        for (int i = 0; i < 25; i++)
+            r[i] = (struct outcome_recipient){.id = (copy - 1) * 25 + i + 1, .outcome = OUTCOME_DEFERRED};
+        database_run(&d, "UPDATE recipient SET state = 'leased', next_ms = NULL WHERE state = 'queued'");
+        database_run(&d, "UPDATE copy SET lease_instance = '" DELIVERY_1 "'");
+        assert_int_equal(apply(&d, DELIVERY_1, &outcome, NULL).deferred, 25);
+    }
+    assert_int_equal(database_ask(&d, "SELECT MAX(n) FROM (SELECT COUNT(DISTINCT next_ms) AS n FROM "
+                                      "recipient GROUP BY copy_id)"),
+                     1);
+    assert_in_range(database_ask(&d, "SELECT COUNT(DISTINCT next_ms) FROM recipient"), 5, 10);
+    database_remove(&d);
+}
+
 static void test_a_dsn_to_a_utf8_address_is_smtputf8(void **state)
 {
     (void)state;
@@ -292,6 +318,7 @@ int main(void)
         cmocka_unit_test(test_without_a_readable_dsn_nobody_is_bounced_silently),
         cmocka_unit_test(test_a_bounce_without_dsn_is_final),
         cmocka_unit_test(test_that_a_delay_was_told_is_remembered),
+        cmocka_unit_test(test_what_is_deferred_together_comes_back_together),
         cmocka_unit_test(test_a_dsn_to_a_utf8_address_is_smtputf8),
         cmocka_unit_test(test_outcomes_of_one_lease_may_come_one_by_one),
         cmocka_unit_test(test_an_outcome_moves_only_recipients_of_its_copy),
