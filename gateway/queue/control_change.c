@@ -8,6 +8,7 @@
 #include "gateway/queue/lease.h"
 #include "gateway/queue/reach.h"
 #include "gateway/queue/rows.h"
+#include "gateway/queue/schedule.h"
 #include "gateway/queue/schema.h"
 #include "gateway/queue/verbs.h"
 
@@ -15,6 +16,7 @@
 struct move {
     const char *which;  /* SELECT of recipient ids and copy ids by message id ?1 */
     const char *how;    /* UPDATE of recipient ?1 at the time ?2 */
+    bool renews;        /* its life begins now */
     const char *event;  /* audit; NULL: none */
     const char *reason; /* audit; NULL: the recipient's */
     const char *done;   /* name of the count in the reply */
@@ -24,13 +26,35 @@ struct move {
 #define RECIPIENTS_OF                                                                                        \
     "SELECT r.id FROM recipient r JOIN copy c ON c.id = r.copy_id WHERE c.message_id = ?1 AND "
 
-static enum status move_one(struct sql *sql, const struct move *move, int64_t recipient_id, int64_t now_ms,
-                            struct error *err)
+/* The time in which delivery may try begins when it may. */
+static enum status renew(struct queue *queue, int64_t recipient_id, int64_t now_ms, struct error *err)
 {
+    struct sql_stmt *stmt;
+    bool row = false;
+    int64_t lifetime_ms = 0;
+    enum status st = sql_prepare(queue->sql, "SELECT domain FROM recipient WHERE id = ?1", &stmt, err);
+    if (st != STATUS_OK)
+        return st;
+    sql_bind_int(stmt, 1, recipient_id);
+    st = sql_step(stmt, &row, err);
+    if (st != STATUS_OK || !row)
+        return st;
+    lifetime_ms = schedule_policy(queue->settings, sql_col_str(stmt, 0))->lifetime_ms;
+    sql_reset(stmt);
+    const int64_t values[] = {recipient_id, now_ms + lifetime_ms};
+    return rows_run(queue->sql, "UPDATE recipient SET expires_ms = ?2 WHERE id = ?1", values, 2, err);
+}
+
+static enum status move_one(struct queue *queue, const struct move *move, int64_t recipient_id,
+                            int64_t now_ms, struct error *err)
+{
+    struct sql *sql = queue->sql;
     const struct audit_row extra = {.text = {[AUDIT_REASON] = move->reason}};
     const int64_t values[] = {recipient_id, now_ms};
     int64_t copy_id = 0;
-    enum status st = rows_run(sql, move->how, values, 2, err);
+    enum status st = move->renews ? renew(queue, recipient_id, now_ms, err) : STATUS_OK;
+    if (st == STATUS_OK)
+        st = rows_run(sql, move->how, values, 2, err);
     if (st == STATUS_OK && move->event)
         st = audit_recipient(sql, now_ms, recipient_id, move->event, &extra, err);
     if (st == STATUS_OK)
@@ -78,7 +102,7 @@ static enum status run_move(struct queue *queue, const json_t *args, const struc
     if (st == STATUS_OK && ids.n == 0)
         st = none_moved(queue->sql, move, id, err);
     for (size_t i = 0; st == STATUS_OK && i < ids.n; i++)
-        st = move_one(queue->sql, move, ids.ids[i], now_ms, err);
+        st = move_one(queue, move, ids.ids[i], now_ms, err);
     *reply_out = json_pack("{s:s, s:I, s:I}", "id", id, move->done, (json_int_t)ids.n, "in_delivery",
                            (json_int_t)leased.n);
     free(ids.ids);
@@ -107,6 +131,7 @@ enum status verb_queue_release(struct queue *queue, const json_t *args, int64_t 
         .which = RECIPIENTS_OF "r.hold = '" HOLD_ADMINISTRATOR "' ORDER BY r.id",
         .how = "UPDATE recipient SET state = CASE WHEN attempts > 0 THEN '" STATE_DEFERRED
                "' ELSE '" STATE_QUEUED "' END, hold = NULL, next_ms = ?2 WHERE id = ?1",
+        .renews = true,
         .event = "released",
         .reason = "released by the administrator",
         .done = "released",

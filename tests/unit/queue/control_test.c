@@ -165,6 +165,32 @@ static void test_hold_and_release_by_the_administrator(void **state)
     world_end(&w);
 }
 
+/* However long it was held. */
+static void test_the_life_of_what_was_held_begins_when_it_is_released(void **state)
+{
+    (void)state;
+    struct world w;
+    struct sample s;
+    struct queue_lease lease;
+    static const struct retry_policy policy = {
+        .domain = "example.net", .first_retry_ms = MINUTE, .last_retry_ms = HOUR, .lifetime_ms = DAY};
+    world_make(&w);
+    w.d.settings.retry_policies = &policy;
+    w.d.settings.n_retry_policies = 1;
+    world_start(&w);
+    world_send_simple(&w, &s, "bob@example.net");
+    assert_done(world_ask_id(&w, "queue.hold", s.store.envelope.id), "held", 1);
+    world_change(&w, "UPDATE recipient SET expires_ms = 1");
+    world_start(&w);
+    int channel = world_attach(&w, DELIVERY_1, 10);
+    assert_done(world_ask_id(&w, "queue.release", s.store.envelope.id), "released", 1);
+    channel_take_lease(channel, &lease, NULL);
+    assert_in_range(lease.recipients[0].expires_ms, clock_wall_ms() + DAY - MINUTE, clock_wall_ms() + DAY);
+    queue_lease_free(&lease);
+    close(channel);
+    world_end(&w);
+}
+
 static void test_remove_leaves_only_audit_lines(void **state)
 {
     (void)state;
@@ -300,6 +326,7 @@ int main(void)
         cmocka_unit_test(test_what_is_no_request_is_refused),
         cmocka_unit_test(test_list_and_show),
         cmocka_unit_test(test_hold_and_release_by_the_administrator),
+        cmocka_unit_test(test_the_life_of_what_was_held_begins_when_it_is_released),
         cmocka_unit_test(test_remove_leaves_only_audit_lines),
         cmocka_unit_test(test_return_sends_it_back),
         cmocka_unit_test(test_retry_at_once),
