@@ -168,31 +168,49 @@ enum status verb_held_return(struct queue *queue, const json_t *args, int64_t no
     return run_move(queue, args, &move, now_ms, reply_out, err);
 }
 
-/* ---- without a message ---- */
+/* ---- verbs of their own kind ---- */
+
+static enum status retry_all(struct queue *queue, int64_t now_ms, int64_t *n_out, struct error *err)
+{
+    enum status st =
+        rows_run(queue->sql, "UPDATE recipient SET next_ms = ?1 WHERE next_ms > ?1", &now_ms, 1, err);
+    if (st != STATUS_OK)
+        return st;
+    *n_out = sql_changes(queue->sql);
+    return reach_hasten(queue->sql, queue->settings, NULL, now_ms, err);
+}
+
+static enum status retry_one(struct queue *queue, const char *id, int64_t now_ms, int64_t *n_out,
+                             struct error *err)
+{
+    static const struct move nothing = {
+        .none = "has nothing to retry: it is held. `queue release` ends an administrator's hold, `held "
+                "release` tries again what waits for a key, `held return` gives back what is damaged"};
+    struct sql_stmt *stmt;
+    /* It goes before all others, so that it is the probe where its destination was not reached. */
+    enum status st = sql_prepare(queue->sql,
+                                 "UPDATE recipient SET next_ms = 0 WHERE next_ms IS NOT NULL AND copy_id IN "
+                                 "(SELECT id FROM copy WHERE message_id = ?1)",
+                                 &stmt, err);
+    if (st != STATUS_OK)
+        return st;
+    sql_bind_str(stmt, 1, id);
+    st = sql_run(stmt, err);
+    *n_out = st == STATUS_OK ? sql_changes(queue->sql) : 0;
+    if (st == STATUS_OK && *n_out == 0)
+        return none_moved(queue->sql, &nothing, id, err);
+    return st == STATUS_OK ? reach_hasten(queue->sql, queue->settings, id, now_ms, err) : st;
+}
 
 enum status verb_queue_retry(struct queue *queue, const json_t *args, int64_t now_ms, json_t **reply_out,
                              struct error *err)
 {
-    struct sql_stmt *stmt;
     const char *id = NULL;
+    int64_t n = 0;
     bool all = json_is_true(json_object_get(args, "all"));
     enum status st = all ? STATUS_OK : args_id(args, &id, err);
     if (st == STATUS_OK)
-        st = sql_prepare(queue->sql,
-                         all ? "UPDATE recipient SET next_ms = ?1 WHERE next_ms > ?1"
-                             : "UPDATE recipient SET next_ms = ?1 WHERE next_ms > ?1 AND copy_id IN "
-                               "(SELECT id FROM copy WHERE message_id = ?2)",
-                         &stmt, err);
-    if (st != STATUS_OK)
-        return st;
-    /* One message goes before all others, so that it is the probe where its destination was not reached. */
-    sql_bind_int(stmt, 1, all ? now_ms : 0);
-    if (!all)
-        sql_bind_str(stmt, 2, id);
-    st = sql_run(stmt, err);
-    int64_t n = st == STATUS_OK ? sql_changes(queue->sql) : 0;
-    if (st == STATUS_OK)
-        st = reach_hasten(queue->sql, queue->settings, id, now_ms, err);
+        st = all ? retry_all(queue, now_ms, &n, err) : retry_one(queue, id, now_ms, &n, err);
     *reply_out = json_pack("{s:I}", "recipients", (json_int_t)n);
     return st;
 }

@@ -45,8 +45,8 @@ static void test_what_is_no_request_is_refused(void **state)
     world_start(&w);
     for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++)
         assert_class(world_ask(&w, requests[i]), "invalid");
-    static const char *const verbs[] = {"queue.show",   "held.show",    "queue.hold", "queue.release",
-                                        "queue.remove", "held.release", "held.return"};
+    static const char *const verbs[] = {"queue.show",   "held.show",    "queue.hold",  "queue.release",
+                                        "queue.remove", "held.release", "held.return", "queue.retry"};
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
         assert_class(world_ask_id(&w, verbs[i], "0123456789abcdefghij"), "not-found");
     world_end(&w);
@@ -153,6 +153,7 @@ static void test_hold_and_release_by_the_administrator(void **state)
     /* Each hold has its own way out. */
     assert_class(world_ask_id(&w, "held.release", s.store.envelope.id), "not-found");
     assert_class(world_ask_id(&w, "queue.release", key.store.envelope.id), "invalid");
+    assert_class(world_ask_id(&w, "queue.retry", key.store.envelope.id), "invalid");
     assert_int_equal(world_count(&w, "{'verb': 'queue.retry', 'all': true}", "recipients"), 0);
     assert_done(world_ask_id(&w, "queue.release", s.store.envelope.id), "released", 1);
     channel_take_lease(channel, &lease, NULL);
@@ -160,6 +161,7 @@ static void test_hold_and_release_by_the_administrator(void **state)
     /* In delivery: neither held nor removed under its feet. */
     assert_class(world_ask_id(&w, "queue.hold", s.store.envelope.id), "busy");
     assert_class(world_ask_id(&w, "queue.remove", s.store.envelope.id), "busy");
+    assert_class(world_ask_id(&w, "queue.retry", s.store.envelope.id), "busy");
     queue_lease_free(&lease);
     close(channel);
     world_end(&w);
