@@ -72,6 +72,22 @@ enum status reach_probe_ended(struct sql *sql, int64_t copy_id, int64_t retry_ms
                     values, 2, err);
 }
 
+/* The probe of NAME, if it was COPY_ID, told nothing of it. */
+static enum status untold(struct sql *sql, const struct retry_policy *policy, const char *name,
+                          int64_t copy_id, int64_t now_ms, struct error *err)
+{
+    struct sql_stmt *stmt;
+    enum status st = sql_prepare(
+        sql, "UPDATE destination SET probe_copy = NULL, retry_ms = ?3 WHERE name = ?1 AND probe_copy = ?2",
+        &stmt, err);
+    if (st != STATUS_OK)
+        return st;
+    sql_bind_str(stmt, 1, name);
+    sql_bind_int(stmt, 2, copy_id);
+    sql_bind_int(stmt, 3, now_ms + policy->first_retry_ms);
+    return sql_run(stmt, err);
+}
+
 /* What waits for it is looked at again. */
 static enum status wake(struct sql *sql, const char *domain, int64_t now_ms, struct error *err)
 {
@@ -138,7 +154,10 @@ enum status reach_learn(struct sql *sql, const struct queue_settings *settings, 
         return STATUS_OK;
     switch (reach) {
     case REACH_UNKNOWN:
-        return reach_probe_ended(sql, copy_id, now_ms + policy->first_retry_ms, err);
+        st = untold(sql, policy, domain, copy_id, now_ms, err);
+        return st == STATUS_OK && settings->route
+                   ? untold(sql, &settings->retry, settings->route, copy_id, now_ms, err)
+                   : st;
     case REACH_OK:
         st = reached(sql, domain, domain, now_ms, err);
         return st == STATUS_OK && settings->route ? reached(sql, settings->route, NULL, now_ms, err) : st;

@@ -17,7 +17,8 @@ MUST_USE enum status reach_wait(struct sql *sql, const struct queue_settings *se
 MUST_USE enum status reach_probe(struct sql *sql, const struct queue_settings *settings, int64_t copy_id,
                                  int64_t now_ms, struct error *err);
 
-/* The copy told nothing of its destinations: when it was their probe, the next one may go at RETRY_MS. */
+/* The lease of the copy ends without an outcome: of what it was the probe, the next one may go at RETRY_MS.
+ */
 MUST_USE enum status reach_probe_ended(struct sql *sql, int64_t copy_id, int64_t retry_ms, struct error *err);
 
 /* What an attempt with COPY_ID for DOMAIN showed; REPLY says why. */

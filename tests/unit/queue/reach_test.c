@@ -157,6 +157,36 @@ static void test_a_probe_that_tells_nothing_is_followed_by_another(void **state)
     database_remove(&d);
 }
 
+/* One copy may be the probe of two: what is unknown of one says nothing of the other, and has a policy of its
+ * own. */
+static void test_a_probe_of_two_tells_of_each(void **state)
+{
+    (void)state;
+    static const struct retry_policy policy = {
+        .domain = "slow.example", .first_retry_ms = DAY, .last_retry_ms = DAY, .lifetime_ms = 2 * DAY};
+    struct database d;
+    struct error err;
+    struct sample s;
+    database_make(&d);
+    d.settings.retry_policies = &policy;
+    d.settings.n_retry_policies = 1;
+    sample_start(&s);
+    struct store_copy *copy = sample_copy(&s, COPY_QUEUED, FORMAT_OPENPGP, "sealed");
+    sample_recipient(&s, copy, "x@slow.example");
+    sample_recipient(&s, copy, "y@dead.example");
+    database_store(&d, &s, T0);
+    database_run(&d, "INSERT INTO destination (name, failures, since_ms, retry_ms) VALUES "
+                     "('slow.example', 1, 1, 1), ('dead.example', 1, 1, 1)");
+    assert_int_equal(claim(&d, T0, NULL), 1);
+    OK(reach_learn(d.sql, &d.settings, "slow.example", REACH_UNKNOWN, 1, "", T0 + 1, &err));
+    assert_int_equal(database_ask(&d, "SELECT retry_ms FROM destination WHERE name = 'slow.example'"),
+                     T0 + 1 + DAY);
+    assert_int_equal(database_ask(&d, "SELECT probe_copy FROM destination WHERE name = 'dead.example'"), 1);
+    OK(reach_learn(d.sql, &d.settings, "dead.example", REACH_NO_HOST, 1, "silent", T0 + 2, &err));
+    assert_int_equal(database_ask(&d, "SELECT failures FROM destination WHERE name = 'dead.example'"), 2);
+    database_remove(&d);
+}
+
 static void test_what_is_too_old_is_tried_a_last_time_reached_or_not(void **state)
 {
     (void)state;
@@ -306,6 +336,7 @@ int main(void)
         cmocka_unit_test(test_it_is_remembered_over_a_restart),
         cmocka_unit_test(test_a_probe_that_dies_is_followed_by_another),
         cmocka_unit_test(test_a_probe_that_tells_nothing_is_followed_by_another),
+        cmocka_unit_test(test_a_probe_of_two_tells_of_each),
         cmocka_unit_test(test_what_is_too_old_is_tried_a_last_time_reached_or_not),
         cmocka_unit_test(test_what_is_returned_needs_no_destination),
         cmocka_unit_test(test_a_copy_for_two_domains_goes_to_the_one_that_is_there),
