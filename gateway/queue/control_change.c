@@ -187,7 +187,7 @@ static enum status retry_one(struct queue *queue, const char *id, int64_t now_ms
         .none = "has nothing to retry: it is held. `queue release` ends an administrator's hold, `held "
                 "release` tries again what waits for a key, `held return` gives back what is damaged"};
     struct sql_stmt *stmt;
-    /* It goes before all others, so that it is the probe where its destination was not reached. */
+    /* Due at 0 it goes before all others, so that it is the probe where its destination was not reached. */
     enum status st = sql_prepare(queue->sql,
                                  "UPDATE recipient SET next_ms = 0 WHERE next_ms IS NOT NULL AND copy_id IN "
                                  "(SELECT id FROM copy WHERE message_id = ?1)",

@@ -28,7 +28,8 @@ void lease_cursor_free(struct lease_cursor *cursor);
 /*
  * Leases due copies to INSTANCE until WINDOW copies or LEASE_BYTES_MAX are out, fairly between destinations
  * and senders, of each the longest due first; of a destination that could not be reached one, as a probe,
- * when its time has come (doc/queue.md "Fairness", "Destinations"). Appends their ids to IDS.
+ * when its time has come (doc/queue.md "Fairness", "Destinations"). What is due at 0 goes before all else.
+ * Appends their ids to IDS.
  */
 MUST_USE enum status lease_claim(struct sql *sql, const struct queue_settings *settings, const char *instance,
                                  int64_t window, int64_t now_ms, struct lease_cursor *cursor,

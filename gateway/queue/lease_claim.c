@@ -104,7 +104,9 @@ static enum status serve_turn(struct claim *c, struct turn *turn, struct error *
         struct lane *lane = &turn->lanes[turn->next++ % turn->n_lanes];
         if (lane->over)
             continue;
-        st = lane_serve(c, turn->sender, lane, &yield, err);
+        yield = LANE_WAITS;
+        if (shares_allow(&c->shares, lane->domain, turn->sender))
+            st = lane_serve(c, turn->sender, lane, &yield, err);
         lane->over = yield != LANE_SERVED;
         if (yield == LANE_ASIDE && ++turn->n_aside == LANES_MAX)
             c->set_aside_all = true;
@@ -237,12 +239,58 @@ static enum status serve_all(struct claim *c, struct lease_cursor *cursor, struc
     return st;
 }
 
+/* ---- what the administrator asked for ---- */
+
+/* Lanes with a message that is to be tried now (`queue retry`), as turns of one lane each. */
+static enum status load_hastened(struct claim *c, struct error *err)
+{
+    struct sql_stmt *stmt;
+    bool row = false;
+    enum status st = sql_prepare(
+        c->sql, "SELECT id, expires_ms, domain, sender FROM lane WHERE due_ms = 0 LIMIT ?1", &stmt, err);
+    if (st != STATUS_OK)
+        return st;
+    sql_bind_int(stmt, 1, SENDERS_AT_ONCE);
+    for (st = sql_step(stmt, &row, err); st == STATUS_OK && row; st = sql_step(stmt, &row, err)) {
+        struct turn *turn = &c->turns[c->n_turns++];
+        *turn = (struct turn){.sender = span_dup(span_str(sql_col_str(stmt, 3))), .n_lanes = 1};
+        turn->lanes[0] = (struct lane){.id = sql_col_int(stmt, 0),
+                                       .expires_ms = sql_col_int(stmt, 1),
+                                       .domain = span_dup(span_str(sql_col_str(stmt, 2)))};
+        if (!turn->sender || !turn->lanes[0].domain) {
+            st = error_set(err, STATUS_TEMPORARY, "out of memory for what is due");
+            break;
+        }
+    }
+    sql_reset(stmt);
+    return st;
+}
+
+/* It goes before anybody's turn, for it is to be the probe of its destination; a copy of each lane, then the
+ * lane is as any other. */
+static enum status serve_hastened(struct claim *c, struct error *err)
+{
+    enum status st = load_hastened(c, err);
+
+    for (size_t i = 0; st == STATUS_OK && i < c->n_turns && is_open(c); i++) {
+        const struct turn *turn = &c->turns[i];
+        enum lane_yield yield;
+        st = rows_run(c->sql, "UPDATE lane SET due_ms = 1 WHERE id = ?1", &turn->lanes[0].id, 1, err);
+        if (st == STATUS_OK)
+            st = lane_serve(c, turn->sender, &turn->lanes[0], &yield, err);
+    }
+    forget_turns(c);
+    return st;
+}
+
 static enum status claim(struct claim *c, int64_t window, struct lease_cursor *cursor, struct error *err)
 {
     c->turns = calloc(SENDERS_AT_ONCE, sizeof *c->turns);
     if (!c->turns)
         return error_set(err, STATUS_TEMPORARY, "out of memory for leases");
     enum status st = shares_load(c->sql, c->instance, window, &c->shares, err);
+    if (st == STATUS_OK)
+        st = serve_hastened(c, err);
     if (st == STATUS_OK)
         st = serve_all(c, cursor, err);
     forget_turns(c);
@@ -255,8 +303,7 @@ enum status lease_claim(struct sql *sql, const struct queue_settings *settings, 
                         int64_t window, int64_t now_ms, struct lease_cursor *cursor, struct row_ids *ids,
                         struct error *err)
 {
-    struct claim c = {
-        .sql = sql, .settings = settings, .instance = instance, .now_ms = now_ms, .ids = ids};
+    struct claim c = {.sql = sql, .settings = settings, .instance = instance, .now_ms = now_ms, .ids = ids};
     enum status st = claim(&c, window, cursor, err);
 
     if (st != STATUS_OK)
@@ -275,4 +322,3 @@ enum status lease_next_due(struct sql *sql, int64_t now_ms, int64_t *next_ms_out
 {
     return rows_ask(sql, "SELECT MIN(due_ms) FROM lane WHERE due_ms > ?1", &now_ms, 1, next_ms_out, err);
 }
-

@@ -158,8 +158,6 @@ enum status lane_serve(struct claim *c, const char *sender, const struct lane *l
     int64_t until_ms;
 
     *yield_out = LANE_WAITS;
-    if (!shares_allow(&c->shares, lane->domain, sender))
-        return STATUS_OK;
     enum status st = reach_wait(c->sql, c->settings, lane->domain, c->now_ms, &until_ms, err);
     bool unreachable = until_ms > c->now_ms;
     if (st == STATUS_OK && (!unreachable || lane->expires_ms <= c->now_ms))

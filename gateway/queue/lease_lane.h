@@ -1,4 +1,5 @@
-/* One lane's part in a claim of leases: a copy of it, or when it is worth looking at again. For lease_claim.c.
+/* One lane's part in a claim of leases: a copy of it, or when it is worth looking at again. For
+ * lease_claim.c.
  */
 #ifndef SEALGATE_QUEUE_LEASE_LANE_H
 #define SEALGATE_QUEUE_LEASE_LANE_H
@@ -32,11 +33,11 @@ struct lane {
 
 enum lane_yield {
     LANE_SERVED, /* a copy is leased */
-    LANE_WAITS,  /* for its share of the window, or for room */
+    LANE_WAITS,  /* for room */
     LANE_ASIDE,  /* nothing in it can go now; its row says when it is worth looking again */
 };
 
-/* Leases one copy of SENDER's lane, if one is to be had. */
+/* Leases one copy of SENDER's lane, if one is to be had, whatever its share. */
 MUST_USE enum status lane_serve(struct claim *c, const char *sender, const struct lane *lane,
                                 enum lane_yield *yield_out, struct error *err);
 

@@ -191,7 +191,8 @@ enum status reach_hasten(struct sql *sql, const struct queue_settings *settings,
         sql_bind_str(stmt, 3, message_id);
     }
     st = sql_run(stmt, err);
-    return st == STATUS_OK ? wake(sql, NULL, now_ms, err) : st;
+    /* Nobody else's mail is to be the probe. */
+    return st == STATUS_OK && !message_id ? wake(sql, NULL, now_ms, err) : st;
 }
 
 enum status reach_forget(struct sql *sql, int64_t now_ms, struct error *err)

@@ -26,7 +26,8 @@ MUST_USE enum status reach_learn(struct sql *sql, const struct queue_settings *s
                                  enum delivery_reach reach, int64_t copy_id, const char *reply,
                                  int64_t now_ms, struct error *err);
 
-/* The administrator wants the destinations of a message probed now; NULL: all. */
+/* The administrator wants the destinations of a message probed now, by that message, whose recipients are due
+ * at 0 (lease_claim); NULL: all of them, by whatever waits. */
 MUST_USE enum status reach_hasten(struct sql *sql, const struct queue_settings *settings,
                                   const char *message_id, int64_t now_ms, struct error *err);
 

@@ -253,6 +253,49 @@ static void test_retry_at_once(void **state)
     world_end(&w);
 }
 
+/* The next lease must be of the message ID; nobody is reached. */
+static void expect_probe(int channel, const char *id)
+{
+    struct queue_lease lease;
+    channel_take_lease(channel, &lease, NULL);
+    assert_string_equal(lease.message_id, id);
+    struct outcome_recipient r = {.id = lease.recipients[0].id,
+                                  .outcome = OUTCOME_DEFERRED,
+                                  .reach = REACH_NO_HOST,
+                                  .reply = text("nobody answers")};
+    struct queue_outcome outcome = {.copy_id = lease.copy_id, .recipients = &r, .n_recipients = 1};
+    channel_send_outcome(channel, &outcome, -1);
+    channel_take_stored(channel, lease.copy_id);
+    queue_lease_free(&lease);
+}
+
+static void test_the_message_that_is_retried_is_the_probe(void **state)
+{
+    (void)state;
+    struct world w;
+    struct sample s;
+    char ids[3][ID_SIZE];
+    static const char *const users[] = {"bert", "alice", "carol"};
+    world_make(&w);
+    world_start(&w);
+    int channel = world_attach(&w, DELIVERY_1, 10);
+    for (int i = 0; i < 3; i++) {
+        sample_simple(&s, "bob@dead.example");
+        s.store.envelope.user = text(users[i]);
+        memcpy(ids[i], s.store.envelope.id, ID_SIZE);
+        assert_int_equal(world_send(&w, &s), SUBMIT_QUEUED);
+        if (i == 0)
+            expect_probe(channel, ids[0]);
+    }
+    for (int i = 0; i < 6; i++) {
+        assert_done(world_ask_id(&w, "queue.retry", ids[i / 2]), "recipients", 1);
+        expect_probe(channel, ids[i / 2]);
+    }
+    channel_is_quiet(channel);
+    close(channel);
+    world_end(&w);
+}
+
 static void test_audit_verbs(void **state)
 {
     (void)state;
@@ -332,6 +375,7 @@ int main(void)
         cmocka_unit_test(test_remove_leaves_only_audit_lines),
         cmocka_unit_test(test_return_sends_it_back),
         cmocka_unit_test(test_retry_at_once),
+        cmocka_unit_test(test_the_message_that_is_retried_is_the_probe),
         cmocka_unit_test(test_audit_verbs),
         cmocka_unit_test(test_status),
     };

@@ -279,19 +279,35 @@ static void test_tls_that_a_domain_demands_is_its_own_trouble(void **state)
     database_remove(&d);
 }
 
+/* Whoever else waits for the destination: of the same sender, of others, and what has just come. */
 static void test_the_administrator_asks_for_a_probe(void **state)
 {
     (void)state;
-    struct database d;
-    struct error err;
-    fail_once(&d);
-    char id[ID_SIZE];
-    lease_message_id(d.sql, 3, id);
-    assert_int_equal(claim(&d, T0 + 2, NULL), 0);
-    OK(reach_hasten(d.sql, &d.settings, id, T0 + 3, &err));
-    assert_int_equal(claim(&d, T0 + 3, NULL), 1);
-    assert_int_equal(claim(&d, T0 + 3, NULL), 0);
-    database_remove(&d);
+    static const char *const senders[] = {"aaron", "alice", "zoe"};
+    for (int i = 0; i < 3; i++) {
+        struct database d;
+        struct error err;
+        struct sample s;
+        char id[ID_SIZE];
+        int64_t first;
+        fail_once(&d);
+        for (int k = 0; k < 3; k++) {
+            sample_simple(&s, "d@dead.example");
+            s.store.envelope.user = text(senders[k]);
+            database_store(&d, &s, T0 + 1);
+        }
+        lease_message_id(d.sql, 4 + i, id);
+        assert_int_equal(claim(&d, T0 + 2, NULL), 0);
+        sample_simple(&s, "e@dead.example");
+        s.store.envelope.user = text("aa");
+        database_store(&d, &s, T0 + 3);
+        OK(reach_hasten(d.sql, &d.settings, id, T0 + 3, &err));
+        OK(rows_run(d.sql, "UPDATE recipient SET next_ms = 0 WHERE id = ?1", &(int64_t){4 + i}, 1, &err));
+        assert_int_equal(claim(&d, T0 + 3, &first), 1);
+        assert_int_equal(first, 4 + i);
+        assert_int_equal(claim(&d, T0 + 3, NULL), 0);
+        database_remove(&d);
+    }
 }
 
 static void test_a_policy_says_when_a_destination_is_tried_again(void **state)
