@@ -169,11 +169,27 @@ static void fail_returned(struct task *task)
     }
 }
 
+/* Nobody tries: the report is the whole task, with what queue knows of the destination. */
+static void tell_delayed(struct task *task, int body_fd)
+{
+    struct result result;
+    /* For its header, without which the report goes too. */
+    (void)task_open_body(task, body_fd, &result);
+    for (size_t i = 0; i < task->lease.n_recipients; i++) {
+        const char *reason = task->lease.recipients[i].reason;
+        outcome_local(&result, FAILURE_TEMPORARY, "4.4.0", "%s",
+                      reason ? reason : "no mail server of this domain could be reached");
+        transaction_result(&task->recipients[i], &result, NULL);
+    }
+}
+
 static void start(struct task *task, int body_fd)
 {
     struct result result;
     if (task->lease.state == COPY_RETURN)
         fail_returned(task);
+    else if (task->lease.state == COPY_DELAYED)
+        tell_delayed(task, body_fd);
     else if (!task_open_body(task, body_fd, &result) || !task_check_message(task, &result))
         fail_all(task, &result);
     else

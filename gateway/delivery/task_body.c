@@ -40,12 +40,13 @@ static enum status open_body(struct task *task, int body_fd, struct error *err)
                         err);
 }
 
-/* Only what a rule let go in clear or what was sealed may leave; seen here last, whoever should have seen it
- * before. */
+/* Only what a rule let go in clear or what was sealed may leave, or be shown of in a report; seen here last,
+ * whoever should have seen it before. */
 static bool may_leave(const struct queue_lease *lease)
 {
-    return lease->state == COPY_QUEUED && (lease->format == FORMAT_CLEAR || lease->format == FORMAT_OPENPGP ||
-                                           lease->format == FORMAT_SMIME);
+    bool waits = lease->state == COPY_QUEUED || lease->state == COPY_DELAYED;
+    return waits && (lease->format == FORMAT_CLEAR || lease->format == FORMAT_OPENPGP ||
+                     lease->format == FORMAT_SMIME);
 }
 
 bool task_open_body(struct task *task, int body_fd, struct result *result)

@@ -21,12 +21,19 @@ struct report {
     int dsn_fd;
 };
 
+/* Nobody tried it: the outcome is the report of the delay. */
+static bool is_only_told(const struct task *task)
+{
+    return task->lease.state == COPY_DELAYED;
+}
+
 static void log_recipient(const struct task *task, const struct recipient *r, enum delivery_outcome outcome)
 {
     static const char *const words[] = {
         [OUTCOME_DELIVERED] = "delivered", [OUTCOME_DEFERRED] = "deferred", [OUTCOME_BOUNCED] = "bounced"};
     struct log_line line;
-    log_start(&line, task->all->settings->log, LOG_LEVEL_NOTICE, words[outcome]);
+    log_start(&line, task->all->settings->log, LOG_LEVEL_NOTICE,
+              is_only_told(task) ? "delay-told" : words[outcome]);
     log_str(&line, "id", task->lease.message_id);
     log_str(&line, "to", r->lease->address);
     log_str(&line, "host", r->host);
@@ -77,7 +84,7 @@ static enum delivery_reach reach_of(const struct task *task, const struct recipi
 static bool is_late(const struct task *task, int64_t now_ms)
 {
     int64_t after = task->all->settings->delay_warning_ms;
-    return after > 0 && now_ms - task->lease.received_ms >= after;
+    return is_only_told(task) || (after > 0 && now_ms - task->lease.received_ms >= after);
 }
 
 static bool collect(struct task *task, bool all, struct report *report)
@@ -97,7 +104,8 @@ static bool collect(struct task *task, bool all, struct report *report)
         if (r->result.failure == FAILURE_UNSET)
             log_unset(task);
         report->reaches[report->n] = reach_of(task, r);
-        report->outcomes[report->n] = outcome_decide(&r->result, now, r->lease->expires_ms);
+        report->outcomes[report->n] =
+            is_only_told(task) ? OUTCOME_DEFERRED : outcome_decide(&r->result, now, r->lease->expires_ms);
         r->late = report->outcomes[report->n] == OUTCOME_DEFERRED && is_late(task, now);
         report->recipients[report->n++] = r;
     }

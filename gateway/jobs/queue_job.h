@@ -41,6 +41,7 @@ enum copy_state {
     COPY_RETURN,     /* to be bounced: delivery writes the DSN */
     COPY_NOTICE,     /* a DSN of ours: waits for seal's word on it; locked and not sealed. Of queue's making
                         alone: no role sends one. */
+    COPY_DELAYED,    /* in a lease alone: not to be tried, its sender is told of the delay */
 };
 
 /* FORMAT_NONE: held, returned or a notice; not sealed, locked, and must never leave as it is. */
@@ -145,7 +146,7 @@ MUST_USE enum status queue_attach_unpack(struct span bytes, struct queue_attach 
 struct lease_recipient {
     int64_t id;
     char *address;
-    char *reason; /* for returned ones: why */
+    char *reason; /* for returned and delayed ones: why */
     char *notify;
     char *orcpt;
     uint32_t attempts;  /* before this one */
@@ -156,7 +157,7 @@ struct lease_recipient {
 struct queue_lease {
     int64_t copy_id;
     char message_id[ID_SIZE]; /* queue id */
-    enum copy_state state;    /* COPY_QUEUED: deliver; COPY_RETURN: bounce */
+    enum copy_state state;    /* COPY_QUEUED: deliver; COPY_RETURN: bounce; COPY_DELAYED: tell the sender */
     enum copy_format format;
     bool locked;
     bool body_8bit;

@@ -82,7 +82,7 @@ static void unpack_lease_head(struct unpack *u, struct queue_lease *lease)
     unpack_str_to(u, lease->message_id, sizeof lease->message_id);
     if (!id_is_valid(lease->message_id))
         u->failed = true;
-    lease->state = unpack_between(u, COPY_QUEUED, COPY_RETURN);
+    lease->state = unpack_between(u, COPY_QUEUED, COPY_DELAYED);
     lease->format = unpack_between(u, FORMAT_NONE, FORMAT_SMIME);
     lease->locked = unpack_bool(u);
     lease->body_8bit = unpack_bool(u);

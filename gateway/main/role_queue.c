@@ -48,6 +48,7 @@ int role_queue(const struct role_start *start)
         .retry = retry,
         .retry_policies = policies,
         .n_retry_policies = conf->n_retry_policies,
+        .delay_warning_ms = conf->queue_delay_warning_ms,
         .hold_ms = conf->queue_hold_ms,
         .recheck_ms = conf->queue_recheck_ms,
         .seal_notices = strcmp(conf->queue_notice_protect, "never") != 0,

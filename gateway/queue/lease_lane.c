@@ -9,8 +9,16 @@
 /* While a large body waits for room only such small ones go. */
 #define SMALL_BODY ((int64_t)256 << 10)
 
+/* What is known of a lane's destination. */
+struct look {
+    int64_t until_ms; /* it can be tried */
+    bool unreachable; /* not now */
+    bool tells;       /* senders are told of the delay although nobody tries */
+};
+
 struct due {
     bool found;
+    bool tells; /* leased for the report of a delay alone */
     int64_t copy_id;
     int64_t to_return;
     int64_t body_len;
@@ -35,10 +43,30 @@ static enum status ask_lane(const struct claim *c, const char *sender, const str
     return st;
 }
 
-/* Nothing in the lane can be leased now: when it is worth looking again. UNTIL_MS: its destination can be
- * tried. */
+/*
+ * The earliest time at which a sender must be told of the delay, if it is before DUE. What is late already
+ * and yet could not be leased belongs to a copy on lease.
+ */
+static enum status until_warning(const struct claim *c, const char *sender, const struct lane *lane,
+                                 int64_t *due, struct error *err)
+{
+    int64_t warn = 0;
+    enum status st = ask_lane(c, sender, lane,
+                              "SELECT MIN(warn_ms) FROM recipient WHERE domain = ?1 AND sender = ?2 "
+                              "AND next_ms IS NOT NULL AND warn_ms IS NOT NULL",
+                              &warn, err);
+    if (st != STATUS_OK || warn == 0)
+        return st;
+    if (warn <= c->now_ms)
+        warn = c->now_ms + BLOCKED_MS;
+    if (warn < *due)
+        *due = warn;
+    return STATUS_OK;
+}
+
+/* Nothing in the lane can be leased now: when it is worth looking again. */
 static enum status set_aside(const struct claim *c, const char *sender, const struct lane *lane,
-                             int64_t until_ms, struct error *err)
+                             const struct look *look, struct error *err)
 {
     int64_t due = 0;
     int64_t expires = lane->expires_ms;
@@ -57,11 +85,15 @@ static enum status set_aside(const struct claim *c, const char *sender, const st
     if (st != STATUS_OK)
         return st;
     /* What expires is tried a last time, reached or not. */
-    if (until_ms > c->now_ms && due < until_ms)
-        due = expires > c->now_ms && expires < until_ms ? expires : until_ms;
+    if (look->unreachable && due < look->until_ms)
+        due = expires > c->now_ms && expires < look->until_ms ? expires : look->until_ms;
     /* All of it belongs to copies that are on lease already; their end wakes it (lease_over). */
     else if (due <= c->now_ms)
         due = c->now_ms + BLOCKED_MS;
+    if (look->tells)
+        st = until_warning(c, sender, lane, &due, err);
+    if (st != STATUS_OK)
+        return st;
     const int64_t values[] = {lane->id, due, expires};
     return rows_run(c->sql, "UPDATE lane SET due_ms = ?2, expires_ms = ?3 WHERE id = ?1", values, 3, err);
 }
@@ -98,6 +130,32 @@ static enum status find_due(const struct claim *c, const char *sender, const str
     return st;
 }
 
+/* The copy of the lane whose sender was to be told of the delay longest ago. */
+static enum status find_late(const struct claim *c, const char *sender, const struct lane *lane,
+                             struct due *due_out, struct error *err)
+{
+    struct sql_stmt *stmt;
+    enum status st = sql_prepare(c->sql,
+                                 "SELECT r.copy_id, c.body_len FROM recipient r JOIN copy c ON c.id = "
+                                 "r.copy_id WHERE r.domain = ?1 AND r.sender = ?2 AND r.warn_ms <= ?3 "
+                                 "AND r.next_ms IS NOT NULL AND r.expires_ms > ?3 "
+                                 "AND c.lease_instance IS NULL ORDER BY r.warn_ms LIMIT 1",
+                                 &stmt, err);
+    if (st != STATUS_OK)
+        return st;
+    sql_bind_str(stmt, 1, lane->domain);
+    sql_bind_str(stmt, 2, sender);
+    sql_bind_int(stmt, 3, c->now_ms);
+    st = sql_step(stmt, &due_out->found, err);
+    if (st == STATUS_OK && due_out->found) {
+        due_out->tells = true;
+        due_out->copy_id = sql_col_int(stmt, 0);
+        due_out->body_len = sql_col_int(stmt, 1);
+        sql_reset(stmt);
+    }
+    return st;
+}
+
 /* All due recipients of the copy, but those whose destination cannot be tried, unless they are too old. */
 static enum status take_recipients(const struct claim *c, const struct due *due, struct error *err)
 {
@@ -117,12 +175,27 @@ static enum status take_recipients(const struct claim *c, const struct due *due,
     return sql_run(stmt, err);
 }
 
+/* All recipients of the copy who are late because of their destinations; why, stands in their replies. */
+static enum status take_late(const struct claim *c, const struct due *due, struct error *err)
+{
+    const int64_t values[] = {due->copy_id, c->now_ms};
+    return rows_run(c->sql,
+                    "UPDATE recipient SET state = '" STATE_LEASED "', next_ms = NULL, reply = "
+                    "(SELECT d.reply FROM destination d WHERE d.name = recipient.domain) "
+                    "WHERE copy_id = ?1 AND next_ms IS NOT NULL AND warn_ms <= ?2 AND expires_ms > ?2 "
+                    "AND EXISTS (SELECT 1 FROM destination d WHERE d.name = recipient.domain "
+                    "AND d.retry_ms > ?2)",
+                    values, 2, err);
+}
+
 static enum status take(struct claim *c, const char *sender, const struct lane *lane, const struct due *due,
                         struct error *err)
 {
     struct sql_stmt *stmt;
     enum status st = sql_prepare(
-        c->sql, "UPDATE copy SET lease_instance = ?2, lease_domain = ?3, lease_sender = ?4 WHERE id = ?1",
+        c->sql,
+        "UPDATE copy SET lease_instance = ?2, lease_domain = ?3, lease_sender = ?4, lease_tells = ?5 "
+        "WHERE id = ?1",
         &stmt, err);
     if (st != STATUS_OK)
         return st;
@@ -130,10 +203,11 @@ static enum status take(struct claim *c, const char *sender, const struct lane *
     sql_bind_str(stmt, 2, c->instance);
     sql_bind_str(stmt, 3, lane->domain);
     sql_bind_str(stmt, 4, sender);
+    sql_bind_int(stmt, 5, due->tells);
     st = sql_run(stmt, err);
     if (st == STATUS_OK)
-        st = take_recipients(c, due, err);
-    if (st == STATUS_OK && !due->to_return)
+        st = due->tells ? take_late(c, due, err) : take_recipients(c, due, err);
+    if (st == STATUS_OK && !due->to_return && !due->tells)
         st = reach_probe(c->sql, c->settings, due->copy_id, c->now_ms, err);
     if (st == STATUS_OK)
         st = shares_add(&c->shares, lane->domain, sender, due->body_len, err);
@@ -151,22 +225,36 @@ static bool has_room(struct claim *c, const struct due *due)
     return !c->large_waits || due->body_len <= SMALL_BODY;
 }
 
+static enum status look_at(const struct claim *c, const struct lane *lane, struct look *look_out,
+                           struct error *err)
+{
+    struct reach_wait wait;
+    enum status st = reach_wait(c->sql, c->settings, lane->domain, c->now_ms, &wait, err);
+    /* Behind a route that is silent a report would wait as well. */
+    *look_out =
+        (struct look){.until_ms = wait.until_ms,
+                      .unreachable = wait.until_ms > c->now_ms,
+                      .tells = wait.until_ms > c->now_ms && !wait.route && c->settings->delay_warning_ms > 0};
+    return st;
+}
+
 enum status lane_serve(struct claim *c, const char *sender, const struct lane *lane,
                        enum lane_yield *yield_out, struct error *err)
 {
     struct due due = {0};
-    int64_t until_ms;
+    struct look look;
 
     *yield_out = LANE_WAITS;
-    enum status st = reach_wait(c->sql, c->settings, lane->domain, c->now_ms, &until_ms, err);
-    bool unreachable = until_ms > c->now_ms;
-    if (st == STATUS_OK && (!unreachable || lane->expires_ms <= c->now_ms))
-        st = find_due(c, sender, lane, unreachable, &due, err);
+    enum status st = look_at(c, lane, &look, err);
+    if (st == STATUS_OK && (!look.unreachable || lane->expires_ms <= c->now_ms))
+        st = find_due(c, sender, lane, look.unreachable, &due, err);
+    if (st == STATUS_OK && look.tells && !due.found)
+        st = find_late(c, sender, lane, &due, err);
     if (st != STATUS_OK)
         return st;
     if (!due.found) {
         *yield_out = LANE_ASIDE;
-        return set_aside(c, sender, lane, until_ms, err);
+        return set_aside(c, sender, lane, &look, err);
     }
     if (!has_room(c, &due))
         return STATUS_OK;

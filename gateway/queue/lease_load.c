@@ -45,6 +45,7 @@ static void read_copy(struct sql_stmt *stmt, struct queue_lease *lease, struct s
     lease->envid = dup_optional(stmt, 10, failed);
     lease->ret = dup_optional(stmt, 11, failed);
     lease->requiretls = sql_col_int(stmt, 12) != 0;
+    lease->state = sql_col_int(stmt, 13) ? COPY_DELAYED : COPY_QUEUED;
     body->len = (uint64_t)sql_col_int(stmt, 7);
     snprintf(body->hash, sizeof body->hash, "%s", hash ? hash : "");
     buf_append_span(&lease->dsn_header, sql_col_blob(stmt, 9));
@@ -61,7 +62,8 @@ static enum status load_copy(struct sql *sql, struct queue_lease *lease, struct 
     enum status st =
         sql_prepare(sql,
                     "SELECT m.id, c.format, c.locked, m.body_8bit, m.smtputf8, m.received_ms, "
-                    "m.reverse_path, c.body_len, c.body_hash, c.header, m.envid, m.ret, m.requiretls "
+                    "m.reverse_path, c.body_len, c.body_hash, c.header, m.envid, m.ret, m.requiretls, "
+                    "c.lease_tells "
                     "FROM copy c JOIN message m ON m.id = c.message_id "
                     "WHERE c.id = ?1 AND c.lease_instance IS NOT NULL",
                     &stmt, err);
@@ -89,7 +91,7 @@ static enum status add_recipient(struct queue_lease *lease, struct sql_stmt *stm
     grown[lease->n_recipients++] = (struct lease_recipient){
         .id = sql_col_int(stmt, 0),
         .address = dup_text(stmt, 1, &failed),
-        .reason = dup_optional(stmt, 2, &failed),
+        .reason = dup_optional(stmt, lease->state == COPY_DELAYED ? 9 : 2, &failed),
         .notify = dup_optional(stmt, 3, &failed),
         .orcpt = dup_optional(stmt, 4, &failed),
         .attempts = (uint32_t)sql_col_int(stmt, 5),
@@ -108,7 +110,7 @@ static enum status load_recipients(struct sql *sql, struct queue_lease *lease, s
     enum status st =
         sql_prepare(sql,
                     "SELECT id, address, reason, notify, orcpt, attempts, to_return, expires_ms, "
-                    "delay_told "
+                    "delay_told, reply "
                     "FROM recipient WHERE copy_id = ?1 AND state = '" STATE_LEASED "' ORDER BY id",
                     &stmt, err);
     if (st != STATUS_OK)
@@ -148,7 +150,7 @@ enum status lease_load(struct sql *sql, int64_t copy_id, struct queue_lease *lea
                        struct error *err)
 {
     struct stored_body body;
-    *lease_out = (struct queue_lease){.copy_id = copy_id, .state = COPY_QUEUED};
+    *lease_out = (struct queue_lease){.copy_id = copy_id};
     buf_init(&lease_out->dsn_header, HEADER_MAX);
     enum status st = load_copy(sql, lease_out, &body, err);
     if (st == STATUS_OK)

@@ -29,6 +29,7 @@ struct now_stored {
     bool open;  /* found and not final */
     bool ours;  /* leased by this instance */
     bool other; /* leased by another instance */
+    bool tells; /* leased for the report of a delay alone */
     bool held;
     bool to_return;
     int64_t attempts;
@@ -49,6 +50,7 @@ static void read_stored(struct sql_stmt *stmt, const char *instance, struct now_
         .to_return = sql_col_int(stmt, 2) != 0,
         .attempts = sql_col_int(stmt, 3),
         .expires_ms = sql_col_int(stmt, 4),
+        .tells = sql_col_int(stmt, 6) != 0,
     };
     const char *domain = sql_col_str(stmt, 5);
     if (domain && strlen(domain) < sizeof out->domain)
@@ -64,7 +66,7 @@ static enum status find_stored(const struct application *a, int64_t id, struct n
     *out = (struct now_stored){0};
     enum status st = sql_prepare(a->sql,
                                  "SELECT r.state, c.lease_instance, r.to_return, r.attempts, r.expires_ms, "
-                                 "r.domain "
+                                 "r.domain, c.lease_tells "
                                  "FROM recipient r JOIN copy c ON c.id = r.copy_id "
                                  "WHERE r.id = ?1 AND r.copy_id = ?2 AND r.state NOT IN " SQL_FINAL_STATES,
                                  &stmt, err);
@@ -103,6 +105,11 @@ static enum delivery_outcome decide(const struct application *a, const struct ou
     return 0;
 }
 
+static bool is_told(const struct application *a, const struct outcome_recipient *r)
+{
+    return r->delay_told && a->outcome->has_dsn && !a->dsn_lost;
+}
+
 static enum status write_state(const struct application *a, const struct outcome_recipient *r,
                                const char *state, const struct now_stored *now, struct error *err)
 {
@@ -111,7 +118,8 @@ static enum status write_state(const struct application *a, const struct outcome
     enum status st = sql_prepare(a->sql,
                                  "UPDATE recipient SET state = ?2, next_ms = ?3, attempts = ?4, hold = NULL, "
                                  "host = ?5, reply = ?6, "
-                                 "delay_told = CASE WHEN ?7 <> 0 THEN 1 ELSE delay_told END WHERE id = ?1",
+                                 "delay_told = CASE WHEN ?7 <> 0 THEN 1 ELSE delay_told END, "
+                                 "warn_ms = CASE WHEN ?7 <> 0 THEN NULL ELSE warn_ms END WHERE id = ?1",
                                  &stmt, err);
     if (st != STATUS_OK)
         return st;
@@ -124,14 +132,31 @@ static enum status write_state(const struct application *a, const struct outcome
     sql_bind_int(stmt, 4, now->attempts + 1);
     sql_bind_str(stmt, 5, r->host);
     sql_bind_str(stmt, 6, r->reply);
-    sql_bind_int(stmt, 7, deferred && r->delay_told && a->outcome->has_dsn && !a->dsn_lost);
+    sql_bind_int(stmt, 7, deferred && is_told(a, r));
     return sql_run(stmt, err);
+}
+
+/* Nobody tried: nothing is counted, or learned of the destination. Without a report there is another. */
+static enum status write_told(struct application *a, const struct outcome_recipient *r, struct error *err)
+{
+    const int64_t values[] = {r->id, a->now_ms, is_told(a, r), a->now_ms + a->settings->retry.first_retry_ms};
+
+    a->counts.deferred++;
+    return rows_run(a->sql,
+                    "UPDATE recipient SET state = CASE WHEN attempts > 0 THEN '" STATE_DEFERRED
+                    "' ELSE '" STATE_QUEUED "' END, next_ms = ?2, "
+                    "delay_told = CASE WHEN ?3 <> 0 THEN 1 ELSE delay_told END, "
+                    "warn_ms = CASE WHEN ?3 <> 0 THEN NULL ELSE ?4 END WHERE id = ?1",
+                    values, 4, err);
 }
 
 static enum status apply_one(struct application *a, const struct outcome_recipient *r, struct error *err)
 {
     struct now_stored now;
     enum status st = find_stored(a, r->id, &now, err);
+    /* A late word of an attempt before counts as ever. */
+    if (st == STATUS_OK && now.ours && now.tells && r->outcome == OUTCOME_DEFERRED)
+        return write_told(a, r, err);
     if (st == STATUS_OK)
         st = reach_learn(a->sql, a->settings, now.domain, r->reach, a->outcome->copy_id, r->reply, a->now_ms,
                          err);

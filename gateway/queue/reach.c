@@ -32,7 +32,7 @@ static enum status known_of(struct sql *sql, const char *name, struct known *kno
 }
 
 enum status reach_wait(struct sql *sql, const struct queue_settings *settings, const char *domain,
-                       int64_t now_ms, int64_t *until_ms_out, struct error *err)
+                       int64_t now_ms, struct reach_wait *wait_out, struct error *err)
 {
     struct known of_domain = {0};
     struct known of_route = {0};
@@ -42,9 +42,9 @@ enum status reach_wait(struct sql *sql, const struct queue_settings *settings, c
         st = known_of(sql, domain, &of_domain, err);
     if (st == STATUS_OK && *domain && settings->route)
         st = known_of(sql, settings->route, &of_route, err);
-    *until_ms_out = of_domain.retry_ms > of_route.retry_ms ? of_domain.retry_ms : of_route.retry_ms;
-    if (*until_ms_out < now_ms)
-        *until_ms_out = now_ms;
+    int64_t until = of_domain.retry_ms > of_route.retry_ms ? of_domain.retry_ms : of_route.retry_ms;
+    *wait_out =
+        (struct reach_wait){.until_ms = until < now_ms ? now_ms : until, .route = of_route.retry_ms > now_ms};
     return st;
 }
 

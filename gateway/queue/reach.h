@@ -9,9 +9,14 @@
 #include "gateway/jobs/queue_job.h"
 #include "gateway/queue/queue.h"
 
-/* When mail for DOMAIN may be tried; at most NOW_MS: at once. "" can always be reached. */
+struct reach_wait {
+    int64_t until_ms; /* NOW_MS: it may be tried at once */
+    bool route;       /* for the one next hop of all mail, reports too */
+};
+
+/* When mail for DOMAIN may be tried. "" can always be reached. */
 MUST_USE enum status reach_wait(struct sql *sql, const struct queue_settings *settings, const char *domain,
-                                int64_t now_ms, int64_t *until_ms_out, struct error *err);
+                                int64_t now_ms, struct reach_wait *wait_out, struct error *err);
 
 /* The leased copy is the probe of those of its destinations that could not be reached. */
 MUST_USE enum status reach_probe(struct sql *sql, const struct queue_settings *settings, int64_t copy_id,

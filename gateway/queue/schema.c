@@ -170,4 +170,19 @@ static const char third[] =
 /* Each sender hears of a delay once. */
 static const char fourth[] = "ALTER TABLE recipient ADD COLUMN delay_told INTEGER NOT NULL DEFAULT 0;";
 
-const char *const queue_schema[] = {first, second, third, fourth, NULL};
+/*
+ * A sender is told of the delay also when nobody tries: what waits for a destination that cannot be reached
+ * is leased for that alone (lease_tells). warn_ms: from when on; NULL: never, or told already. What was
+ * stored before is told by the default of that time.
+ */
+static const char fifth[] =
+    "ALTER TABLE copy ADD COLUMN lease_tells INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE recipient ADD COLUMN warn_ms BIGINT;"
+    "UPDATE recipient SET warn_ms = (SELECT m.received_ms + 14400000 FROM copy c"
+    "  JOIN message m ON m.id = c.message_id WHERE c.id = recipient.copy_id AND m.reverse_path <> '')"
+    " WHERE delay_told = 0 AND to_return = 0 AND (notify IS NULL OR notify LIKE '%DELAY%')"
+    " AND state NOT IN " SQL_FINAL_STATES ";"
+    "CREATE INDEX recipient_warn ON recipient (domain, sender, warn_ms)"
+    " WHERE warn_ms IS NOT NULL AND next_ms IS NOT NULL;";
+
+const char *const queue_schema[] = {first, second, third, fourth, fifth, NULL};

@@ -117,6 +117,16 @@ static char *sender_of(const struct envelope *e)
     return asprintf(&sender, CLIENT_PREFIX "%s", e->client) < 0 ? NULL : sender;
 }
 
+/* From when on the sender is to be told of a delay; 0: never (RFC 3461 §4.1; a DSN is never answered by one,
+ * RFC 5321 §6.1). */
+static int64_t warn_at(const struct insertion *in, enum copy_state state, const struct copy_recipient *r)
+{
+    if (in->settings->delay_warning_ms <= 0 || in->store->envelope.reverse_path[0] == '\0' ||
+        state == COPY_RETURN || (r->notify && !strcasestr(r->notify, "DELAY")))
+        return 0;
+    return in->store->envelope.received_ms + in->settings->delay_warning_ms;
+}
+
 static enum status insert_recipient_at(const struct insertion *in, int64_t copy_id, enum copy_state state,
                                        const struct copy_recipient *r, const char *domain, const char *sender,
                                        struct error *err)
@@ -125,12 +135,13 @@ static enum status insert_recipient_at(const struct insertion *in, int64_t copy_
     enum status st =
         sql_prepare(in->sql,
                     "INSERT INTO recipient (copy_id, address, state, to_return, hold, next_ms, rule, reason, "
-                    "fingerprint, source, notify, orcpt, domain, sender, expires_ms) "
-                    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                    "fingerprint, source, notify, orcpt, domain, sender, expires_ms, warn_ms) "
+                    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
                     &stmt, err);
     if (st != STATUS_OK)
         return st;
     const char *hold = hold_of(state);
+    int64_t warn_ms = warn_at(in, state, r);
     sql_bind_int(stmt, 1, copy_id);
     sql_bind_str(stmt, 2, r->address);
     sql_bind_str(stmt, 3, hold ? STATE_HELD : STATE_QUEUED);
@@ -147,6 +158,8 @@ static enum status insert_recipient_at(const struct insertion *in, int64_t copy_
     sql_bind_str(stmt, 13, state == COPY_RETURN ? "" : domain);
     sql_bind_str(stmt, 14, sender);
     sql_bind_int(stmt, 15, in->now_ms + schedule_policy(in->settings, domain)->lifetime_ms);
+    if (warn_ms > 0)
+        sql_bind_int(stmt, 16, warn_ms);
     return sql_run(stmt, err);
 }
 

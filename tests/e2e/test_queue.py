@@ -132,6 +132,40 @@ def test_retry_asks_a_dead_destination_now(make_gateway, make_sink, tag):
     sink.wait(f"{tag}0@example.com")
 
 
+def test_who_waits_for_a_dead_destination_hears_of_the_delay(make_gateway, make_sink, nsd, tag):
+    """Also who is never tried, because others are: once each, and without another connection."""
+    port = free_port()
+    down = {"now": True}
+    sink = make_sink(port=port, tls=None)
+    dead = make_sink(port=port, address="127.0.0.2", tls=None,
+                     script=lambda verb, *_: False if verb == "CONNECT" and down["now"] else None)
+    gateway = make_gateway("mx", rules=CLEAR, settings={
+        "delivery": {"mx-port": port, "resolvers": nsd.address},
+        "queue": {"first-retry": "1h", "last-retry": "1h", "delay-warning": "4s"}})
+    recipients = [f"{tag}-{n}@silent.example" for n in range(8)]
+    ids = [queue_id(gateway.submit([recipients[0]], mail(recipients[0])))]
+    gateway.wait_state(recipients[0], "deferred")
+    tried = dead.connections
+    ids += [queue_id(gateway.submit([recipient], mail(recipient))) for recipient in recipients[1:]]
+    wait_until(lambda: len(sink.messages) >= 8, lambda: gateway.tail())
+    assert [r for r in gateway.queue() if r["state"] == "leased"] == []
+    time.sleep(1)
+    told = [notice.data.decode() for notice in sink.messages]
+    assert len(told) == 8 and all(notice.sender == "" for notice in sink.messages)
+    for recipient in recipients:
+        assert sum(f"Final-Recipient: rfc822; {recipient}\r\nAction: delayed\r\n" in text for text in told) == 1
+    assert all("Status: 4.4.0\r\n" in text and "Will-Retry-Until: " in text for text in told)
+    assert dead.connections == tried
+    assert sorted(r["attempts"] for r in gateway.queue()) == [0] * 7 + [1]
+    # They are where they were.
+    down["now"] = False
+    gateway.ctl("queue", "retry", ids[5])
+    for recipient in recipients:
+        dead.wait(recipient)
+    wait_until(lambda: not gateway.queue(), "an empty queue")
+    assert len(sink.messages) == 8
+
+
 def test_a_domain_has_a_life_of_its_own(make_gateway, make_sink, tag):
     later = f"{tag}@long.example"
     sink = make_sink(tls=None, script=lambda verb, argument, _: "450 4.2.0 later" if verb == "RCPT" and tag in argument else None)

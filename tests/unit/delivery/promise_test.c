@@ -117,6 +117,47 @@ static void who_hears_of_a_delay(void **state)
     bench_start(&bench);
 }
 
+/* The destination cannot be reached, and it is another message that tries. */
+static void a_delay_is_told_without_an_attempt(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *notify, *reason;
+        bool expired, dsn;
+    } cases[] = {{NULL, "nobody answers", false, true},
+                 {NULL, NULL, false, true},
+                 {NULL, "nobody answers", true, true},
+                 {"FAILURE", "nobody answers", false, false}};
+    bench_start(&bench);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        bench_send(&bench, &(struct bench_lease){.copy_id = 1,
+                                                 .state = COPY_DELAYED,
+                                                 .locked = i == 0,
+                                                 .notify = cases[i].notify,
+                                                 .reason = cases[i].reason,
+                                                 .expired = cases[i].expired,
+                                                 .body = span_str(mail),
+                                                 .recipients = {"bob@example.com"}});
+        bench_wait(&bench, 1);
+        const struct outcome_recipient *r = bench_result(&bench, 100);
+        assert_int_equal(r->outcome, OUTCOME_DEFERRED);
+        assert_int_equal(r->reach, REACH_UNKNOWN);
+        assert_int_equal(r->delay_told, cases[i].dsn);
+        const char *dsn = bench_dsn(&bench);
+        if ((dsn != NULL) != cases[i].dsn)
+            fail_msg("case %zu: %s", i, dsn ? dsn : "no DSN");
+        if (dsn) {
+            assert_non_null(strstr(dsn, "Action: delayed\r\nStatus: 4.4.0\r\n"));
+            assert_non_null(
+                strstr(dsn, cases[i].reason ? cases[i].reason : "no mail server of this domain could be"));
+            assert_non_null(strstr(dsn, "Subject: s\r\n"));
+            assert_null(strstr(dsn, "canary"));
+        }
+        bench_forget(&bench);
+    }
+    assert_int_equal(bench.smtpd.commands.len, 0);
+}
+
 static void a9_parameters_cannot_break_out(void **state)
 {
     (void)state;
@@ -388,6 +429,7 @@ int main(void)
         TEST(a_host_that_does_not_know_dsn_is_told_nothing_but_the_sender_is),
         TEST(who_hears_what),
         TEST(who_hears_of_a_delay),
+        TEST(a_delay_is_told_without_an_attempt),
         TEST(a9_parameters_cannot_break_out),
         TEST(only_who_needs_smtputf8_is_refused_for_want_of_it),
         TEST(an_international_sender_or_header_needs_it_for_all),

@@ -278,7 +278,8 @@ static void a1_what_is_not_sealed_never_leaves(void **state)
         enum copy_format format;
     } cases[] = {{COPY_QUEUED, FORMAT_NONE},      {COPY_QUEUED, 0},
                  {COPY_QUEUED, FORMAT_SMIME + 1}, {COPY_HELD, FORMAT_NONE},
-                 {COPY_HELD, FORMAT_OPENPGP},     {0, FORMAT_OPENPGP}};
+                 {COPY_HELD, FORMAT_OPENPGP},     {0, FORMAT_OPENPGP},
+                 {COPY_DELAYED, FORMAT_NONE},     {COPY_DELAYED, FORMAT_OPENPGP}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         lease_of(cases[i].state, cases[i].format, "12");
         told("1- 2- ");

@@ -60,6 +60,7 @@ static inline void database_folder(struct database *d)
         .backup_path = d->backup_path,
         .path = d->path,
         .retry = {.first_retry_ms = 5 * MINUTE, .last_retry_ms = 4 * HOUR, .lifetime_ms = 5 * DAY},
+        .delay_warning_ms = 4 * HOUR,
         .hold_ms = 7 * DAY,
         .recheck_ms = 15 * MINUTE,
         .worked_ms = MINUTE};

@@ -113,6 +113,9 @@ static void test_every_state_of_version_1_goes_on(void **state)
         1);
     assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM recipient WHERE to_return = 1 AND domain = ''"),
                      1);
+    /* Of what was sent by somebody who wants to hear of it, and is to be delivered. */
+    assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM recipient WHERE warn_ms = 1800014400000"), 2);
+    assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM recipient WHERE warn_ms IS NOT NULL"), 2);
     /* What waits is leased, each at its time; the lease of the old delivery is kept for it. */
     assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM lane"), 3);
     assert_int_equal(database_claim_count(&d, DELIVERY_2, 10, T0), 2);
