@@ -42,7 +42,7 @@ static const struct {
      "other means."},
 };
 
-static const char returned[] = "A rule of your organisation did not let this message go as it is. If a "
+static const char returned[] = "Your organisation did not let this message go as it is. If a "
                                "certificate is missing or has expired: "
                                "ask the recipient for a valid OpenPGP or S/MIME certificate, have your "
                                "administrator add it, and send the "

@@ -159,8 +159,11 @@ enum status verb_held_return(struct queue *queue, const json_t *args, int64_t no
                              struct error *err)
 {
     static const struct move move = {.which = RECIPIENTS_OF "r.hold <> '" HOLD_NOTICE "' ORDER BY r.id",
+                                     /* Why it was not sealed, or that it was, is no reason here. */
                                      .how = "UPDATE recipient SET state = '" STATE_QUEUED
-                                            "', hold = NULL, to_return = 1, domain = '', "
+                                            "', reason = CASE hold WHEN '" HOLD_ADMINISTRATOR
+                                            "' THEN 'the administrator gives it back' ELSE reason END, "
+                                            "hold = NULL, to_return = 1, domain = '', "
                                             "next_ms = ?2 WHERE id = ?1",
                                      .done = "returning",
                                      .none = "is not held, or is a report of this gateway, which can be "

@@ -229,6 +229,27 @@ static void test_return_sends_it_back(void **state)
     world_end(&w);
 }
 
+/* What a rule said of it is not why. */
+static void test_what_the_administrator_held_is_returned_with_that_reason(void **state)
+{
+    (void)state;
+    struct world w;
+    struct sample s;
+    struct queue_lease lease;
+    world_make(&w);
+    world_start(&w);
+    world_send_simple(&w, &s, "bob@example.com");
+    assert_done(world_ask_id(&w, "queue.hold", s.store.envelope.id), "held", 1);
+    assert_done(world_ask_id(&w, "held.return", s.store.envelope.id), "returning", 1);
+    int channel = world_attach(&w, DELIVERY_1, 10);
+    channel_take_lease(channel, &lease, NULL);
+    assert_int_equal(lease.state, COPY_RETURN);
+    assert_string_equal(lease.recipients[0].reason, "the administrator gives it back");
+    queue_lease_free(&lease);
+    close(channel);
+    world_end(&w);
+}
+
 static void test_retry_at_once(void **state)
 {
     (void)state;
@@ -374,6 +395,7 @@ int main(void)
         cmocka_unit_test(test_the_life_of_what_was_held_begins_when_it_is_released),
         cmocka_unit_test(test_remove_leaves_only_audit_lines),
         cmocka_unit_test(test_return_sends_it_back),
+        cmocka_unit_test(test_what_the_administrator_held_is_returned_with_that_reason),
         cmocka_unit_test(test_retry_at_once),
         cmocka_unit_test(test_the_message_that_is_retried_is_the_probe),
         cmocka_unit_test(test_audit_verbs),

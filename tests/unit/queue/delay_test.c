@@ -1,4 +1,5 @@
-/* Reports of a delay for what waits untried, because its destination cannot be reached (doc/queue.md "Delays"). */
+/* Reports of a delay for what waits untried, because its destination cannot be reached (doc/queue.md
+ * "Delays"). */
 #include "tests/unit/queue/database.h"
 
 #define LATE (T0 + 4 * HOUR)
