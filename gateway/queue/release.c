@@ -28,6 +28,7 @@ struct release {
     struct queue_released released;
     enum release_verdict verdict; /* 0 or RELEASE_NOT: postpone */
     bool damaged;                 /* quarantine */
+    bool gone;                    /* removed, or returned, while seal worked */
     char why[ERROR_TEXT_MAX + 40];
     release_done_fn *done; /* NULL: a recheck */
     void *arg;
@@ -82,10 +83,11 @@ static bool leaves(const struct release *r)
 
 static void log_release(const struct release *r)
 {
+    const char *held = r->gone ? "held-no-more" : "still-held";
     struct log_line line;
 
     log_start(&line, r->all->queue->settings->log, leaves(r) ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO,
-              leaves(r) ? "released" : "still-held");
+              leaves(r) ? "released" : held);
     log_str(&line, "id", r->id);
     log_int(&line, "copy", r->copy_id);
     log_str(&line, "why", r->verdict == RELEASE_SEALED ? NULL : r->why);
@@ -106,18 +108,30 @@ static enum status replace(struct release *r, struct sql *sql, int64_t now_ms, s
     return st;
 }
 
+static enum status check_waits(struct sql *sql, int64_t copy_id, struct error *err)
+{
+    int64_t recheck_ms = 0;
+    enum status st = hold_recheck_at(sql, copy_id, &recheck_ms, err);
+    return st == STATUS_OK && recheck_ms == 0
+               ? error_set(err, STATUS_NOT_FOUND, "it was removed or returned while seal worked")
+               : st;
+}
+
 static enum status apply_release(struct work *work, struct sql *sql, int64_t now_ms, struct error *err)
 {
     struct release *r = (struct release *)work;
     const struct queue_settings *settings = r->all->queue->settings;
 
+    enum status st = check_waits(sql, r->copy_id, err);
+    if (st != STATUS_OK)
+        return st;
     if (r->verdict == RELEASE_SEALED)
         return replace(r, sql, now_ms, err);
     if (r->verdict == RELEASE_AS_IS)
         return hold_let_go(sql, r->copy_id, r->why, now_ms, err);
     if (r->damaged)
         return hold_quarantine(sql, settings, r->copy_id, r->why, now_ms, err);
-    enum status st = hold_tell_notice(sql, r->copy_id, r->why, err);
+    st = hold_tell_notice(sql, r->copy_id, r->why, err);
     return st == STATUS_OK ? hold_postpone(sql, r->copy_id, r->recheck_ms, now_ms + settings->recheck_ms, err)
                            : st;
 }
@@ -127,14 +141,18 @@ static void release_stored(struct work *work, enum status st, const struct error
     struct release *r = (struct release *)work;
     struct releases *all = r->all;
 
-    if (st != STATUS_OK && leaves(r)) {
+    r->gone = st == STATUS_NOT_FOUND;
+    if (r->gone) {
+        r->verdict = RELEASE_NOT;
+        snprintf(r->why, sizeof r->why, "%s", err->text);
+    } else if (st != STATUS_OK && leaves(r)) {
         r->verdict = RELEASE_NOT;
         snprintf(r->why, sizeof r->why, "%s", err->text);
         log_error(all->queue->settings->log, LOG_LEVEL_ERROR, "release-failed", NULL, err);
         group_add(all->queue->group, &r->work);
         return;
     }
-    if (st != STATUS_OK)
+    if (st != STATUS_OK && !r->gone)
         all->pause_until_ms = clock_mono_ms() + all->queue->settings->recheck_ms;
     log_release(r);
     if (r->done)
