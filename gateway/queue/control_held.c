@@ -7,21 +7,25 @@
 #include "gateway/queue/verbs.h"
 
 struct asked {
+    struct queue *queue;
     struct request *request;
+    struct row_ids ids;
+    size_t next;    /* of IDS, not offered to seal yet */
     json_t *copies; /* results so far */
-    size_t open;
+    size_t open;    /* offered, without a result */
     size_t released;
 };
 
 static void answer_when_done(struct asked *asked)
 {
-    if (asked->open > 0)
+    if (asked->open > 0 || asked->next < asked->ids.n)
         return;
     control_reply_json(asked->request, json_pack("{s:O, s:I}", "copies", asked->copies, "released",
                                                  (json_int_t)asked->released));
     request_free(asked->request);
     free(asked->request);
     json_decref(asked->copies);
+    free(asked->ids.ids);
     free(asked);
 }
 
@@ -33,12 +37,31 @@ static void add_result(struct asked *asked, int64_t copy_id, bool released, cons
     asked->released += released;
 }
 
+static release_done_fn on_done;
+
+/* As many as seal may be asked about now; the end of each makes room for the next. While none is under way
+ * there is nothing to wait for: then the answer says that others are. */
+static void offer_more(struct asked *asked)
+{
+    struct releases *releases = asked->queue->releases;
+    struct error err;
+
+    while (asked->next < asked->ids.n && (asked->open == 0 || releases_have_room(releases))) {
+        int64_t copy_id = asked->ids.ids[asked->next++];
+        if (release_start(releases, copy_id, on_done, asked, &err) == STATUS_OK)
+            asked->open++;
+        else
+            add_result(asked, copy_id, false, err.text);
+    }
+}
+
 static void on_done(void *arg, int64_t copy_id, bool released, const char *why)
 {
     struct asked *asked = arg;
 
     add_result(asked, copy_id, released, why);
     asked->open--;
+    offer_more(asked);
     answer_when_done(asked);
 }
 
@@ -87,16 +110,8 @@ void verb_held_release(struct queue *queue, const json_t *args, struct request *
         free(ids.ids);
         return;
     }
-    *asked = (struct asked){.request = request, .copies = json_array(), .open = ids.n};
-    size_t failed = 0;
-    for (size_t i = 0; i < ids.n; i++) {
-        if (release_start(queue->releases, ids.ids[i], on_done, asked, &err) != STATUS_OK) {
-            add_result(asked, ids.ids[i], false, err.text);
-            failed++;
-        }
-    }
-    free(ids.ids);
-    /* None of the others can be done yet: they end in a later turn of the loop. */
-    asked->open -= failed;
+    *asked = (struct asked){.queue = queue, .request = request, .ids = ids, .copies = json_array()};
+    /* None of them can be done yet: they end in a later turn of the loop. */
+    offer_more(asked);
     answer_when_done(asked);
 }

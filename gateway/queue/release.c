@@ -51,7 +51,7 @@ struct releases *releases_new(struct queue *queue, struct error *err)
     return releases;
 }
 
-static void release_free(struct release *r)
+static void take_out(struct release *r)
 {
     for (struct release **at = &r->all->first; *at; at = &(*at)->next) {
         if (*at == r) {
@@ -60,6 +60,11 @@ static void release_free(struct release *r)
             break;
         }
     }
+}
+
+static void release_free(struct release *r)
+{
+    take_out(r);
     if (r->call)
         call_cancel(r->call);
     queue_released_free(&r->released);
@@ -155,6 +160,8 @@ static void release_stored(struct work *work, enum status st, const struct error
     if (st != STATUS_OK && !r->gone)
         all->pause_until_ms = clock_mono_ms() + all->queue->settings->recheck_ms;
     log_release(r);
+    /* Its place is free for what DONE starts. */
+    take_out(r);
     if (r->done)
         r->done(r->arg, r->copy_id, leaves(r), r->why);
     release_free(r);
@@ -227,12 +234,17 @@ static bool is_under_way(const struct releases *releases, int64_t copy_id)
     return false;
 }
 
+bool releases_have_room(const struct releases *releases)
+{
+    return releases->n < RELEASES_MAX;
+}
+
 enum status release_start(struct releases *releases, int64_t copy_id, release_done_fn *done, void *arg,
                           struct error *err)
 {
     if (is_under_way(releases, copy_id))
         return error_set(err, STATUS_BUSY, "it is being tried right now; look again in a minute");
-    if (releases->n >= RELEASES_MAX)
+    if (!releases_have_room(releases))
         return error_set(err, STATUS_BUSY, "%d others are being tried right now; try again in a minute",
                          RELEASES_MAX);
     struct release *r = calloc(1, sizeof *r);

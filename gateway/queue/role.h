@@ -57,6 +57,9 @@ typedef void release_done_fn(void *arg, int64_t copy_id, bool released, const ch
 MUST_USE enum status release_start(struct releases *releases, int64_t copy_id, release_done_fn *done,
                                    void *arg, struct error *err);
 
+/* Would release_start take one more? */
+bool releases_have_room(const struct releases *releases);
+
 /* Takes up held copies whose recheck is due, a few at a time. */
 void releases_recheck(struct releases *releases);
 

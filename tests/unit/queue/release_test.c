@@ -378,6 +378,43 @@ static void test_it_is_removed_or_returned_while_seal_works(void **state)
     }
 }
 
+/* More than seal is asked about at a time: the rest follows. */
+static void test_a_message_of_many_held_copies_is_released(void **state)
+{
+    (void)state;
+    enum { N = 40 };
+    struct world w;
+    struct sample s;
+    struct request request;
+    struct queue_release release;
+    world_make(&w);
+    world_start(&w);
+    world_send_held(&w, &s, "bob@example.com");
+    world_stop(&w, SIGTERM);
+    database_open(&w.d);
+    for (int i = 1; i < N; i++) {
+        database_run(&w.d, "INSERT INTO copy (message_id, format, locked, body_len, body_hash, recheck_ms, "
+                           "hold_until_ms) SELECT message_id, format, locked, body_len, body_hash, "
+                           "recheck_ms, hold_until_ms FROM copy WHERE id = 1");
+        database_run(&w.d, "INSERT INTO body SELECT (SELECT MAX(id) FROM copy), part, bytes FROM body WHERE "
+                           "copy_id = 1");
+        database_run(&w.d, "INSERT INTO recipient (copy_id, address, state, hold) SELECT MAX(id), "
+                           "'bob@example.com', 'held', 'key' FROM copy");
+    }
+    sql_close(w.d.sql);
+    world_start(&w);
+    int fd = ask_later(&w, "held.release", s.store.envelope.id);
+    for (int i = 0; i < N; i++) {
+        seal_take(&w, &request, &release);
+        seal_seals(&request, &release, "bob@example.com");
+    }
+    json_t *answer = answer_of(fd);
+    assert_int_equal(json_integer_value(json_object_get(answer, "released")), N);
+    assert_int_equal(json_array_size(json_object_get(answer, "copies")), N);
+    json_decref(answer);
+    world_end(&w);
+}
+
 static void test_asked_twice_at_once(void **state)
 {
     (void)state;
@@ -472,6 +509,7 @@ int main(void)
         cmocka_unit_test(test_a33_whatever_fails_at_seal_a_notice_waits),
         cmocka_unit_test(test_a33_a_held_message_is_not_let_go),
         cmocka_unit_test(test_it_is_removed_or_returned_while_seal_works),
+        cmocka_unit_test(test_a_message_of_many_held_copies_is_released),
         cmocka_unit_test(test_asked_twice_at_once),
         cmocka_unit_test(test_a_hold_that_is_over_is_returned),
         cmocka_unit_test(test_r7_a_damaged_held_body_is_quarantined),
