@@ -19,6 +19,7 @@ struct link {
     uint64_t works;     /* done by the group when a claim was last tried */
     int64_t claimed_ms; /* what was due by then is leased, or must wait for the window */
     struct outcome_work *retries;
+    int64_t not_stored; /* tries to store an outcome that failed, since all were stored */
     struct event *retry;
 };
 

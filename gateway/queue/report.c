@@ -72,7 +72,9 @@ static void keep_outcome(struct link *link, struct outcome_work *w, enum status 
 {
     const struct timeval soon = {.tv_sec = RETRY_S};
 
-    log_error(log_of(link), LOG_LEVEL_ERROR, "outcome-not-stored", "tried again", err);
+    /* A full disk is one trouble, however many outcomes wait for it. */
+    if (link->not_stored++ == 0)
+        log_error(log_of(link), LOG_LEVEL_ERROR, "outcome-not-stored", "tried again", err);
     if (st == STATUS_INVALID && w->dsn_fd >= 0) {
         /* The same DSN would fail again: without it the bounced ones are deferred. */
         close(w->dsn_fd);
@@ -81,6 +83,16 @@ static void keep_outcome(struct link *link, struct outcome_work *w, enum status 
     w->next_retry = link->retries;
     link->retries = w;
     event_add(link->retry, &soon);
+}
+
+static void log_all_stored(struct link *link)
+{
+    struct log_line line;
+
+    log_start(&line, log_of(link), LOG_LEVEL_NOTICE, "outcomes-stored");
+    log_int(&line, "failed_tries", link->not_stored);
+    log_end(&line);
+    link->not_stored = 0;
 }
 
 static void outcome_stored(struct work *work, enum status st, const struct error *err)
@@ -93,6 +105,8 @@ static void outcome_stored(struct work *work, enum status st, const struct error
         return;
     }
     log_outcome(w);
+    if (link->not_stored > 0 && !link->retries)
+        log_all_stored(link);
     worked_add(w->queue->worked, &w->worked);
     if (w->counts.dsn_stored)
         releases_recheck(w->queue->releases);

@@ -4,8 +4,10 @@ refused, reported, the rest goes on. Each through the whole gateway.
 """
 
 import errno
+import re
 import sqlite3
 import subprocess
+import time
 import types
 
 import pytest
@@ -111,10 +113,14 @@ def test_r2_outcomes_wait_for_the_disk(house, page):
     gw.queue_id(send(house, CLEAR, "outcome"))
     wait_until(lambda: arrived(house, "outcome"), "it arrives")
     house.gateway.wait_log("outcome-not-stored")
+    time.sleep(2.5)  # two more tries
     house.sink.script = None
     page.disarm()
     settled(house)
     assert arrived(house, "outcome") == 1
+    # One line for the trouble, and one for its end.
+    assert house.gateway.log.count("event=outcome-not-stored ") == 1
+    assert int(re.search(r"event=outcomes-stored failed_tries=(\d+)", house.gateway.log)[1]) >= 2
 
 
 def test_r2_short_writes(house, page):
