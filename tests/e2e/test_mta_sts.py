@@ -1,5 +1,6 @@
 """MTA-STS (RFC 8461): policies from a real HTTPS server, records from a real DNS server, MX hosts on one loopback address."""
 
+import gzip
 import sqlite3
 import time
 
@@ -39,9 +40,48 @@ BAD_ANSWERS = {
 WHY = {"b404": "the answer is 404", "b301": "the answer is 301", "b500": "the answer is 500", "b204": "the answer is 204",
        "bhtml": "not text/plain", "bnotype": "not text/plain", "blarge": "too large", "bmalformed": "malformed",
        "bversion": "version:", "bmode": "mode:", "bage": "max_age:", "bnomx": "mx: is missing", "bempty": "version: is missing"}
+def raw(octets, more=lambda handler: None):
+    """A policy host that answers with OCTETS, then does MORE, and closes."""
+    def answer(handler):
+        handler.close_connection = True
+        handler.wfile.write(octets)
+        handler.wfile.flush()
+        more(handler)
+    return answer
+
+
+def head(*fields):
+    return "\r\n".join(("HTTP/1.1 200 OK", "Content-Type: text/plain", *fields, "", "")).encode()
+
+
+def drip(handler):
+    for _ in range(100):
+        time.sleep(0.2)
+        handler.wfile.write(b"x")
+        handler.wfile.flush()
+
+
+def pour(handler):
+    while True:
+        handler.wfile.write(b"x: " + b"y" * 1000 + b"\n")
+
+
+def good_policy(name):
+    return policy().replace("NAME", name).encode()
+
+
+# What a policy host does with its bytes: a good policy, but cut off, slow, endless, packed, or no HTTP at all.
+BROKEN_HOSTS = {
+    "bcut": (raw(head("Content-Length: 200") + good_policy("bcut")), "bytes remaining to read"),
+    "bdrip": (raw(head("Content-Length: 200") + good_policy("bdrip"), drip), "timed out"),
+    "bendless": (raw(head() + good_policy("bendless"), pour), "too large"),
+    "bpacked": (raw(head("Content-Encoding: gzip") + gzip.compress(good_policy("bpacked"))), "malformed"),
+    "bgarbage": (raw(b"\x00\xff garbage\r\n\r\n" + good_policy("bgarbage")), "HTTP/0.9"),
+    "bsilent": (raw(b""), "empty reply"),
+}
 BAD_HOSTS = {"bexpired": "certificate has expired", "bname": "no alternative certificate subject name matches",
              "bself": "self-signed", "bslow": "timed out", "bprivate": "not a public one", "bgone": "has no address",
-             "bclosed": "connect"}
+             "bclosed": "connect", **{name: why for name, (_, why) in BROKEN_HOSTS.items()}}
 GOOD = ("good", "wild", "crlf", "testing", "testing-other", "none", "other", "clear", "selfmx", "wrongmx", "next", "admin", "refresh",
         "xn--bcher-kva", "day", "hangs", "down", "optional", "requiretls", "gone-record", "old", "failing", "many", "bogus")
 
@@ -86,6 +126,8 @@ class World:
         for name, (text, kind, code) in BAD_ANSWERS.items():
             self.web.policy(f"{name}.example", text.replace("NAME", name), kind, code)
         self.web.answers["mta-sts.bslow.example"] = lambda handler: time.sleep(20)
+        for name, (answer, _) in BROKEN_HOSTS.items():
+            self.web.answers[f"mta-sts.{name}.example"] = answer
 
     def zone(self):
         text = "".join(domain_records(name, self.ids[name]) for name in (*GOOD, *BAD_ANSWERS, *BAD_HOSTS)

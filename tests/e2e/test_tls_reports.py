@@ -314,6 +314,18 @@ def test_a_days_report(gateway, world, sink, signing, tag):
     assert sum(MAILBOX in message.recipients for message in sink.messages) == 1
 
 
+def test_midnight_passes_while_it_runs(gateway, world, sink, tag):
+    """No restart and no word of an administrator is needed for yesterday's report."""
+    delivered(gateway, sink, send(gateway, "counts.example", tag))
+    world.web.posted.clear()
+    database = sqlite3.connect(gateway.state_dir / "delivery" / "tlsrpt.db", timeout=10)
+    with database:
+        database.execute("UPDATE policy SET day = day - 1")
+    database.close()
+    wait_until(lambda: posted(world, "/v1/tlsrpt"), lambda: f"no report\n{gateway.tail()}", 60)
+    wait_report(gateway, "counts.example", "sent")
+
+
 def test_a_report_through_postfix(make_gateway, world, postfix, signing, tag):
     """Whole, and its signature holds, when a real server has taken it."""
     gateway = make_gateway("mx", rules=CLEAR, settings=signed_reports(world, signing, **{"mx-port": postfix.port}))
