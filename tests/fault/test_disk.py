@@ -230,3 +230,43 @@ def test_r7_a_damaged_database(house):
     wait_until(lambda: arrived(house, "kept"), "what was accepted arrives")
     settled(house)
     assert not arrived(house, "refused0")
+
+
+def damage_root(path, table):
+    """Spoils the first page of a table, as a bad sector would."""
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (page,), (size,) = (db.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone(),
+                            db.execute("PRAGMA page_size").fetchone())
+    db.close()
+    with open(path, "r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xa5" * size)
+
+
+@pytest.mark.parametrize("table", ["message", "copy", "recipient", "body", "lane", "audit"])
+def test_r7_a_damaged_page(house, table):
+    """Whatever it belongs to: nothing is accepted that cannot be kept, and the backup gives all back."""
+    start(house)
+    house.sink.stop()
+    gw.queue_id(send(house, RECIPIENTS[0], "kept"))
+    house.gateway.ctl("queue", "backup")
+    house.gateway.stop()
+    house.gateway.settings["limits"] = {"busy": "1s", "seal": "2s"}
+    house.gateway.write_conf()
+    path = house.gateway.state_dir / "queue" / "queue.db"
+    damage_root(path, table)
+    house.gateway.launch()
+    wait_until(house.gateway.listens, "the gateway answers")
+    refused_for_now(house, "refused", codes=(451,))
+    assert "restore it from a backup" in house.gateway.log
+    house.gateway.stop()
+    backup = house.gateway.state_dir / "queue" / "backup.db"
+    for rest in ("queue.db-wal", "queue.db-shm"):
+        (path.parent / rest).unlink(missing_ok=True)
+    backup.rename(path)
+    house.sink.start()
+    house.gateway.start()
+    wait_until(lambda: arrived(house, "kept"), "what was accepted arrives")
+    settled(house)
+    assert not arrived(house, "refused0")
