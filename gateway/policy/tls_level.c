@@ -34,7 +34,7 @@ static bool is_dane(enum tls_level level)
 
 bool tls_level_uses_dane(const struct tls_level_settings *settings)
 {
-    bool uses = is_dane(settings->level);
+    bool uses = is_dane(settings->level) || settings->rules_dane;
     for (size_t i = 0; i < settings->n_policies; i++)
         uses = uses || is_dane(settings->policies[i].level);
     return uses;
@@ -63,9 +63,24 @@ static struct tls_demand asked_for(const struct tls_level_settings *settings, co
     return demand;
 }
 
+/* What a level holds a host to, once it is known what its TLSA records say. */
+static int strictness(enum tls_level level)
+{
+    static const int of[] = {
+        [TLS_LEVEL_NONE] = 0,   [TLS_LEVEL_MAY] = 1,  [TLS_LEVEL_ENCRYPT] = 2,   [TLS_LEVEL_VERIFY] = 3,
+        [TLS_LEVEL_SECURE] = 4, [TLS_LEVEL_DANE] = 4, [TLS_LEVEL_DANE_ONLY] = 4,
+    };
+    return of[level];
+}
+
 bool tls_level_asks_dane(const struct tls_level_settings *settings, const struct tls_hop *hop)
 {
-    return is_dane(asked_for(settings, hop).level);
+    enum tls_level asked = asked_for(settings, hop).level;
+    if (is_dane(asked))
+        return true;
+    /* Nothing is stricter than a policy that is enforced. */
+    bool enforced = hop->known.sts == STS_ENFORCE && tls_level_asks_sts(settings, hop);
+    return is_dane(hop->rule.level) && !enforced && strictness(asked) < strictness(hop->rule.level);
 }
 
 bool tls_level_asks_sts(const struct tls_level_settings *settings, const struct tls_hop *hop)
@@ -145,6 +160,22 @@ static void set_name(struct tls_demand *demand, const struct tls_hop *hop, bool 
     demand->match_below = !of_host && strchr(hop->domain, '.');
 }
 
+/* Where the destination cannot be connected to anyway, that is the word. */
+static void apply_rule(struct tls_demand *demand, const struct tls_hop *hop)
+{
+    struct tls_demand raised = *demand;
+    if (hop->rule.level == TLS_LEVEL_NONE || demand->verdict != TLS_TRY)
+        return;
+    raised.level = raised.asked = hop->rule.level;
+    raised.why = hop->rule.name ? hop->rule.name : "";
+    raised.by_rule = true;
+    raised.reason = NULL;
+    if (is_dane(raised.level))
+        apply_dane(&raised, &hop->known);
+    if (strictness(raised.level) > strictness(demand->level))
+        *demand = raised;
+}
+
 struct tls_demand tls_level_decide(const struct tls_level_settings *settings, const struct tls_hop *hop)
 {
     struct tls_demand demand = asked_for(settings, hop);
@@ -156,11 +187,12 @@ struct tls_demand tls_level_decide(const struct tls_level_settings *settings, co
         apply_sts(&demand, hop);
         enforced = hop->known.sts == STS_ENFORCE;
     }
+    apply_rule(&demand, hop);
     if (hop->requiretls && demand.verdict == TLS_TRY && !is_dane(demand.level) &&
         demand.level != TLS_LEVEL_SECURE) {
         demand.level = demand.asked = TLS_LEVEL_SECURE;
         demand.why = "REQUIRETLS";
-        demand.by_policy = false;
+        demand.by_policy = demand.by_rule = false;
         demand.reason = NULL;
         mx_name_will_do = mx_name_will_do || hop->known.mx_secure;
     }
@@ -178,12 +210,21 @@ bool tls_level_authenticates(enum tls_level level)
     return level != TLS_LEVEL_NONE && level != TLS_LEVEL_MAY && level != TLS_LEVEL_ENCRYPT;
 }
 
+void tls_demand_source(const struct tls_demand *demand, char *words, size_t size)
+{
+    if (demand->by_rule)
+        snprintf(words, size, "rule \"%.200s\"", demand->why);
+    else
+        snprintf(words, size, "%s%s", demand->by_policy ? "tls-policy " : "", demand->why);
+}
+
 void tls_demand_words(const struct tls_demand *demand, char *words, size_t size)
 {
+    char source[300];
     const char *asked = demand->asked != demand->level ? tls_level_word(demand->asked) : NULL;
     const char *reason = demand->reason;
-    snprintf(words, size, "level %s by %s%s%s%s%s%s%s", tls_level_word(demand->level),
-             demand->by_policy ? "tls-policy " : "", demand->why, asked || reason ? " (" : "",
-             asked ? asked : "", asked && reason ? ": " : "", reason ? reason : "",
-             asked || reason ? ")" : "");
+    tls_demand_source(demand, source, sizeof source);
+    snprintf(words, size, "level %s by %s%s%s%s%s%s", tls_level_word(demand->level), source,
+             asked || reason ? " (" : "", asked ? asked : "", asked && reason ? ": " : "",
+             reason ? reason : "", asked || reason ? ")" : "");
 }

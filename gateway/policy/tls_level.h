@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* The queue stores the numbers. */
 enum tls_level {
     TLS_LEVEL_NONE, /* never STARTTLS */
     TLS_LEVEL_MAY,  /* STARTTLS when offered, certificate not looked at; clear when it is not offered or fails
@@ -29,7 +30,14 @@ struct tls_level_settings {
     enum tls_level level; /* default */
     const struct tls_policy *policies;
     size_t n_policies;
-    bool mta_sts; /* look for the policies of domains; never for a fixed route */
+    bool mta_sts;    /* look for the policies of domains; never for a fixed route */
+    bool rules_dane; /* a rule asks for DANE */
+};
+
+/* What the rule that decided for a message demands of the way to the next hop. */
+struct tls_rule {
+    enum tls_level level; /* TLS_LEVEL_NONE: nothing */
+    const char *name;
 };
 
 /* Is DANE asked for anywhere? */
@@ -70,6 +78,7 @@ struct tls_hop {
     bool fixed_route;    /* the administrator named that host */
     bool requiretls;     /* the sender demands TLS all the way (RFC 8689 §2) */
     bool tls_optional;   /* the sender would rather have it delivered (TLS-Required: No, RFC 8689 §3) */
+    struct tls_rule rule;
     struct tls_known known;
 };
 
@@ -85,11 +94,12 @@ struct tls_demand {
     enum tls_verdict verdict;
     const char *match_name; /* the name the certificate must carry (verify, secure); else NULL */
     bool match_below;       /* or one below it */
-    const char *why;        /* the domain of the tls-policy that decided, "delivery tls", "mta-sts enforce" or
-                               "REQUIRETLS"; from SETTINGS, or static */
-    bool by_policy;         /* WHY is a tls-policy's domain */
-    enum tls_level asked;   /* the level that WHY names; LEVEL may be another for what is known */
-    const char *reason; /* why LEVEL or VERDICT is not simply that; one of HOP's strings, static, or NULL */
+    const char *why; /* the domain of the tls-policy or the name of the rule that decided, "delivery tls",
+                        "mta-sts enforce" or "REQUIRETLS"; from SETTINGS, HOP's, or static */
+    bool by_policy;  /* a tls-policy is for the domain: WHY is that one's, unless: */
+    bool by_rule;    /* WHY is a rule's name */
+    enum tls_level asked; /* the level that WHY names; LEVEL may be another for what is known */
+    const char *reason;   /* why LEVEL or VERDICT is not simply that; one of HOP's strings, static, or NULL */
     const char *test_name; /* of a policy in testing: the name the certificate should carry; else NULL. What
                               is wrong with it is only told */
     bool requiretls;       /* a host that cannot meet it may never get the message: the next one, or none */
@@ -108,6 +118,10 @@ struct tls_demand {
  * secure with a certificate for the MX host, which must be one of the policy's. TLS-Required: No sets it
  * aside too.
  *
+ * The message's rule only raises that: of the two levels, each with what is known, the stricter counts, in
+ * the order none, may, encrypt, verify, secure; DANE that holds is as strict as secure. Where they are alike
+ * the destination's stands, with its name for the certificate. TLS-Required: No sets no rule aside.
+ *
  * secure takes a certificate for the domain or, as Postfix does (nexthop, dot-nexthop), for any name below
  * it, whatever the MX record says.
  *
@@ -117,7 +131,8 @@ struct tls_demand {
  */
 struct tls_demand tls_level_decide(const struct tls_level_settings *settings, const struct tls_hop *hop);
 
-/* Must HOP's TLSA records be known before it can be decided? known is not looked at. */
+/* Must HOP's TLSA records be known before it can be decided? Of known only the MTA-STS policy is looked at.
+ */
 bool tls_level_asks_dane(const struct tls_level_settings *settings, const struct tls_hop *hop);
 
 /* Must the policy of HOP's domain be known? known is not looked at. */
@@ -129,6 +144,9 @@ bool tls_level_allows_clear(enum tls_level level);
 
 /* Must the peer's certificate be looked at? */
 bool tls_level_authenticates(enum tls_level level);
+
+/* Who demands it, for people: "delivery tls", "tls-policy partner.example", "rule \"confidential\"". */
+void tls_demand_source(const struct tls_demand *demand, char *words, size_t size);
 
 /* The decision for people: "level may by delivery tls (dane: the MX record is not signed)". */
 void tls_demand_words(const struct tls_demand *demand, char *words, size_t size);

@@ -273,6 +273,8 @@ static void dane_may_be_asked_for_by_default_or_by_a_policy(void **state)
     assert_true(tls_level_uses_dane(&(struct tls_level_settings){.level = TLS_LEVEL_DANE}));
     assert_true(tls_level_uses_dane(&(struct tls_level_settings){TLS_LEVEL_MAY, only, 2}));
     assert_false(tls_level_uses_dane(&(struct tls_level_settings){TLS_LEVEL_SECURE, only, 1}));
+    assert_true(
+        tls_level_uses_dane(&(struct tls_level_settings){TLS_LEVEL_SECURE, only, 1, .rules_dane = true}));
 }
 
 /* RFC 8461 §2, §5; what DANE says comes first, what the administrator says before all. */
