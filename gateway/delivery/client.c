@@ -192,14 +192,27 @@ static void on_drained(void *arg, struct conn *conn)
     leave(c);
 }
 
+/* For people, where TLS fails that must be: what demands it; else "". */
+static const char *demanded(const struct client *c, char *words, size_t size)
+{
+    words[0] = '\0';
+    if (c->state == CLIENT_HANDSHAKE && !tls_level_allows_clear(c->demand.level))
+        snprintf(words, size, "; demanded: %s", c->policy);
+    return words;
+}
+
 static void on_deadline(void *arg, struct conn *conn)
 {
     (void)conn;
     struct client *c = arg;
+    char words[520];
     c->busy++;
     if (c->state == CLIENT_READY)
         say_goodbye(c);
-    client_fail_text(c, "4.4.2", "%s: timed out waiting for %s", c->where, client_waits_for(c));
+    /* Of a host that others' mail may reach in clear only the TLS is missing (outcome_is_tls_trouble). */
+    const char *status = c->state == CLIENT_HANDSHAKE && c->demand.by_rule ? "4.7.5" : "4.4.2";
+    client_fail_text(c, status, "%s: timed out waiting for %s%s", c->where, client_waits_for(c),
+                     demanded(c, words, sizeof words));
     leave(c);
 }
 
@@ -208,6 +221,7 @@ static void on_end(void *arg, struct conn *conn, const struct error *why)
     (void)conn;
     struct client *c = arg;
     struct result result;
+    char words[520];
     bool tls = c->state == CLIENT_HANDSHAKE;
     /* The conn is still whole here, so that the peer's facts can be told; but it frees itself. */
     c->busy++;
@@ -215,7 +229,8 @@ static void on_end(void *arg, struct conn *conn, const struct error *why)
                   tls                          ? "4.7.5"
                   : c->state == CLIENT_CONNECT ? "4.4.1"
                                                : "4.4.2",
-                  "%s: %s, waiting for %s", c->where, why->text, client_waits_for(c));
+                  "%s: %s, waiting for %s%s", c->where, why->text, client_waits_for(c),
+                  demanded(c, words, sizeof words));
     settle_by_first_line(c);
     settle_after_end(c, &result);
     if (tls)

@@ -20,7 +20,8 @@ static bool same_string(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-/* Before anything is known of the host. */
+/* Before anything is known of the host. What the mail's rule demands is the same for both, and may be more
+ * for one only: it does not make them alike. */
 static struct tls_demand demand_of(const struct destinations *d, const struct mail *mail, const char *domain)
 {
     const struct tls_hop hop = {.domain = domain,
@@ -43,25 +44,51 @@ bool destinations_same(const struct destinations *d, const struct mail *mail, co
     return x.level == y.level && same_string(x.match_name, y.match_name);
 }
 
-/* Mail whose sender wishes something of TLS never shares a connection with other mail: the demands differ. */
+static bool same_rule(const struct tls_rule *a, const struct tls_rule *b)
+{
+    return a->level == b->level && (a->level == TLS_LEVEL_NONE || same_string(a->name, b->name));
+}
+
+static bool same_wishes(const struct destination *destination, const struct mail *mail)
+{
+    return destination->requiretls == mail->requiretls && destination->tls_optional == mail->tls_optional &&
+           same_rule(&destination->rule, &mail->rule);
+}
+
+static void destination_release(struct destination *destination)
+{
+    free(destination->domain);
+    free((void *)(uintptr_t)destination->rule.name);
+    free(destination);
+}
+
+/* False: out of memory. */
+static bool set_demands(struct destination *destination, const char *domain, const struct mail *mail)
+{
+    const char *rule = mail->rule.level == TLS_LEVEL_NONE ? NULL : mail->rule.name;
+    destination->domain = strdup(domain);
+    destination->requiretls = mail->requiretls;
+    destination->tls_optional = mail->tls_optional;
+    destination->rule = (struct tls_rule){mail->rule.level, rule ? strdup(rule) : NULL};
+    return destination->domain && (!rule || destination->rule.name);
+}
+
+/* Mail whose sender or rule wishes something of TLS never shares a connection with other mail: the demands
+ * differ. */
 static struct destination *find(struct destinations *d, const char *domain, const struct mail *mail)
 {
     struct destination *destination;
     LIST_FOREACH(destination, &d->list, link)
-    if (destination->requiretls == mail->requiretls && destination->tls_optional == mail->tls_optional &&
-        destinations_same(d, mail, destination->domain, domain))
+    if (same_wishes(destination, mail) && destinations_same(d, mail, destination->domain, domain))
         return destination;
     destination = calloc(1, sizeof *destination);
-    char *copy = strdup(domain);
-    if (!destination || !copy) {
-        free(destination);
-        free(copy);
+    if (!destination)
+        return NULL;
+    if (!set_demands(destination, domain, mail)) {
+        destination_release(destination);
         return NULL;
     }
     destination->all = d;
-    destination->domain = copy;
-    destination->requiretls = mail->requiretls;
-    destination->tls_optional = mail->tls_optional;
     concurrency_init(&destination->concurrency, d->settings->per_destination);
     TAILQ_INIT(&destination->waiting);
     LIST_INIT(&destination->sessions);
@@ -72,8 +99,7 @@ static struct destination *find(struct destinations *d, const char *domain, cons
 static void destination_free(struct destination *destination)
 {
     LIST_REMOVE(destination, link);
-    free(destination->domain);
-    free(destination);
+    destination_release(destination);
 }
 
 static struct session *idle_session(struct destination *destination)

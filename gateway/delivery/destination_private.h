@@ -13,7 +13,8 @@ struct destination {
     LIST_ENTRY(destination) link;
     struct destinations *all;
     char *domain;                  /* of the first transaction: where the route is asked for */
-    bool requiretls, tls_optional; /* of all its mail */
+    bool requiretls, tls_optional; /* of all its mail, and so: */
+    struct tls_rule rule;          /* its name is owned; level TLS_LEVEL_NONE: NULL */
     struct transaction_list waiting;
     LIST_HEAD(, session) sessions;
     unsigned n_sessions;

@@ -7,6 +7,7 @@
 #include "gateway/delivery/dsn_address.h"
 #include "gateway/delivery/dsn_private.h"
 #include "gateway/message/header.h"
+#include "gateway/message/outer.h"
 
 #define HEADER_LINE_MAX 998 /* RFC 5322 §2.1.1 */
 #define HEADER_SHOWN_MAX ((size_t)64 << 10)
@@ -90,9 +91,14 @@ static void put_original(const struct dsn *dsn, struct buf *out)
     if (rest.len > HEADER_SHOWN_MAX)
         rest.len = HEADER_SHOWN_MAX;
     dsn_put_part(dsn, "text/rfc822-headers", "7bit", out);
-    while (header_next(&rest, &field))
+    while (header_next(&rest, &field)) {
+        if (dsn->as_sealed && !outer_stands_outside(&field))
+            continue;
+        if (dsn->as_sealed && span_is(field.name, "Subject"))
+            field.raw = span_str(OUTER_SUBJECT_HIDDEN);
         while (field.name.len > 0 && field.raw.len > 0)
             put_header_line(message_line(&field.raw), out);
+    }
 }
 
 void dsn_write(const struct dsn *dsn, struct buf *out)

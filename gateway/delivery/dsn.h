@@ -19,6 +19,8 @@ struct dsn {
     size_t n;
     bool
         tls_optional; /* the original had TLS-Required: No, which counts for the way back too (RFC 8689 §5) */
+    bool as_sealed;   /* a rule demands TLS of the original, and nothing of the way back: no more is shown
+                         than of a sealed message */
     struct span header; /* of the original: all of it that is shown; never more, never a body */
 };
 

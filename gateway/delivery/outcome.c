@@ -55,6 +55,12 @@ void outcome_add_host(struct result *sum, const struct result *host)
         *sum = *host;
 }
 
+bool outcome_is_tls_trouble(const struct result *r)
+{
+    return r->failure == FAILURE_CONNECTION && !r->is_reply &&
+           (strcmp(r->status, "4.7.4") == 0 || strcmp(r->status, "4.7.5") == 0);
+}
+
 enum delivery_outcome outcome_decide(struct result *r, int64_t now_ms, int64_t expires_ms)
 {
     switch (r->failure) {

@@ -60,4 +60,7 @@ void outcome_add_host(struct result *sum, const struct result *host);
  * so, and is permanent. FAILURE_UNSET is a temporary failure. */
 enum delivery_outcome outcome_decide(struct result *r, int64_t now_ms, int64_t expires_ms);
 
+/* Was it the TLS that is demanded of the host which could not be had? */
+bool outcome_is_tls_trouble(const struct result *r);
+
 #endif

@@ -16,6 +16,16 @@ bool walk_may_try(const struct session *s)
 }
 
 /*
+ * Where a rule demands TLS, that it could not be had is told rather than what else failed: other mail need
+ * not wait for it (reach_of).
+ */
+static void add_to(const struct session *s, struct result *sum, const struct result *why)
+{
+    if (s->destination->rule.level == TLS_LEVEL_NONE || !outcome_is_tls_trouble(sum))
+        outcome_add_host(sum, why);
+}
+
+/*
  * What one address of the host at hand did. When a message requires TLS and one of them said for good that
  * it cannot have it, that is the host's word, whether its other addresses answer or not: the sender is not
  * kept waiting for days (RFC 8689 §4.2.1).
@@ -24,7 +34,7 @@ void walk_add_failure(struct session *s, const struct result *why)
 {
     if (!s->destination->requiretls ||
         (s->host.failure != FAILURE_REFUSED && why->failure != FAILURE_REFUSED))
-        outcome_add_host(&s->host, why);
+        add_to(s, &s->host, why);
     else if (why->failure == FAILURE_REFUSED)
         s->host = *why;
 }
@@ -32,7 +42,7 @@ void walk_add_failure(struct session *s, const struct result *why)
 static void end_host(struct session *s)
 {
     if (s->host.failure != FAILURE_UNSET)
-        outcome_add_host(&s->sum, &s->host);
+        add_to(s, &s->sum, &s->host);
     s->host = (struct result){0};
 }
 
@@ -52,6 +62,7 @@ static struct tls_hop tls_hop_of(const struct session *s)
         .fixed_route = s->route.fixed,
         .requiretls = s->destination->requiretls,
         .tls_optional = s->destination->tls_optional,
+        .rule = s->destination->rule,
         .known = {.mx_secure = s->route.secure, .dane = s->known.dane, .dane_why = s->known.dane_why}};
     sts_facts_tell(&s->sts, hop.mx_host, &hop.known);
     return hop;

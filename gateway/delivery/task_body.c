@@ -71,6 +71,7 @@ bool task_open_body(struct task *task, int body_fd, struct result *result)
     task->mail = (struct mail){.id = task->lease.message_id,
                                .reverse_path = task->lease.reverse_path,
                                .requiretls = task->lease.requiretls,
+                               .rule = {task->lease.tls, task->lease.rule},
                                .envid = task->lease.envid,
                                .ret = task->lease.ret,
                                .message = task->lease.locked ? buf_span(&task->clear) : task->mapped};

@@ -62,8 +62,9 @@ static bool has_status(const struct recipient *r, const char *status)
 /*
  * What queue is to remember of the destination. A host that took RCPT is there, even when it failed later,
  * and so is one that refuses us for good. Mail that demands more than its domain does (REQUIRETLS) says
- * nothing for others, unless it came as far as the login, and neither does what went wrong here (4.3). The
- * TLS that is demanded is its domain's, the login to a smarthost is everybody's.
+ * nothing for others, unless it came as far as the login, and neither does what went wrong here (4.3), nor
+ * the TLS that a rule demands. The TLS that is demanded else is its domain's, the login to a smarthost is
+ * everybody's.
  */
 static enum delivery_reach reach_of(const struct task *task, const struct recipient *r)
 {
@@ -73,12 +74,13 @@ static enum delivery_reach reach_of(const struct task *task, const struct recipi
         return REACH_OK;
     if (has_status(r, "4.7.8"))
         return REACH_NO_HOST;
-    if (task->lease.requiretls || failure == FAILURE_TEMPORARY || failure == FAILURE_UNSET ||
-        strncmp(r->result.status, "4.3.", 4) == 0)
+    bool tls_trouble = outcome_is_tls_trouble(&r->result);
+    if ((task->lease.tls != TLS_LEVEL_NONE && tls_trouble) || task->lease.requiretls ||
+        failure == FAILURE_TEMPORARY || failure == FAILURE_UNSET || strncmp(r->result.status, "4.3.", 4) == 0)
         return REACH_UNKNOWN;
     if (failure != FAILURE_CONNECTION)
         return REACH_OK;
-    return has_status(r, "4.7.4") || has_status(r, "4.7.5") ? REACH_NO_PRIVACY : REACH_NO_HOST;
+    return tls_trouble ? REACH_NO_PRIVACY : REACH_NO_HOST;
 }
 
 static bool is_late(const struct task *task, int64_t now_ms)
@@ -130,6 +132,7 @@ static enum status write_dsn(struct task *task, struct recipient *const *told_of
                       .recipients = told_of,
                       .n = n,
                       .header = task_shown_header(task),
+                      .as_sealed = task->lease.tls != TLS_LEVEL_NONE,
                       .tls_optional = !task->lease.requiretls && tls_required_no(task_shown_header(task))};
     dsn_write(&dsn, &text);
     enum status st = buf_check(&text, "DSN", err);

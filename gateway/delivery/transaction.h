@@ -49,6 +49,7 @@ struct mail {
     bool smtputf8;     /* the reverse-path or the header needs SMTPUTF8 (RFC 6531), whoever it goes to */
     bool requiretls;   /* RFC 8689 */
     bool tls_optional; /* TLS-Required: No (RFC 8689 §3), and not REQUIRETLS */
+    struct tls_rule rule;
     const char *envid; /* DSN parameters of MAIL, NULL: none (RFC 3461) */
     const char *ret;
 };

@@ -21,6 +21,7 @@
 #include "base/pack.h"
 #include "gateway/jobs/submit_job.h"
 #include "gateway/message/envelope.h"
+#include "gateway/policy/tls_level.h"
 
 enum {
     QUEUE_STORE = 32,
@@ -78,7 +79,8 @@ struct store_copy {
                                        be sealed; else 0, 0. Not locked. */
     struct copy_recipient *recipients;
     size_t n_recipients;
-    char *cipher; /* "AES256", "AES-256-GCM", …; NULL: not sealed by us; owned */
+    char *cipher;       /* "AES256", "AES-256-GCM", …; NULL: not sealed by us; owned */
+    enum tls_level tls; /* the least that the rule of all its recipients demands of the next hop */
     struct copy_note *notes;
     size_t n_notes;
 };
@@ -162,7 +164,9 @@ struct queue_lease {
     bool locked;
     bool body_8bit;
     bool smtputf8;
-    bool requiretls; /* RFC 8689 */
+    bool requiretls;    /* RFC 8689 */
+    enum tls_level tls; /* the least that a rule demands of the next hop; TLS_LEVEL_NONE: nothing */
+    char *rule;         /* its name; NULL: not known */
     int64_t received_ms;
     char *reverse_path;
     char *envid; /* as struct envelope has them */

@@ -66,6 +66,8 @@ void queue_lease_pack(struct buf *b, const struct queue_lease *lease)
     pack_bool(b, lease->body_8bit);
     pack_bool(b, lease->smtputf8);
     pack_bool(b, lease->requiretls);
+    pack_u32(b, lease->tls);
+    pack_str(b, lease->rule);
     pack_i64(b, lease->received_ms);
     pack_str(b, lease->reverse_path);
     pack_str(b, lease->envid);
@@ -88,6 +90,8 @@ static void unpack_lease_head(struct unpack *u, struct queue_lease *lease)
     lease->body_8bit = unpack_bool(u);
     lease->smtputf8 = unpack_bool(u);
     lease->requiretls = unpack_bool(u);
+    lease->tls = unpack_between(u, TLS_LEVEL_NONE, TLS_LEVEL_SECURE);
+    lease->rule = unpack_str(u);
     lease->received_ms = unpack_i64(u);
     lease->reverse_path = unpack_str_needed(u);
     lease->envid = unpack_str(u);
@@ -120,6 +124,7 @@ void queue_lease_free(struct queue_lease *lease)
     for (size_t i = 0; i < lease->n_recipients; i++)
         free_recipient(&lease->recipients[i]);
     free(lease->recipients);
+    free(lease->rule);
     free(lease->reverse_path);
     free(lease->envid);
     free(lease->ret);

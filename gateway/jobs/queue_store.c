@@ -85,6 +85,7 @@ static void pack_copy(struct buf *b, const struct store_copy *copy)
     for (size_t i = 0; i < copy->n_recipients; i++)
         pack_recipient(b, &copy->recipients[i]);
     pack_str(b, copy->cipher);
+    pack_u32(b, copy->tls);
     pack_u32(b, (uint32_t)copy->n_notes);
     for (size_t i = 0; i < copy->n_notes; i++)
         pack_note(b, &copy->notes[i]);
@@ -113,6 +114,7 @@ static void unpack_copy(struct unpack *u, struct store_copy *copy)
     for (size_t i = 0; i < copy->n_recipients && !u->failed; i++)
         unpack_recipient(u, &copy->recipients[i]);
     copy->cipher = unpack_str(u);
+    copy->tls = unpack_between(u, TLS_LEVEL_NONE, TLS_LEVEL_SECURE);
     copy->notes = unpack_array(u, COPY_NOTES_MAX, sizeof(struct copy_note), &copy->n_notes);
     for (size_t i = 0; i < copy->n_notes && !u->failed; i++)
         unpack_note(u, &copy->notes[i]);

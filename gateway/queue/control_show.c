@@ -22,6 +22,8 @@ static json_t *recipient_of(struct sql_stmt *stmt)
     json_object_set_new(r, "expires", reply_time(sql_col_int(stmt, n + 6)));
     json_object_set_new(r, "recheck", reply_time(sql_col_int(stmt, n + 7)));
     json_object_set_new(r, "held_until", reply_time(sql_col_int(stmt, n + 8)));
+    enum tls_level tls = (enum tls_level)sql_col_int(stmt, n + 9);
+    json_object_set_new(r, "rule_tls", reply_text(tls == TLS_LEVEL_NONE ? NULL : tls_level_word(tls)));
     return r;
 }
 
@@ -33,7 +35,7 @@ static enum status add_recipients(struct queue *queue, const char *id, json_t *r
         queue->sql,
         "SELECT r.address, r.state, r.hold, r.rule, r.reason, c.format, r.fingerprint, r.source, "
         "r.notify, r.orcpt, r.host, r.reply, r.to_return, r.next_ms, r.attempts, c.id, c.body_len, "
-        "c.locked, r.expires_ms, c.recheck_ms, c.hold_until_ms "
+        "c.locked, r.expires_ms, c.recheck_ms, c.hold_until_ms, c.tls "
         "FROM copy c JOIN recipient r ON r.copy_id = c.id WHERE c.message_id = ?1 ORDER BY r.id",
         &stmt, err);
     if (st != STATUS_OK)

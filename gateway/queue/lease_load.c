@@ -46,6 +46,7 @@ static void read_copy(struct sql_stmt *stmt, struct queue_lease *lease, struct s
     lease->ret = dup_optional(stmt, 11, failed);
     lease->requiretls = sql_col_int(stmt, 12) != 0;
     lease->state = sql_col_int(stmt, 13) ? COPY_DELAYED : COPY_QUEUED;
+    lease->tls = (enum tls_level)sql_col_int(stmt, 14);
     body->len = (uint64_t)sql_col_int(stmt, 7);
     snprintf(body->hash, sizeof body->hash, "%s", hash ? hash : "");
     buf_append_span(&lease->dsn_header, sql_col_blob(stmt, 9));
@@ -63,7 +64,7 @@ static enum status load_copy(struct sql *sql, struct queue_lease *lease, struct 
         sql_prepare(sql,
                     "SELECT m.id, c.format, c.locked, m.body_8bit, m.smtputf8, m.received_ms, "
                     "m.reverse_path, c.body_len, c.body_hash, c.header, m.envid, m.ret, m.requiretls, "
-                    "c.lease_tells "
+                    "c.lease_tells, c.tls "
                     "FROM copy c JOIN message m ON m.id = c.message_id "
                     "WHERE c.id = ?1 AND c.lease_instance IS NOT NULL",
                     &stmt, err);
@@ -100,6 +101,9 @@ static enum status add_recipient(struct queue_lease *lease, struct sql_stmt *stm
     };
     if (sql_col_int(stmt, 6))
         lease->state = COPY_RETURN;
+    /* Who share a copy have one rule where it demands TLS (policy_same_treatment). */
+    if (!lease->rule)
+        lease->rule = dup_optional(stmt, 10, &failed);
     return failed ? error_set(err, STATUS_TEMPORARY, "out of memory for a lease") : STATUS_OK;
 }
 
@@ -110,7 +114,7 @@ static enum status load_recipients(struct sql *sql, struct queue_lease *lease, s
     enum status st =
         sql_prepare(sql,
                     "SELECT id, address, reason, notify, orcpt, attempts, to_return, expires_ms, "
-                    "delay_told, reply "
+                    "delay_told, reply, rule "
                     "FROM recipient WHERE copy_id = ?1 AND state = '" STATE_LEASED "' ORDER BY id",
                     &stmt, err);
     if (st != STATUS_OK)

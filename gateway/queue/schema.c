@@ -185,4 +185,7 @@ static const char fifth[] =
     "CREATE INDEX recipient_warn ON recipient (domain, sender, warn_ms)"
     " WHERE warn_ms IS NOT NULL AND next_ms IS NOT NULL;";
 
-const char *const queue_schema[] = {first, second, third, fourth, fifth, NULL};
+/* enum tls_level: what the rule that decided demands of the next hop. */
+static const char sixth[] = "ALTER TABLE copy ADD COLUMN tls INTEGER NOT NULL DEFAULT 0;";
+
+const char *const queue_schema[] = {first, second, third, fourth, fifth, sixth, NULL};

@@ -80,7 +80,8 @@ static enum status insert_copy_row(const struct insertion *in, const struct stor
     if (st == STATUS_OK)
         st = sql_prepare(in->sql,
                          "INSERT INTO copy (message_id, format, locked, cipher, body_len, body_hash, header, "
-                         "recheck_ms, hold_until_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                         "recheck_ms, hold_until_ms, tls) "
+                         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
                          &stmt, err);
     if (st != STATUS_OK)
         return st;
@@ -93,6 +94,7 @@ static enum status insert_copy_row(const struct insertion *in, const struct stor
     if (copy->header_len > 0)
         sql_bind_blob(stmt, 7, span_of(in->bodies.p + copy->header_at, copy->header_len));
     bind_hold(stmt, in, copy);
+    sql_bind_int(stmt, 10, copy->tls);
     return sql_run(stmt, err);
 }
 

@@ -136,6 +136,32 @@ static void a32_nothing_but_fields_is_shown(void **state)
     buf_free(&out);
 }
 
+/* The way back may be less private than the rule wants the message's to be. */
+static void a32_of_what_a_rule_guards_no_more_than_of_a_sealed_message(void **state)
+{
+    (void)state;
+    struct lease_recipient l;
+    struct recipient r = make(&l, "bob@example.com", "4.4.7", "too old", NULL);
+    struct recipient *const told_of[] = {&r};
+    struct dsn dsn = {.id = "0123456789abcdefghij",
+                      .hostname = "gw.example.net",
+                      .to = "carol@example.net",
+                      .recipients = told_of,
+                      .n = 1,
+                      .as_sealed = true,
+                      .header =
+                          span_str("From: carol@example.net\r\nSubject: the canary,\r\n folded canary\r\n"
+                                   "Comments: canary\r\nX-Project: canary\r\nMessage-ID: <1@x>\r\n")};
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    dsn_write(&dsn, &out);
+    const char *text = buf_str(&out);
+    assert_non_null(strstr(text, "\r\nFrom: carol@example.net\r\nSubject: [...]\r\nMessage-ID: <1@x>\r\n"));
+    assert_null(strstr(text, "canary"));
+    is_seven_bit_crlf(&out);
+    buf_free(&out);
+}
+
 static void international_addresses(void **state)
 {
     (void)state;
@@ -458,6 +484,7 @@ int main(void)
         cmocka_unit_test(has_all_that_rfc3464_asks_for),
         cmocka_unit_test(a2_the_original_header_is_made_safe),
         cmocka_unit_test(a32_nothing_but_fields_is_shown),
+        cmocka_unit_test(a32_of_what_a_rule_guards_no_more_than_of_a_sealed_message),
         cmocka_unit_test(international_addresses),
         cmocka_unit_test(long_international_addresses),
         cmocka_unit_test(an_endless_address_is_cut),

@@ -23,6 +23,7 @@ enum act {
     LACK,         /* what it needs */
     FAIL_AT_ONCE, /* client_open returns NULL */
     TLS_TROUBLE,
+    NO_TLS, /* that would do */
     BREAK,
     REFUSE,
 };
@@ -34,6 +35,7 @@ static struct {
     char opens[OPENS_MAX * 8]; /* "a a* b ": the hosts connected to, "*": in clear */
     size_t n_opens;
     char match_name[64]; /* that the last connection demanded */
+    char words[200];     /* and the whole demand */
     bool done;
 } world;
 
@@ -51,12 +53,18 @@ static void soon(event_callback_fn fn, void *arg)
     assert_int_equal(event_base_once(world.base, -1, EV_TIMEOUT, fn, arg, &now), 0);
 }
 
-static void end(struct client *c, enum failure_class failure, enum client_trouble trouble)
+static void end_with(struct client *c, enum failure_class failure, enum client_trouble trouble,
+                     const char *status)
 {
     struct result why;
-    outcome_local(&why, failure, "4.4.2", "as the test wants");
+    outcome_local(&why, failure, status, "as the test wants");
     c->handler->on_end(c->arg, &why, trouble);
     free(c);
+}
+
+static void end(struct client *c, enum failure_class failure, enum client_trouble trouble)
+{
+    end_with(c, failure, trouble, "4.4.2");
 }
 
 static void on_turn(evutil_socket_t fd, short what, void *arg)
@@ -65,6 +73,8 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
     struct client *c = arg;
     if (c->act == TLS_TROUBLE)
         end(c, FAILURE_CONNECTION, CLIENT_TROUBLE_TLS);
+    else if (c->act == NO_TLS)
+        end_with(c, FAILURE_CONNECTION, CLIENT_TROUBLE, "4.7.5");
     else if (c->act == BREAK)
         end(c, FAILURE_CONNECTION, CLIENT_TROUBLE);
     else if (c->act == REFUSE)
@@ -83,6 +93,7 @@ struct client *client_open(struct event_base *base, const struct client_settings
     snprintf(world.opens + len, sizeof world.opens - len, "%.1s%s ", target->host, target->clear ? "*" : "");
     snprintf(world.match_name, sizeof world.match_name, "%s",
              target->demand.match_name ? target->demand.match_name : "");
+    tls_demand_words(&target->demand, world.words, sizeof world.words);
     enum act act = world.acts[world.n_opens++];
     if (act == FAIL_AT_ONCE) {
         error_set(err, STATUS_TEMPORARY, "the network is unreachable");
@@ -231,7 +242,7 @@ static void on_progress(void *arg)
     (void)arg;
 }
 
-static struct result deliver_as(bool requiretls, const enum act *acts, size_t a, size_t b)
+static struct result deliver_mail(const struct mail *mail, const enum act *acts, size_t a, size_t b)
 {
     static const struct destination_settings settings = {
         .route = {.route = "mx", .mx_port = 25, .hostname = "gw.example.net"},
@@ -239,7 +250,6 @@ static struct result deliver_as(bool requiretls, const enum act *acts, size_t a,
         .per_destination = 1,
         .deliveries_per_connection = 1};
     const struct lease_recipient lease = {.id = 1, .address = (char[]){"bob@example.com"}};
-    const struct mail mail = {.id = "x", .reverse_path = "alice@example.org", .requiretls = requiretls};
     struct recipient recipient = {.lease = &lease};
     struct recipient *recipients[] = {&recipient};
     struct error err;
@@ -250,7 +260,7 @@ static struct result deliver_as(bool requiretls, const enum act *acts, size_t a,
     world.base = event_base_new();
     struct destinations *d = destinations_new(world.base, NULL, NULL, &settings, &err);
     assert_non_null(d);
-    struct transaction *t = transaction_new(&mail, recipients, 1);
+    struct transaction *t = transaction_new(mail, recipients, 1);
     t->on_done = on_done;
     t->on_progress = on_progress;
     assert_int_equal(destinations_submit(d, "example.com", t, &err), STATUS_OK);
@@ -263,6 +273,12 @@ static struct result deliver_as(bool requiretls, const enum act *acts, size_t a,
     assert_true(recipient.done);
     recipient_free(&recipient);
     return recipient.result;
+}
+
+static struct result deliver_as(bool requiretls, const enum act *acts, size_t a, size_t b)
+{
+    const struct mail mail = {.id = "x", .reverse_path = "alice@example.org", .requiretls = requiretls};
+    return deliver_mail(&mail, acts, a, b);
 }
 
 static struct result deliver(const enum act *acts, size_t a, size_t b)
@@ -388,6 +404,89 @@ static void requiretls_and_the_name_in_the_certificate(void **state)
     mx_is_secure = false;
 }
 
+/* ---- what a rule demands ---- */
+
+static const struct mail guarded = {
+    .id = "x", .reverse_path = "alice@example.org", .rule = {TLS_LEVEL_SECURE, "confidential"}};
+
+/* Where "may" would go on in clear, such mail does not; and what is told is the TLS it lacks. */
+static void a3_what_a_rule_guards_never_goes_clear(void **state)
+{
+    (void)state;
+    static const struct {
+        enum act acts[OPENS_MAX];
+        size_t a, b;
+        const char *opens, *status;
+    } cases[] = {
+        {{TLS_TROUBLE, BREAK}, 1, 1, "a b ", "4.4.2"},
+        {{NO_TLS, BREAK}, 1, 1, "a b ", "4.7.5"},
+        {{BREAK, NO_TLS, BREAK, BREAK}, 2, 2, "a a b b ", "4.7.5"},
+        {{NO_TLS, REFUSE}, 1, 1, "a b ", "4.7.5"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct result result = deliver_mail(&guarded, cases[i].acts, cases[i].a, cases[i].b);
+        assert_string_equal(world.opens, cases[i].opens);
+        assert_string_equal(world.words, "level secure by rule \"confidential\"");
+        assert_string_equal(world.match_name, "example.com");
+        assert_string_equal(result.status, cases[i].status);
+        assert_int_equal(outcome_decide(&result, 0, 1), OUTCOME_DEFERRED);
+    }
+    /* Of other mail the last host speaks. */
+    assert_string_equal(deliver((const enum act[]){NO_TLS, BREAK}, 1, 1).status, "4.4.2");
+    /* A host that has it gets it. */
+    assert_int_equal(deliver_mail(&guarded, (const enum act[]){NO_TLS, TAKE}, 1, 1).failure, FAILURE_NONE);
+}
+
+/* A connection is as private as its first mail demanded, by the rule that it names. */
+static void a3_connections_are_not_shared_across_rules(void **state)
+{
+    (void)state;
+    static const struct destination_settings settings = {
+        .route = {.route = "mx", .mx_port = 25, .hostname = "gw.example.net"},
+        .tls = {.level = TLS_LEVEL_MAY},
+        .per_destination = 1,
+        .deliveries_per_connection = 10};
+    static const struct {
+        struct tls_rule rule;
+        size_t opens; /* so many connections up to now */
+    } mails[] = {
+        {{TLS_LEVEL_NONE, "default"}, 1}, {{TLS_LEVEL_NONE, "other"}, 1}, {{TLS_LEVEL_SECURE, "one"}, 2},
+        {{TLS_LEVEL_SECURE, "one"}, 2},   {{TLS_LEVEL_SECURE, "two"}, 3}, {{TLS_LEVEL_ENCRYPT, "one"}, 4},
+        {{TLS_LEVEL_NONE, NULL}, 4},
+    };
+    static const enum act acts[OPENS_MAX] = {TAKE};
+    struct error err;
+    memset(&world, 0, sizeof world);
+    world.acts = acts;
+    world.addresses[0] = world.addresses[1] = 1;
+    world.base = event_base_new();
+    struct destinations *d = destinations_new(world.base, NULL, NULL, &settings, &err);
+    alarm(20);
+    for (size_t i = 0; i < sizeof mails / sizeof mails[0]; i++) {
+        char name[20] = "";
+        if (mails[i].rule.name)
+            strcpy(name, mails[i].rule.name);
+        const struct lease_recipient lease = {.id = 1, .address = (char[]){"bob@example.com"}};
+        const struct mail mail = {.id = "x",
+                                  .reverse_path = "alice@example.org",
+                                  .rule = {mails[i].rule.level, mails[i].rule.name ? name : NULL}};
+        struct recipient recipient = {.lease = &lease};
+        struct recipient *recipients[] = {&recipient};
+        struct transaction *t = transaction_new(&mail, recipients, 1);
+        t->on_done = on_done;
+        world.done = false;
+        assert_int_equal(destinations_submit(d, "example.com", t, &err), STATUS_OK);
+        memset(name, 'x', sizeof name - 1); /* the mail is not to be looked at behind its end */
+        while (!world.done)
+            assert_int_equal(event_base_loop(world.base, EVLOOP_ONCE), 0);
+        assert_int_equal(world.n_opens, mails[i].opens);
+        recipient_free(&recipient);
+    }
+    alarm(0);
+    destinations_free(d);
+    event_base_free(world.base);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -396,6 +495,8 @@ int main(void)
         cmocka_unit_test(one_host_s_word_is_not_the_route_s),
         cmocka_unit_test(requiretls_is_refused_by_hosts_not_by_addresses),
         cmocka_unit_test(requiretls_and_the_name_in_the_certificate),
+        cmocka_unit_test(a3_what_a_rule_guards_never_goes_clear),
+        cmocka_unit_test(a3_connections_are_not_shared_across_rules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,6 +29,8 @@ static struct {
     unsigned again;    /* calls of attach_again */
     struct transaction *transactions[8];
     size_t n_transactions;
+    enum tls_level tls;        /* that the rule of the next lease demands */
+    enum delivery_reach reach; /* told last */
 } world;
 
 /* ---- in place of attach.c ---- */
@@ -51,6 +53,7 @@ enum status attach_outcome(struct attach *attach, const struct queue_outcome *ou
         size_t len = strlen(world.told);
         const struct outcome_recipient *r = &outcome->recipients[i];
         assert_true(r->reply && r->reply[0]);
+        world.reach = r->reach;
         snprintf(world.told + len, sizeof world.told - len, "%d%c ", (int)r->id, marks[r->outcome]);
         world.unstored[world.n_unstored++] = r->id;
     }
@@ -126,6 +129,8 @@ static void lease_of(enum copy_state copy_state, enum copy_format format, const 
                                 .state = copy_state,
                                 .format = format,
                                 .reverse_path = strdup("alice@example.org"),
+                                .tls = world.tls,
+                                .rule = strdup("confidential"),
                                 .n_recipients = strlen(numbers)};
     struct error err;
     int fd;
@@ -299,6 +304,37 @@ static void r1_a_result_that_nobody_set_is_put_off(void **state)
     told("1- ");
 }
 
+/* Others' mail does not wait because the host lacks what this rule demands; it does when nobody gets there.
+ */
+static void a_rules_tls_says_nothing_of_the_destination(void **state)
+{
+    (void)state;
+    static const struct {
+        enum tls_level tls;
+        const char *status;
+        enum delivery_reach reach;
+    } cases[] = {
+        {TLS_LEVEL_NONE, "4.7.4", REACH_NO_PRIVACY}, {TLS_LEVEL_NONE, "4.7.5", REACH_NO_PRIVACY},
+        {TLS_LEVEL_SECURE, "4.7.4", REACH_UNKNOWN},  {TLS_LEVEL_ENCRYPT, "4.7.5", REACH_UNKNOWN},
+        {TLS_LEVEL_ENCRYPT, "4.4.1", REACH_NO_HOST}, {TLS_LEVEL_NONE, "4.4.1", REACH_NO_HOST},
+        {TLS_LEVEL_SECURE, "4.7.8", REACH_NO_HOST},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct result result;
+        world.tls = cases[i].tls;
+        lease("1");
+        struct transaction *t = world.transactions[i];
+        assert_int_equal(t->mail->rule.level, cases[i].tls);
+        assert_string_equal(t->mail->rule.name, "confidential");
+        outcome_local(&result, FAILURE_CONNECTION, cases[i].status, "as the test wants");
+        transaction_fail(t, &result, NULL);
+        t->on_done(t->arg, t);
+        told("1- ");
+        assert_int_equal(world.reach, cases[i].reach);
+        stored();
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, prepare, clean)
 
 int main(void)
@@ -312,6 +348,7 @@ int main(void)
         TEST(r1_an_outcome_that_could_not_be_told_is_told_later),
         TEST(a1_what_is_not_sealed_never_leaves),
         TEST(r1_a_result_that_nobody_set_is_put_off),
+        TEST(a_rules_tls_says_nothing_of_the_destination),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -321,6 +321,7 @@ static struct queue_store example_store(void)
                                           .format = FORMAT_SMIME,
                                           .body_at = 7,
                                           .body_len = 1ull << 40,
+                                          .tls = TLS_LEVEL_SECURE,
                                           .n_recipients = 1};
     store.copies[1] = (struct store_copy){.state = COPY_HELD,
                                           .format = FORMAT_CLEAR,
@@ -361,6 +362,8 @@ static void see_store(const struct queue_store *store)
     assert_int_equal(c[0].state, COPY_QUEUED);
     assert_int_equal(c[0].format, FORMAT_SMIME);
     assert_string_equal(c[0].cipher, "AES256");
+    assert_int_equal(c[0].tls, TLS_LEVEL_SECURE);
+    assert_int_equal(c[1].tls, TLS_LEVEL_NONE);
     assert_int_equal(c[0].n_notes, 1);
     assert_string_equal(c[0].notes[0].event, "archived");
     assert_string_equal(c[0].notes[0].address, "archive@example.org");
@@ -530,7 +533,7 @@ static enum status unpack_queue_attach(struct span bytes, struct error *err)
 static void pack_queue_lease(struct buf *b)
 {
     char bob[] = "bob@example.com", why[] = "none found", never[] = "NEVER", orcpt[] = "rfc822;b",
-         from[] = "", envid[] = "QQ314159", ret[] = "FULL";
+         from[] = "", envid[] = "QQ314159", ret[] = "FULL", rule[] = "confidential";
     struct lease_recipient recipients[2] = {{.id = 11,
                                              .address = bob,
                                              .reason = why,
@@ -546,6 +549,8 @@ static void pack_queue_lease(struct buf *b)
                                 .locked = true,
                                 .smtputf8 = true,
                                 .requiretls = true,
+                                .tls = TLS_LEVEL_DANE_ONLY,
+                                .rule = rule,
                                 .received_ms = 1,
                                 .reverse_path = from,
                                 .envid = envid,
@@ -567,6 +572,8 @@ static void see_lease(const struct queue_lease *lease)
     assert_true(lease->locked && lease->smtputf8 && !lease->body_8bit && lease->requiretls);
     assert_string_equal(lease->envid, "QQ314159");
     assert_string_equal(lease->ret, "FULL");
+    assert_int_equal(lease->tls, TLS_LEVEL_DANE_ONLY);
+    assert_string_equal(lease->rule, "confidential");
     assert_int_equal(lease->received_ms, 1);
     assert_int_equal(lease->recipients[0].expires_ms, 2);
     assert_string_equal(lease->reverse_path, "");

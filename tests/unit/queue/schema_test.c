@@ -144,6 +144,41 @@ static void test_an_upgrade_that_was_interrupted_goes_on(void **state)
     database_remove(&d);
 }
 
+/* What lies there from before no rule's TLS was asked of; what comes is held to it. */
+static void test_version_4_goes_on(void **state)
+{
+    (void)state;
+    const char *const version_4[] = {queue_schema[0], queue_schema[1], queue_schema[2], queue_schema[3],
+                                     NULL};
+    struct database d;
+    struct sample s;
+    struct queue_lease lease;
+    struct error err;
+    int fd;
+    make_version_1(&d);
+    OK(sql_open(d.path, version_4, &d.sql, &err));
+    assert_int_equal(database_ask(&d, "PRAGMA user_version"), 4);
+    sql_close(d.sql);
+    database_open(&d);
+    assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM copy WHERE tls = 0"), 1);
+    sample_simple(&s, "carol@example.net");
+    s.copies[0].tls = TLS_LEVEL_VERIFY;
+    database_store(&d, &s, T0);
+    struct row_ids ids = database_claim(&d, DELIVERY_1, 10, T0);
+    assert_int_equal(ids.n, 2);
+    for (size_t i = 0; i < 2; i++) {
+        OK(lease_load(d.sql, ids.ids[i], &lease, &fd, &err));
+        bool old = strcmp(lease.recipients[0].address, "bob@example.com") == 0;
+        assert_int_equal(lease.tls, old ? TLS_LEVEL_NONE : TLS_LEVEL_VERIFY);
+        assert_string_equal(lease.rule, "default");
+        queue_lease_free(&lease);
+        close(fd);
+    }
+    free(ids.ids);
+    database_verify(&d);
+    database_remove(&d);
+}
+
 static void test_a_newer_one_is_not_touched(void **state)
 {
     (void)state;
@@ -181,6 +216,7 @@ int main(void)
         cmocka_unit_test(test_version_1_goes_on),
         cmocka_unit_test(test_every_state_of_version_1_goes_on),
         cmocka_unit_test(test_an_upgrade_that_was_interrupted_goes_on),
+        cmocka_unit_test(test_version_4_goes_on),
         cmocka_unit_test(test_a_newer_one_is_not_touched),
         cmocka_unit_test(test_it_is_done_once_and_not_undone),
     };

@@ -213,6 +213,41 @@ static void test_r7_a_damaged_body_is_told_from_no_memory(void **state)
     }
 }
 
+/* From the store to delivery, and through the hold of a key. */
+static void test_what_a_rule_demands_of_tls_goes_with_the_copy(void **state)
+{
+    (void)state;
+    struct database d;
+    struct sample s;
+    struct error err;
+    database_make(&d);
+    sample_start(&s);
+    struct store_copy *copies[] = {sample_copy(&s, COPY_QUEUED, FORMAT_OPENPGP, "first"),
+                                   sample_copy(&s, COPY_QUEUED, FORMAT_CLEAR, "second"),
+                                   sample_copy(&s, COPY_HELD, FORMAT_CLEAR, "third")};
+    for (size_t i = 0; i < 3; i++)
+        sample_recipient(&s, copies[i], "bob@example.com");
+    copies[0]->tls = TLS_LEVEL_SECURE;
+    copies[0]->recipients[0].rule = text("confidential");
+    copies[2]->tls = TLS_LEVEL_ENCRYPT;
+    database_store(&d, &s, T0);
+    assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM copy WHERE tls = 2 AND recheck_ms IS NOT NULL"),
+                     1);
+    struct row_ids ids = database_claim(&d, DELIVERY_1, 5, T0);
+    assert_int_equal(ids.n, 2);
+    for (size_t i = 0; i < 2; i++) {
+        struct queue_lease lease;
+        int fd;
+        OK(lease_load(d.sql, ids.ids[i], &lease, &fd, &err));
+        assert_int_equal(lease.tls, lease.format == FORMAT_OPENPGP ? TLS_LEVEL_SECURE : TLS_LEVEL_NONE);
+        assert_string_equal(lease.rule, lease.format == FORMAT_OPENPGP ? "confidential" : "default");
+        queue_lease_free(&lease);
+        close(fd);
+    }
+    free(ids.ids);
+    database_remove(&d);
+}
+
 static void test_message_goes_with_its_last_recipient(void **state)
 {
     (void)state;
@@ -273,6 +308,7 @@ int main(void)
         cmocka_unit_test(test_an_id_is_stored_once),
         cmocka_unit_test(test_bodies_of_every_length_come_back),
         cmocka_unit_test(test_r7_a_damaged_body_is_told_from_no_memory),
+        cmocka_unit_test(test_what_a_rule_demands_of_tls_goes_with_the_copy),
         cmocka_unit_test(test_message_goes_with_its_last_recipient),
         cmocka_unit_test(test_numbers_of_copies_are_never_used_twice),
     };
