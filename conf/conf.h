@@ -71,6 +71,7 @@ struct conf_rule {
     bool encrypt_to_self;
     struct conf_strings archive; /* addresses whose certificates every sealed copy is sealed to as well */
     bool strip_subject_tag;
+    char *tls; /* a TLS level above "may"; NULL: no more than the destination demands */
 };
 
 /* Keys to sign with, for senders that match PATTERN; the first that matches counts. */

@@ -204,6 +204,20 @@ static bool has_conditions(const struct conf_rule *rule)
            rule->listener.n || rule->client.n;
 }
 
+/* It would look as if the rule could make less of what the destination demands. */
+static void check_rule_tls(struct parse *p, cfg_t *section, const struct conf_rule *rule)
+{
+    char text[200];
+    if (!rule->tls || (strcmp(rule->tls, "none") != 0 && strcmp(rule->tls, "may") != 0))
+        return;
+    snprintf(
+        text, sizeof text,
+        "\"%s\" demands nothing, and a rule never lowers what delivery tls or a tls-policy demands; leave "
+        "it out, or write encrypt, dane, dane-only, verify or secure",
+        rule->tls);
+    complain(p, grammar_line(cfg_getopt(section, "tls")), "rule", "tls", text);
+}
+
 static void read_rule(struct parse *p, cfg_t *section, struct conf_rule *rule, bool last)
 {
     rule->name = copy_title(p, section, "rule");
@@ -212,6 +226,7 @@ static void read_rule(struct parse *p, cfg_t *section, struct conf_rule *rule, b
         read_section(p, cfg_getsec(section, "when"), "when", rule, section->line);
     if (p->failed)
         return;
+    check_rule_tls(p, section, rule);
     bool is_default = strcmp(rule->name, "default") == 0;
     if (is_default && has_conditions(rule))
         complain(p, section->line, "rule default", "",

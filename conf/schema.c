@@ -131,6 +131,7 @@ static const struct conf_key schema[] = {
     {"rule", "encrypt-to-self", CONF_BOOL, RULE(encrypt_to_self), .fallback = "no"},
     {"rule", "archive", CONF_STRINGS, RULE(archive)},
     {"rule", "strip-subject-tag", CONF_BOOL, RULE(strip_subject_tag), .fallback = "no"},
+    {"rule", "tls", CONF_WORD, RULE(tls), .words = levels},
 
     {"delivery", "route", CONF_STRING, TOP(delivery_route), .fallback = "mx"},
     {"delivery", "tls", CONF_WORD, TOP(delivery_tls), .fallback = "may", .words = levels},

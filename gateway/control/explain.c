@@ -70,21 +70,27 @@ static void domain_of(const char *recipient, struct buf *key)
         buf_reset(key);
 }
 
-static json_t *describe_tls(const struct control_settings *settings, const char *recipient)
+static json_t *describe_tls(const struct control_settings *settings, const struct policy_rule *rule,
+                            const char *recipient)
 {
     struct buf key;
     char why[300];
+    enum tls_level by_rule = rule->treatment.tls;
     domain_of(recipient, &key);
     const char *at = key.len > 0 ? strrchr(buf_str(&key), '@') : NULL;
     const char *domain = at ? at + 1 : "";
     bool fixed = strcmp(settings->route, "mx") != 0;
     const struct tls_hop hop = {
-        .domain = domain, .mx_host = fixed ? settings->route : domain, .fixed_route = fixed};
+        .domain = domain,
+        .mx_host = fixed ? settings->route : domain,
+        .fixed_route = fixed,
+        .rule = {by_rule, rule->name},
+    };
     struct tls_demand demand = tls_level_decide(&settings->tls, &hop);
-    bool by_default = strcmp(demand.why, "delivery tls") == 0;
-    snprintf(why, sizeof why, "%s%s", by_default ? "" : "tls-policy ", demand.why);
-    json_t *tls = json_pack("{s:s, s:s, s:s}", "level", tls_level_word(demand.level), "why", why, "route",
-                            settings->route);
+    tls_demand_source(&demand, why, sizeof why);
+    json_t *tls = json_pack("{s:s, s:o, s:s, s:s*}", "level", tls_level_word(demand.level), "why",
+                            control_text(why), "route", settings->route, "rule_level",
+                            by_rule == TLS_LEVEL_NONE ? NULL : tls_level_word(by_rule));
     buf_free(&key);
     return tls;
 }
@@ -160,12 +166,13 @@ static json_t *explain_one(struct explanation *e, const struct keys_found *found
     for (size_t i = 0; i < answer->list.n; i++)
         json_array_append_new(candidates, describe_certificate(&answer->list.items[i]));
     enum certificate_format preferred = answer->list.preferred;
-    return json_pack(
-        "{s:s, s:s, s:s, s:s, s:o, s:s?, s:o, s:o, s:o, s:o}", "recipient", recipient, "rule", rule->name,
-        "protect", protect_word(rule->protect), "action", action_word(d.action), "reason",
-        control_text(d.reason), "preferred", preferred ? certificate_format_word(preferred) : NULL,
-        "certificate", d.certificate ? describe_certificate(d.certificate) : json_null(), "candidates",
-        candidates, "treatment", describe_treatment(rule, &d), "tls", describe_tls(settings, recipient));
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:s?, s:o, s:o, s:o, s:o}", "recipient", recipient, "rule",
+                     rule->name, "protect", protect_word(rule->protect), "action", action_word(d.action),
+                     "reason", control_text(d.reason), "preferred",
+                     preferred ? certificate_format_word(preferred) : NULL, "certificate",
+                     d.certificate ? describe_certificate(d.certificate) : json_null(), "candidates",
+                     candidates, "treatment", describe_treatment(rule, &d), "tls",
+                     describe_tls(settings, rule, recipient));
 }
 
 static void on_found(void *arg, enum status status, struct ipc_msg *reply, const struct error *why)

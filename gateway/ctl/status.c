@@ -95,6 +95,7 @@ static void print_recipient(json_t *r)
     size_t i;
     json_t *candidate;
     json_t *certificate = json_object_get(r, "certificate"), *tls = json_object_get(r, "tls");
+    json_t *rule = json_object_get(tls, "rule_level");
     put_member("", r, "recipient", "\n");
     put_member("  rule ", r, "rule", " (protect ");
     put_member("", r, "protect", "): ");
@@ -109,7 +110,11 @@ static void print_recipient(json_t *r)
     print_treatment(json_object_get(r, "treatment"));
     put_member("  next hop ", tls, "route", ", TLS ");
     put_member("", tls, "level", " (");
-    put_member("", tls, "why", ")\n");
+    put_member("", tls, "why", ")");
+    /* DANE and MTA-STS are not asked here: they may change what the rule adds to. */
+    if (json_is_string(rule) && !json_equal(rule, json_object_get(tls, "level")))
+        put_member(", by its rule at least ", tls, "rule_level", "");
+    putchar('\n');
 }
 
 static void print_explanation(json_t *answer)

@@ -28,6 +28,14 @@ static unsigned index_of(const char *word, const char *const *words)
     return i;
 }
 
+static enum tls_level level_from(const char *word)
+{
+    for (enum tls_level l = TLS_LEVEL_NONE; l < TLS_LEVEL_SECURE; l++)
+        if (strcmp(word, tls_level_word(l)) == 0)
+            return l;
+    return TLS_LEVEL_SECURE;
+}
+
 static struct policy_treatment treatment_from(const struct conf_rule *from,
                                               const struct conf_strings *archive)
 {
@@ -47,15 +55,8 @@ static struct policy_treatment treatment_from(const struct conf_rule *from,
                                      .encrypt_to_self = from->encrypt_to_self,
                                      .archive = (const char *const *)archive->items,
                                      .n_archive = archive->n,
-                                     .strip_subject_tag = from->strip_subject_tag};
-}
-
-static enum tls_level level_from(const char *word)
-{
-    for (enum tls_level l = TLS_LEVEL_NONE; l < TLS_LEVEL_SECURE; l++)
-        if (strcmp(word, tls_level_word(l)) == 0)
-            return l;
-    return TLS_LEVEL_SECURE;
+                                     .strip_subject_tag = from->strip_subject_tag,
+                                     .tls = from->tls ? level_from(from->tls) : TLS_LEVEL_NONE};
 }
 
 static enum status formats_from(const struct conf_rule *from, struct policy_rule *rule, struct error *err)
@@ -140,6 +141,16 @@ enum status policy_from_conf(const struct conf *conf, struct policy_settings *se
     return STATUS_OK;
 }
 
+static bool rules_ask_dane(const struct conf *conf)
+{
+    for (size_t i = 0; i < conf->n_rules; i++) {
+        const char *tls = conf->rules[i].tls;
+        if (tls && (level_from(tls) == TLS_LEVEL_DANE || level_from(tls) == TLS_LEVEL_DANE_ONLY))
+            return true;
+    }
+    return false;
+}
+
 enum status tls_level_from_conf(const struct conf *conf, struct tls_level_settings *settings_out,
                                 struct error *err)
 {
@@ -153,7 +164,8 @@ enum status tls_level_from_conf(const struct conf *conf, struct tls_level_settin
     *settings_out = (struct tls_level_settings){.level = level_from(conf->delivery_tls),
                                                 .policies = policies,
                                                 .n_policies = n,
-                                                .mta_sts = conf->delivery_mta_sts};
+                                                .mta_sts = conf->delivery_mta_sts,
+                                                .rules_dane = rules_ask_dane(conf)};
     return STATUS_OK;
 }
 

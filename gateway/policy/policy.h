@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "gateway/message/header.h"
+#include "gateway/policy/tls_level.h"
 #include "keystore/keystore.h"
 
 enum policy_protect { PROTECT_REQUIRE, PROTECT_PREFER, PROTECT_NEVER };
@@ -26,7 +27,7 @@ enum policy_sign { SIGN_NEVER, SIGN_PREFER, SIGN_REQUIRE };
 enum policy_cipher { CIPHER_AUTO, CIPHER_CBC, CIPHER_GCM };
 enum policy_transport { TRANSPORT_AUTO, TRANSPORT_PKCS1, TRANSPORT_OAEP };
 
-/* How a copy is made, beside whom it is sealed to. */
+/* How a copy is made and sent, beside whom it is sealed to. */
 struct policy_treatment {
     enum policy_headers headers;
     bool legacy_display;
@@ -38,6 +39,7 @@ struct policy_treatment {
     const char *const *archive; /* addresses */
     size_t n_archive;
     bool strip_subject_tag;
+    enum tls_level tls; /* the least that the next hop must speak; TLS_LEVEL_NONE: not said by the rule */
 };
 
 struct policy_rule {
@@ -67,7 +69,8 @@ struct policy_rule {
     struct policy_treatment treatment;
 };
 
-/* May recipients of rules A and B have the same copy? */
+/* May recipients of rules A and B have the same copy? Never of two where one demands TLS: delivery is told
+ * the one rule that demands it. */
 bool policy_same_treatment(const struct policy_rule *a, const struct policy_rule *b);
 
 struct policy_settings {

@@ -17,6 +17,8 @@ bool policy_same_treatment(const struct policy_rule *a, const struct policy_rule
     const struct policy_treatment *x = &a->treatment, *y = &b->treatment;
     if (a == b)
         return true;
+    if (x->tls != TLS_LEVEL_NONE || y->tls != TLS_LEVEL_NONE)
+        return false;
     if (x->strip_subject_tag != y->strip_subject_tag ||
         (x->strip_subject_tag && !same_strings(a->subjects, a->n_subjects, b->subjects, b->n_subjects)))
         return false;

@@ -249,6 +249,7 @@ static enum status build_copy(struct builder *b, const struct plan_copy *group, 
     if (!copy->recipients)
         return seal_no_memory("the copies of a message", err);
     copy->n_recipients = group->n_recipients;
+    copy->tls = group->rule->treatment.tls;
     for (size_t i = 0; i < group->n_recipients; i++) {
         enum status st = describe(b, group->recipients[i], &copy->recipients[i], err);
         if (st != STATUS_OK)

@@ -410,3 +410,35 @@ def test_real_postfix_with_its_own_certificate(make_gateway, postfix, pki, world
             assert "DANE" in deferred(gateway, sent)
     finally:
         nsd.close()
+
+
+# ---- asked for by a rule ----
+
+
+@pytest.fixture(scope="module")
+def guarded(pki, world):
+    """Only a rule asks for DANE."""
+    rules = 'rule "guarded" { when { subject = {"[guarded]"} } protect = never tls = dane-only }\n' + CLEAR
+    with Gateway(pki, "mx", rules=rules, settings=dane(world, tls="may")) as made:
+        yield made
+        made.stop()
+        assert not made.complaints()
+
+
+def test_a_rule_asks_for_dane(guarded, hop, world, tag):
+    sink = hop(world.own)
+    line, _ = delivered(guarded, sink, send(guarded, "ee-311.example", tag, subject="[guarded]"))
+    assert line["out_tls_peer"] == 'verified for mx.ee-311.example (dane-ee, TLSA 3 1 1); level dane-only by rule "guarded"'
+    line, _ = delivered(guarded, sink, send(guarded, "ee-311.example", tag + "plain"))
+    assert line["out_tls_peer"] == "not verified; level may by delivery tls"
+
+
+@pytest.mark.parametrize("domain, why", [
+    ("none.example", 'level dane-only by rule "guarded" (the host has no TLSA records)'),
+    ("wrong.example", 'demanded: level dane-only by rule "guarded"'),
+    ("tlsa-bogus.example", 'level dane-only by rule "guarded" ('),
+])
+def test_a33_a_rule_asks_for_dane_and_there_is_none(guarded, hop, world, tag, domain, why):
+    sink = hop(world.own)
+    assert why in deferred(guarded, send(guarded, domain, tag, subject="[guarded]"))
+    assert untouched(sink)

@@ -130,7 +130,7 @@ static void test_rules_and_policies(void **state)
     char *problems;
     const char *text =
         MINIMUM "rule \"board\" { when { sender = {\"@example.com\"} header = {\"X-C: yes\", \"Y:\"} }\n"
-                " protect = require formats = {smime} on-missing-key = refuse }\n"
+                " protect = require formats = {smime} on-missing-key = refuse tls = dane-only }\n"
                 "rule default { protect = prefer }\n"
                 "delivery { route = \"[127.0.0.1]:2525\" tls = encrypt resolvers = {\"127.0.0.1@53\"} }\n"
                 "tls-policy \"partner.example\" { level = secure }\n"
@@ -142,7 +142,9 @@ static void test_rules_and_policies(void **state)
     assert_string_equal(conf.rules[0].header.items[1], "Y:");
     assert_string_equal(conf.rules[0].formats.items[0], "smime");
     assert_string_equal(conf.rules[0].on_missing_key, "refuse");
+    assert_string_equal(conf.rules[0].tls, "dane-only");
     assert_string_equal(conf.rules[1].protect, "prefer");
+    assert_null(conf.rules[1].tls);
     assert_string_equal(conf.delivery_route, "[127.0.0.1]:2525");
     assert_string_equal(conf.tls_policies[0].domain, "partner.example");
     assert_string_equal(conf.tls_policies[0].level, "secure");
@@ -174,6 +176,13 @@ static void test_problems(void **state)
         {"rule \"x\" { when { sender = {\"@a\"} } }\n", "t.conf:5: rule protect: is required"},
         {"rule \"x\" { when { sender = {\"@a\"} } protect = always }\n", "\"always\" is not one of: require"},
         {"rule \"x\" { when { sender = {} } protect = require }\n", "when sender: must not be empty"},
+        {"rule default { protect = prefer tls = maybe }\n",
+         "t.conf:5: rule tls: \"maybe\" is not one of: none, may"},
+        {"rule default {\n protect = prefer\n tls = may\n}\n",
+         "t.conf:7: rule tls: \"may\" demands nothing, and a rule never lowers what delivery tls or a "
+         "tls-policy "
+         "demands; leave it out, or write encrypt, dane, dane-only, verify or secure\n"},
+        {"rule default { protect = prefer tls = none }\n", "t.conf:5: rule tls: \"none\" demands nothing"},
         {"rule \"x\" { protect = require }\n", "has no when"},
         {"rule default { protect = prefer }\nrule \"x\" { when { user = {a} } protect = require }\n",
          "must be the last rule"},

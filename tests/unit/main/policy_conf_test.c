@@ -193,6 +193,32 @@ static void each_tls_word_has_its_level(void **state)
     }
 }
 
+static void a_rule_demands_a_level_or_nothing(void **state)
+{
+    static const enum tls_level levels[] = {TLS_LEVEL_ENCRYPT, TLS_LEVEL_DANE, TLS_LEVEL_DANE_ONLY,
+                                            TLS_LEVEL_VERIFY, TLS_LEVEL_SECURE};
+    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
+        char rest[300];
+        struct policy_settings policy;
+        struct tls_level_settings tls;
+        struct error err;
+        snprintf(rest, sizeof rest,
+                 "rule \"confidential\" { when { subject = {x} } protect = require tls = %s }\n"
+                 "rule default { protect = prefer }\n",
+                 tls_level_word(levels[i]));
+        struct conf conf = conf_with(*state, ONE_LISTENER, rest);
+        assert_int_equal(policy_from_conf(&conf, &policy, &err), STATUS_OK);
+        assert_int_equal(policy.rules[0].treatment.tls, levels[i]);
+        assert_int_equal(policy.rules[1].treatment.tls, TLS_LEVEL_NONE);
+        /* The resolver must know DNSSEC where any rule asks for DANE. */
+        assert_int_equal(tls_level_from_conf(&conf, &tls, &err), STATUS_OK);
+        assert_int_equal(tls_level_uses_dane(&tls), i == 1 || i == 2);
+        policy_conf_free(&policy);
+        tls_level_conf_free(&tls);
+        conf_free(&conf);
+    }
+}
+
 static void no_tls_policy_is_none(void **state)
 {
     struct tls_level_settings settings;
@@ -219,7 +245,7 @@ static void notices_are_treated_as_by_default(void **state)
                   "rule a { when { user = {\"u\"} } protect = never header-protection = none }\n"
                   "rule default { protect = never formats = {smime} header-protection = shy sign = require "
                   "smime-cipher = aes-256-gcm smime-key-transport = oaep encrypt-to-self = yes "
-                  "openpgp-form = inline archive = {\"archive@example.org\"} }");
+                  "openpgp-form = inline archive = {\"archive@example.org\"} tls = secure }");
     assert_string_equal(conf.queue_notice_protect, "prefer");
     assert_int_equal(policy_from_conf(&conf, &settings, &err), STATUS_OK);
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
@@ -233,6 +259,7 @@ static void notices_are_treated_as_by_default(void **state)
         assert_int_equal(rule.treatment.transport, TRANSPORT_OAEP);
         assert_int_equal(rule.treatment.sign, SIGN_NEVER);
         assert_int_equal(rule.treatment.n_archive, 0);
+        assert_int_equal(rule.treatment.tls, TLS_LEVEL_NONE); /* the way back is not the rule's */
         assert_false(rule.treatment.encrypt_to_self || rule.treatment.inline_pgp);
     }
     policy_conf_free(&settings);
@@ -249,6 +276,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(many_rules_keep_their_strings_and_order, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(each_tls_word_has_its_level, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(notices_are_treated_as_by_default, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(a_rule_demands_a_level_or_nothing, folder_make, folder_remove),
         cmocka_unit_test_setup_teardown(no_tls_policy_is_none, folder_make, folder_remove),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -167,6 +167,7 @@ static void treatments_differ_in_each_of_their_parts(void **state)
         {.name = "b", .treatment = {.encrypt_to_self = true}},
         {.name = "b", .treatment = {.archive = archive_a, .n_archive = 1}},
         {.name = "b", .treatment = {.strip_subject_tag = true}},
+        {.name = "b", .treatment = {.tls = TLS_LEVEL_ENCRYPT}},
     };
     const struct policy_rule alike = {.name = "b", .subjects = tags, .n_subjects = 1};
     assert_true(policy_same_treatment(&plain, &alike));
@@ -181,6 +182,9 @@ static void treatments_differ_in_each_of_their_parts(void **state)
     strips.subjects = tags;
     strips.n_subjects = 1;
     assert_false(policy_same_treatment(&other[8], &strips));
+    /* Delivery names the one rule that demands TLS. */
+    const struct policy_rule demands = {.name = "c", .treatment = {.tls = TLS_LEVEL_ENCRYPT}};
+    assert_false(policy_same_treatment(&other[9], &demands));
 }
 
 int main(void)
