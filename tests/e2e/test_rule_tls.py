@@ -88,7 +88,8 @@ def test_a3_it_waits_where_other_mail_goes(make_gateway, make_sink, pki, tag, ho
     secret = confidential(gateway, tag)
     told = reason(gateway, secret)
     assert BY_RULE in told and why in told, told
-    # It said nothing of the destination: other mail goes at once, as the administrator allows.
+    # It says nothing of the destination: other mail goes at once, as the administrator allows.
+    assert gateway.json("queue", "status")["unreachable"] == []
     for n in range(2):
         message, line = arrived(gateway, sink, submit(gateway, f"{tag}-{n}@example.com"))
         assert line["out_tls_peer"] == f"{clear}; level may by delivery tls" and line["rule"] == "default"

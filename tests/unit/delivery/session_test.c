@@ -487,6 +487,27 @@ static void a3_connections_are_not_shared_across_rules(void **state)
     event_base_free(world.base);
 }
 
+/* Behind one smarthost, what is asked for one domain alone holds for it alone, once it is known what the rule
+ * finds. */
+static void a3_a_rule_makes_no_two_domains_alike(void **state)
+{
+    (void)state;
+    static const struct tls_policy policies[] = {{"strict.example", TLS_LEVEL_VERIFY}};
+    static const struct destination_settings settings = {
+        .route = {.route = "[smart.example]:25", .hostname = "gw.example.net"},
+        .tls = {.level = TLS_LEVEL_MAY, .policies = policies, .n_policies = 1}};
+    struct error err;
+    world.base = event_base_new();
+    struct destinations *d = destinations_new(world.base, NULL, NULL, &settings, &err);
+    for (enum tls_level level = TLS_LEVEL_NONE; level <= TLS_LEVEL_SECURE; level++) {
+        const struct mail mail = {.id = "x", .reverse_path = "", .rule = {level, "rule"}};
+        assert_false(destinations_same(d, &mail, "strict.example", "else.example"));
+        assert_true(destinations_same(d, &mail, "other.example", "else.example"));
+    }
+    destinations_free(d);
+    event_base_free(world.base);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -497,6 +518,7 @@ int main(void)
         cmocka_unit_test(requiretls_and_the_name_in_the_certificate),
         cmocka_unit_test(a3_what_a_rule_guards_never_goes_clear),
         cmocka_unit_test(a3_connections_are_not_shared_across_rules),
+        cmocka_unit_test(a3_a_rule_makes_no_two_domains_alike),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
