@@ -147,7 +147,7 @@ static void refused(struct client *c)
     if (c->reply.code / 100 == 5) {
         c->login_refused = true;
         client_fail_text(c, "4.7.8",
-                         "%s refuses the login by %s (%.200s); mail waits until delivery user and "
+                         "%s refuses the login by %s (%.120s); mail waits until delivery user and "
                          "password-file are right%s",
                          c->where, login_mechanism(c->login), text, other_cause(c->login));
     } else

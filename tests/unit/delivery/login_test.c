@@ -505,6 +505,21 @@ static void a_refused_login_is_tried_once_for_all_mail(void **state)
     bench_stop(&bench);
 }
 
+/* Whatever the host says, and however long: what to do stands behind it. */
+static void a_refused_bound_login_says_what_to_do(void **state)
+{
+    (void)state;
+    char auth[400];
+    memset(auth, 'x', sizeof auth);
+    memcpy(auth, "535 5.7.8 ", 10);
+    memcpy(auth + sizeof auth - 3, "\r\n", 3);
+    bench.smtpd.auth = auth;
+    bench.smtpd.capabilities = "250-AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256\r\n";
+    snprintf(bench.route, sizeof bench.route, "[localhost]:%d", bench.smtpd.port);
+    assert_non_null(strstr(deliver()->reply, "until delivery channel-binding is never"));
+    bench_forget(&bench);
+}
+
 /* A login that cannot be checked now, or by whom: the smarthost's, too, and of all domains. */
 static void trouble_with_the_login_is_the_smarthosts(void **state)
 {
@@ -569,6 +584,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_long_password_waits_for_the_challenge, prepare, clean),
         cmocka_unit_test_setup_teardown(whatever_the_host_answers_mail_waits, prepare, clean),
         cmocka_unit_test_setup_teardown(a_refused_login_is_tried_once_for_all_mail, prepare, clean),
+        cmocka_unit_test_setup_teardown(a_refused_bound_login_says_what_to_do, prepare, clean),
         cmocka_unit_test_setup_teardown(trouble_with_the_login_is_the_smarthosts, prepare, clean),
         cmocka_unit_test_setup_teardown(the_password_goes_only_to_the_proven_host, prepare, clean),
     };
