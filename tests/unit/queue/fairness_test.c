@@ -3,12 +3,11 @@
 
 #define WINDOW 200
 
-static struct sample from(const char *user, const char *address)
+/* In place: a sample points into itself. */
+static void from(struct sample *s, const char *user, const char *address)
 {
-    struct sample s;
-    sample_simple(&s, address);
-    s.store.envelope.user = text(user);
-    return s;
+    sample_simple(s, address);
+    s->store.envelope.user = text(user);
 }
 
 static void store_many(const struct database *d, const char *user, const char *domain, int n, int64_t at)
@@ -18,7 +17,8 @@ static void store_many(const struct database *d, const char *user, const char *d
     for (int i = 0; i < n; i++) {
         char address[100];
         snprintf(address, sizeof address, "n%d@%s", i, domain);
-        struct sample s = from(user, address);
+        struct sample s;
+        from(&s, user, address);
         OK(store_insert(d->sql, &d->settings, &s.store, sample_bodies(&s), at, &err));
     }
     OK(sql_commit(d->sql, &err));
@@ -26,7 +26,8 @@ static void store_many(const struct database *d, const char *user, const char *d
 
 static void store_one(const struct database *d, const char *user, const char *address, int64_t at)
 {
-    struct sample s = from(user, address);
+    struct sample s;
+    from(&s, user, address);
     database_store(d, &s, at);
 }
 
@@ -130,7 +131,8 @@ static void test_a_list_to_ten_thousand_domains_holds_nobody_up(void **state)
     for (int i = 0; i < 3000; i++) {
         char address[40];
         snprintf(address, sizeof address, "bob@d%d.example", i);
-        struct sample s = from("list", address);
+        struct sample s;
+        from(&s, "list", address);
         OK(store_insert(d.sql, &d.settings, &s.store, sample_bodies(&s), T0, &err));
     }
     OK(sql_commit(d.sql, &err));
@@ -150,7 +152,8 @@ static void store_of_many(struct database *d, int n, int64_t at)
     for (int i = 0; i < n; i++) {
         char user[20];
         snprintf(user, sizeof user, "user%04d", i);
-        struct sample s = from(user, "bob@example.com");
+        struct sample s;
+        from(&s, user, "bob@example.com");
         OK(store_insert(d->sql, &d->settings, &s.store, sample_bodies(&s), at, &err));
     }
     OK(sql_commit(d->sql, &err));
