@@ -3,12 +3,13 @@
 import shutil
 import socket
 import sqlite3
+import threading
 import time
 
 import pytest
 
 import smtp
-from gateway import Gateway, mail, queue_id
+from gateway import USER, Gateway, mail, queue_id
 from tools import AS_ROOT, free_port, wait_until
 
 CLEAR = "rule default { protect = never }"
@@ -233,6 +234,36 @@ def test_backup_while_mail_flows_and_restore(make_gateway, make_sink, pki, tag):
         assert all(b"Subject: A test" in m.data for m in sink.messages)
     finally:
         restored.close()
+
+
+def test_mail_is_taken_and_delivered_while_a_backup_is_made(make_gateway, make_sink, tag):
+    """Not before and behind it: between its start and its end. What it has is one state between the two."""
+    sink = make_sink(script=lambda verb, argument, _: "451 4.2.0 later" if verb == "RCPT" and "large" in argument else None)
+    gateway = make_gateway(sink.route, rules=CLEAR, settings={"queue": {"first-retry": "1h", "last-retry": "4h"}})
+    for n in range(10):
+        queue_id(gateway.submit([f"{tag}large{n}@example.com"], mail(f"{tag}large{n}@example.com", body=("x" * 78 + "\r\n") * 90000)))
+    wait_until(lambda: all(r["state"] == "deferred" for r in gateway.queue()), gateway.tail)
+    times = {}
+    backup = threading.Thread(target=lambda: times.update(start=time.monotonic(), answer=gateway.json("queue", "backup"),
+                                                          end=time.monotonic()))
+    taken = []
+    with gateway.connect() as client:
+        client.ready(gateway)
+        backup.start()
+        while backup.is_alive():
+            recipient = f"{tag}during{len(taken)}@example.com"
+            assert client.submit(USER, [recipient], mail(recipient)).code == 250
+            taken.append((time.monotonic(), recipient))
+    inside = [recipient for at, recipient in taken if times["start"] < at < times["end"]]
+    assert len(inside) >= 3, "so long a backup stands in nobody's way"
+    for _, recipient in taken:
+        sink.wait(recipient)
+    with sqlite3.connect(f"file:{times['answer']['file']}?mode=ro", uri=True) as db:
+        kept = {row[0] for row in db.execute("SELECT address FROM recipient")}
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    db.close()
+    assert {f"{tag}large{n}@example.com" for n in range(10)} <= kept <= {r for _, r in taken} | {
+        f"{tag}large{n}@example.com" for n in range(10)}
 
 
 def test_backup_that_cannot_be_written_leaves_the_old_one(make_gateway, make_sink, tag):
