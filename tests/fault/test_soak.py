@@ -1,5 +1,5 @@
 """
-A soak: mixed mail while roles die at random and the next hop goes and comes, then an account of every message that was accepted:
+A soak: mixed mail while roles die at random, the configuration is read anew and the next hop goes and comes, then an account of every message that was accepted:
 delivered, bounced with a report, or held, exactly one of them, and an audit trail that is whole. SOAK in the environment is how
 many seconds; `make soak TIME=3600` for an hour.
 """
@@ -70,6 +70,10 @@ class Soak(House):
                 self.kill_one()
             elif chance < 0.2:
                 self.hop_goes_or_comes()
+            elif chance < 0.21:
+                # No excuse for a duplicate: what is in hand is finished.
+                self.gateway.reload()
+                self.kills["reload"] += 1
 
     def outcomes(self):
         """{name: the events of its trail} of all that was promised: tens of thousands after an hour, so one look at all lines."""
