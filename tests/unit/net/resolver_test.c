@@ -1,5 +1,6 @@
 #include "tests/unit/net/dns_server.h"
 
+#include "base/clock.h"
 #include "gateway/net/dns_answer.h"
 #include "gateway/net/resolver.h"
 
@@ -15,6 +16,11 @@ static const struct dns_record records[] = {
     {"refused.example", ns_t_mx, ns_r_refused, false, NULL},
     {"a.example.org", ns_t_a, 0, false, (const char *const[]){"192.0.2.1", "192.0.2.2", NULL}},
     {"a.example.org", ns_t_aaaa, 0, false, (const char *const[]){"2001:db8::1", NULL}},
+    {"turns.example.org", ns_t_a, 0, false, (const char *const[]){"192.0.2.5", "192.0.2.6", NULL}},
+    {"turns.example.org", ns_t_aaaa, 0, false,
+     (const char *const[]){"2001:db8::5", "2001:db8::6", "2001:db8::7", NULL}},
+    {"quiet.example.org", ns_t_a, 0, false, (const char *const[]){"192.0.2.7", NULL}},
+    {"quiet.example.org", ns_t_aaaa, 0, true, NULL},
     {"four.example.org", ns_t_a, 0, false, (const char *const[]){"192.0.2.4", NULL}},
     {"four.example.org", ns_t_aaaa, ns_r_servfail, false, NULL},
     {"half.example.org", ns_t_a, 0, false, NULL},
@@ -147,11 +153,29 @@ static void addresses_of_both_families_in_turn(void **state)
     (void)state;
     struct resolver *resolver = open_resolver(NULL, NULL);
     struct got got;
-    struct resolver_answer *answer = ask(resolver, false, "a.example.org", &got);
+    struct resolver_answer *answer = ask(resolver, false, "turns.example.org", &got);
+    assert_int_equal(answer->n_addresses, 5);
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(answer->addresses[i].ss_family, i % 2 == 0 ? AF_INET6 : AF_INET);
+    answer = ask(resolver, false, "a.example.org", &got);
     assert_int_equal(answer->n_addresses, 3);
     assert_int_equal(answer->addresses[0].ss_family, AF_INET6);
     assert_int_equal(answer->addresses[1].ss_family, AF_INET);
     assert_int_equal(answer->addresses[2].ss_family, AF_INET);
+    resolver_close(resolver);
+}
+
+/* Some servers say nothing to AAAA; that is not to hold up what is there. */
+static void a_family_of_which_nothing_is_heard_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct resolver *resolver = open_resolver(NULL, NULL);
+    struct got got;
+    int64_t start = clock_mono_ms();
+    struct resolver_answer *answer = ask(resolver, false, "quiet.example.org", &got);
+    assert_int_equal(answer->state, RESOLVER_FOUND);
+    assert_int_equal(answer->n_addresses, 1);
+    assert_true(clock_mono_ms() - start < 15000);
     resolver_close(resolver);
 }
 
@@ -422,6 +446,7 @@ int main(void)
         cmocka_unit_test(mx_on_our_loop),
         cmocka_unit_test(a33_only_an_answer_is_none),
         cmocka_unit_test(addresses_of_both_families_in_turn),
+        cmocka_unit_test(a_family_of_which_nothing_is_heard_is_not_waited_for),
         cmocka_unit_test(hosts_file_is_used),
         cmocka_unit_test(a33_unsigned_under_an_anchor_is_a_failure),
         cmocka_unit_test(a33_missing_anchor_is_a_failure),
