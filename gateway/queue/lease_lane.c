@@ -13,7 +13,7 @@
 struct look {
     int64_t until_ms; /* it can be tried */
     bool unreachable; /* not now */
-    bool tells;       /* senders are told of the delay although nobody tries */
+    int64_t warn_ms;  /* from when on the first sender is told of the delay although nobody tries; 0: none */
 };
 
 struct due {
@@ -43,27 +43,6 @@ static enum status ask_lane(const struct claim *c, const char *sender, const str
     return st;
 }
 
-/*
- * The earliest time at which a sender must be told of the delay, if it is before DUE. What is late already
- * and yet could not be leased belongs to a copy on lease.
- */
-static enum status until_warning(const struct claim *c, const char *sender, const struct lane *lane,
-                                 int64_t *due, struct error *err)
-{
-    int64_t warn = 0;
-    enum status st = ask_lane(c, sender, lane,
-                              "SELECT MIN(warn_ms) FROM recipient WHERE domain = ?1 AND sender = ?2 "
-                              "AND next_ms IS NOT NULL AND warn_ms IS NOT NULL",
-                              &warn, err);
-    if (st != STATUS_OK || warn == 0)
-        return st;
-    if (warn <= c->now_ms)
-        warn = c->now_ms + BLOCKED_MS;
-    if (warn < *due)
-        *due = warn;
-    return STATUS_OK;
-}
-
 /* Nothing in the lane can be leased now: when it is worth looking again. */
 static enum status set_aside(const struct claim *c, const char *sender, const struct lane *lane,
                              const struct look *look, struct error *err)
@@ -90,10 +69,10 @@ static enum status set_aside(const struct claim *c, const char *sender, const st
     /* All of it belongs to copies that are on lease already; their end wakes it (lease_over). */
     else if (due <= c->now_ms)
         due = c->now_ms + BLOCKED_MS;
-    if (look->tells)
-        st = until_warning(c, sender, lane, &due, err);
-    if (st != STATUS_OK)
-        return st;
+    /* What is late already and could not be leased belongs to a copy on lease as well. */
+    int64_t warn = look->warn_ms > c->now_ms ? look->warn_ms : c->now_ms + BLOCKED_MS;
+    if (look->warn_ms > 0 && warn < due)
+        due = warn;
     const int64_t values[] = {lane->id, due, expires};
     return rows_run(c->sql, "UPDATE lane SET due_ms = ?2, expires_ms = ?3 WHERE id = ?1", values, 3, err);
 }
@@ -225,17 +204,21 @@ static bool has_room(struct claim *c, const struct due *due)
     return !c->large_waits || due->body_len <= SMALL_BODY;
 }
 
-static enum status look_at(const struct claim *c, const struct lane *lane, struct look *look_out,
-                           struct error *err)
+static enum status look_at(const struct claim *c, const char *sender, const struct lane *lane,
+                           struct look *look_out, struct error *err)
 {
     struct reach_wait wait;
     enum status st = reach_wait(c->sql, c->settings, lane->domain, c->now_ms, &wait, err);
+    if (st != STATUS_OK)
+        return st;
+    *look_out = (struct look){.until_ms = wait.until_ms, .unreachable = wait.until_ms > c->now_ms};
     /* Behind a route that is silent a report would wait as well. */
-    *look_out =
-        (struct look){.until_ms = wait.until_ms,
-                      .unreachable = wait.until_ms > c->now_ms,
-                      .tells = wait.until_ms > c->now_ms && !wait.route && c->settings->delay_warning_ms > 0};
-    return st;
+    if (!look_out->unreachable || wait.route || c->settings->delay_warning_ms <= 0)
+        return STATUS_OK;
+    return ask_lane(c, sender, lane,
+                    "SELECT MIN(warn_ms) FROM recipient WHERE domain = ?1 AND sender = ?2 "
+                    "AND next_ms IS NOT NULL AND warn_ms IS NOT NULL",
+                    &look_out->warn_ms, err);
 }
 
 enum status lane_serve(struct claim *c, const char *sender, const struct lane *lane,
@@ -245,10 +228,10 @@ enum status lane_serve(struct claim *c, const char *sender, const struct lane *l
     struct look look;
 
     *yield_out = LANE_WAITS;
-    enum status st = look_at(c, lane, &look, err);
+    enum status st = look_at(c, sender, lane, &look, err);
     if (st == STATUS_OK && (!look.unreachable || lane->expires_ms <= c->now_ms))
         st = find_due(c, sender, lane, look.unreachable, &due, err);
-    if (st == STATUS_OK && look.tells && !due.found)
+    if (st == STATUS_OK && !due.found && look.warn_ms > 0 && look.warn_ms <= c->now_ms)
         st = find_late(c, sender, lane, &due, err);
     if (st != STATUS_OK)
         return st;

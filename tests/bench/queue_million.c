@@ -234,6 +234,7 @@ int main(int argc, char **argv)
     b.settings = (struct queue_settings){
         .path = path,
         .retry = {.first_retry_ms = 300000, .last_retry_ms = 14400000, .lifetime_ms = INT64_C(432000000)},
+        .delay_warning_ms = 14400000,
         .hold_ms = 604800000,
         .recheck_ms = 900000};
     memset(b.body, 'x', sizeof b.body);
