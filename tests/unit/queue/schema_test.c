@@ -3,6 +3,8 @@
 
 #include "gateway/queue/body.h"
 
+#define VERSIONS_MAX 50
+
 /* As version 1 stored it; the body by body_insert, which has not changed. */
 static const char *const version_1_rows[] = {
     "INSERT INTO message (id, received_ms, reverse_path, user_name, client_address, body_8bit, smtputf8) "
@@ -145,19 +147,18 @@ static void test_an_upgrade_that_was_interrupted_goes_on(void **state)
 }
 
 /* What lies there from before no rule's TLS was asked of; what comes is held to it. */
-static void test_version_4_goes_on(void **state)
+static void goes_on_from(size_t version)
 {
-    (void)state;
-    const char *const version_4[] = {queue_schema[0], queue_schema[1], queue_schema[2], queue_schema[3],
-                                     NULL};
+    const char *steps[VERSIONS_MAX] = {NULL};
     struct database d;
     struct sample s;
     struct queue_lease lease;
     struct error err;
     int fd;
     make_version_1(&d);
-    OK(sql_open(d.path, version_4, &d.sql, &err));
-    assert_int_equal(database_ask(&d, "PRAGMA user_version"), 4);
+    memcpy(steps, queue_schema, version * sizeof steps[0]);
+    OK(sql_open(d.path, steps, &d.sql, &err));
+    assert_int_equal(database_ask(&d, "PRAGMA user_version"), version);
     sql_close(d.sql);
     database_open(&d);
     assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM copy WHERE tls = 0"), 1);
@@ -177,6 +178,17 @@ static void test_version_4_goes_on(void **state)
     free(ids.ids);
     database_verify(&d);
     database_remove(&d);
+}
+
+static void test_each_version_before_goes_on(void **state)
+{
+    (void)state;
+    size_t versions = 0;
+    while (queue_schema[versions])
+        versions++;
+    assert_in_range(versions, 6, VERSIONS_MAX);
+    for (size_t version = 1; version < versions; version++)
+        goes_on_from(version);
 }
 
 static void test_a_newer_one_is_not_touched(void **state)
@@ -216,7 +228,7 @@ int main(void)
         cmocka_unit_test(test_version_1_goes_on),
         cmocka_unit_test(test_every_state_of_version_1_goes_on),
         cmocka_unit_test(test_an_upgrade_that_was_interrupted_goes_on),
-        cmocka_unit_test(test_version_4_goes_on),
+        cmocka_unit_test(test_each_version_before_goes_on),
         cmocka_unit_test(test_a_newer_one_is_not_touched),
         cmocka_unit_test(test_it_is_done_once_and_not_undone),
     };
