@@ -89,20 +89,23 @@ static enum status take_line(struct reply_parser *p, struct span line, bool *las
 enum status reply_parse(struct reply_parser *p, struct span input, size_t *consumed_out, bool *done_out,
                         struct error *err)
 {
+    struct span rest = input;
+
     *consumed_out = 0;
     *done_out = false;
     while (!*done_out) {
-        struct span rest = span_of(input.p + *consumed_out, input.len - *consumed_out);
         const char *lf = rest.len ? memchr(rest.p, '\n', rest.len) : NULL;
-        if ((lf ? (size_t)(lf - rest.p) + 1 : rest.len + 1) > REPLY_LINE_MAX)
+        size_t len = lf ? (size_t)(lf - rest.p) + 1 : rest.len + 1;
+        if (len > REPLY_LINE_MAX)
             return error_set(err, STATUS_INVALID, "the server sent a line of more than %d bytes",
                              REPLY_LINE_MAX);
         if (!lf)
             return STATUS_OK;
-        enum status st = take_line(p, span_of(rest.p, (size_t)(lf - rest.p)), done_out, err);
+        enum status st = take_line(p, span_of(rest.p, len - 1), done_out, err);
         if (st != STATUS_OK)
             return st;
-        *consumed_out += (size_t)(lf - rest.p) + 1;
+        *consumed_out += len;
+        rest = span_of(rest.p + len, rest.len - len);
     }
     return STATUS_OK;
 }
