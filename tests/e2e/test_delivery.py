@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import threading
 
 import readers
 from gateway import USER, mail, queue_id
@@ -51,6 +52,25 @@ def test_a_5xx_is_returned_to_the_sender_without_the_body(make_gateway, make_sin
     assert b"BEGIN PGP MESSAGE" not in dsn.data and f"{tag}-body".encode() not in dsn.data
     gateway.wait_state(address, None)
     assert [line["event"] for line in gateway.audit(message_id)][-1] == "bounced"
+
+
+def test_a29_a_next_hop_that_sends_all_back_is_a_loop_that_ends(make_gateway, make_sink, tag):
+    """It gives each message to the gateway again, with a login: each pass adds a Received field, up to a hundred."""
+    replies = []
+
+    def send_back(_, message):
+        # Not in the session of the sink, which is still to say 250.
+        threading.Thread(target=lambda: replies.append(gateway.submit(message.recipients, message.data))).start()
+
+    sink = make_sink(on_message=send_back)
+    gateway = make_gateway(sink.route, rules="rule default { protect = never }")
+    address = f"{tag}@example.com"
+    passed = "".join(f"Received: from a{n} by b{n}; Thu, 01 Jan 2026 12:00:00 +0000\r\n" for n in range(97))
+    assert gateway.submit([address], passed.encode() + mail(address)).code == 250
+    wait_until(lambda: [r.code for r in replies].count(554), lambda: f"{replies}\n{gateway.tail()}")
+    assert sorted(r.code for r in replies) == [250, 250, 554] and "5.4.6" in str([r for r in replies if r.code == 554][0])
+    wait_until(lambda: not gateway.queue(), gateway.tail)
+    assert len(sink.messages) == 3
 
 
 def answer_to(recipient, reply):

@@ -64,6 +64,7 @@ class House:
         self.settled = set()  # arrived, and its outcome is on disk
         self.may_be_twice = set()  # what was not settled when one of MAY_DUPLICATE died
         self.kills = collections.Counter()
+        self.steps = collections.Counter()  # (role, call) → kills at it
         self.numbers = itertools.count(1)
         self.gateway = self.make_gateway()
 
@@ -153,6 +154,7 @@ class House:
         self.page.disarm()
         if self.page.fired:
             self.killed(role)
+            self.steps[role, call] += 1
         return self.page.fired
 
     def killed(self, role):
@@ -203,6 +205,8 @@ def test_r1_every_role_at_every_step(house):
         if n < too_far.get((role, call), DEPTH + 1) and not house.step(role, call, n, after):
             too_far[role, call] = n
     assert all(house.kills[role] >= KILLS // 40 for role in STEPS), house.kills
+    missed = [(role, call) for role, calls in STEPS.items() for call in calls if not house.steps[role, call]]
+    assert KILLS < 1000 or not missed, f"nobody died there: {missed}"
     house.account()
 
 

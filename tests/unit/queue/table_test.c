@@ -1,10 +1,11 @@
 /*
  * doc/queue.md row by row: each row of its tables of states and of transitions has a test here, under the
- * text of the row's first cell, and a row without a test fails. A crash is a database that is opened anew;
- * that the role dies at any moment is in crash_test.c and tests/fault.
+ * text of the row's first cell, and a row without a test fails. A crash leaves the files as they are at that
+ * moment; that the role dies at any moment is in crash_test.c and tests/fault.
  */
 #include "tests/unit/queue/database.h"
 
+#include "base/file.h"
 #include "gateway/queue/verbs.h"
 
 struct bench {
@@ -66,9 +67,34 @@ static void with_damaged(struct bench *b)
     quarantine(b, 1);
 }
 
+static void keep_file(const char *path, struct buf *out)
+{
+    struct error err;
+    buf_init(out, 16 << 20);
+    OK(file_read(path, 16 << 20, out, &err));
+}
+
+static void put_file(const char *path, struct buf *bytes)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_int_equal(fwrite(bytes->data, 1, bytes->len, f), bytes->len);
+    assert_int_equal(fclose(f), 0);
+    buf_free(bytes);
+}
+
+/* What a process leaves that did not close it: the database and its log, not written back into it. */
 static void crash(struct bench *b)
 {
+    struct buf file, log;
+    char log_path[sizeof b->d.path + 8];
+    snprintf(log_path, sizeof log_path, "%s-wal", b->d.path);
+    keep_file(b->d.path, &file);
+    keep_file(log_path, &log);
+    assert_true(log.len > 0);
     sql_close(b->d.sql);
+    put_file(b->d.path, &file);
+    put_file(log_path, &log);
     database_open(&b->d);
 }
 
