@@ -37,7 +37,7 @@ static void add_result(struct asked *asked, int64_t copy_id, bool released, cons
     asked->released += released;
 }
 
-static release_done_fn on_done;
+static void on_done(void *arg, int64_t copy_id, bool released, const char *why);
 
 /* As many as seal may be asked about now; the end of each makes room for the next. While none is under way
  * there is nothing to wait for: then the answer says that others are. */
