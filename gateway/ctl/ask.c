@@ -105,20 +105,26 @@ int ctl_ask(struct ctl *ctl, json_t *request, json_t **answer_out)
     return EX_OK;
 }
 
-int ctl_do(struct ctl *ctl, json_t *request, void (*print)(json_t *answer))
+int ctl_show(struct ctl *ctl, json_t *answer, void (*print)(json_t *answer))
 {
-    json_t *answer;
-    int code = ctl_ask(ctl, request, &answer);
-    if (code != EX_OK)
-        return code;
     if (ctl->json) {
         json_dumpf(answer, stdout, JSON_INDENT(2));
         putchar('\n');
     } else if (print) {
         print(answer);
     }
-    json_decref(answer);
     return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+}
+
+int ctl_do(struct ctl *ctl, json_t *request, void (*print)(json_t *answer))
+{
+    json_t *answer;
+    int code = ctl_ask(ctl, request, &answer);
+    if (code != EX_OK)
+        return code;
+    code = ctl_show(ctl, answer, print);
+    json_decref(answer);
+    return code;
 }
 
 bool ctl_read_file(const char *path, size_t max, struct buf *out)

@@ -42,7 +42,10 @@ extern const struct ctl_verb ctl_autoconfig_verbs[];
  */
 int ctl_ask(struct ctl *ctl, json_t *request, json_t **answer_out);
 
-/* ctl_ask, then PRINT, or the JSON itself with --json. PRINT may be NULL: prints nothing on success. */
+/* PRINT, or the JSON itself with --json. PRINT may be NULL: prints nothing. */
+int ctl_show(struct ctl *ctl, json_t *answer, void (*print)(json_t *answer));
+
+/* ctl_ask, then ctl_show. */
 int ctl_do(struct ctl *ctl, json_t *request, void (*print)(json_t *answer));
 
 /* TEXT (NULL: "-") with control characters shown as "?". */

@@ -63,10 +63,31 @@ static int queue_show(struct ctl *ctl)
     return id_verb(ctl, "queue.show");
 }
 
+/* A part at a time, so that mail goes on between them. */
+static int retry_all(struct ctl *ctl)
+{
+    json_int_t recipients = 0, after = 0;
+    json_t *answer = NULL;
+    do {
+        json_decref(answer);
+        int code = ctl_ask(ctl, json_pack("{s:s, s:b, s:I}", "verb", "queue.retry", "all", 1, "after", after),
+                           &answer);
+        if (code != EX_OK)
+            return code;
+        recipients += json_integer_value(json_object_get(answer, "recipients"));
+        after = json_integer_value(json_object_get(answer, "next"));
+    } while (after > 0);
+    json_object_set_new(answer, "recipients", json_integer(recipients));
+    json_object_del(answer, "next");
+    int code = ctl_show(ctl, answer, print_fields);
+    json_decref(answer);
+    return code;
+}
+
 static int queue_retry(struct ctl *ctl)
 {
     if (ctl->argc == 1 && strcmp(ctl->argv[0], "all") == 0)
-        return ctl_do(ctl, json_pack("{s:s, s:b}", "verb", "queue.retry", "all", 1), print_fields);
+        return retry_all(ctl);
     return id_verb(ctl, "queue.retry");
 }
 

@@ -173,14 +173,28 @@ enum status verb_held_return(struct queue *queue, const json_t *args, int64_t no
 
 /* ---- verbs of their own kind ---- */
 
-static enum status retry_all(struct queue *queue, int64_t now_ms, int64_t *n_out, struct error *err)
+/* Recipients in one transaction, a tenth of a second or so. */
+#define RETRY_SLICE 5000
+
+/* Those behind the recipient AFTER, as many as hold nobody else's mail up; *NEXT_OUT: where to go on, 0: the
+ * end. */
+static enum status retry_all(struct queue *queue, int64_t after, int64_t now_ms, int64_t *n_out,
+                             int64_t *next_out, struct error *err)
 {
-    enum status st =
-        rows_run(queue->sql, "UPDATE recipient SET next_ms = ?1 WHERE next_ms > ?1", &now_ms, 1, err);
-    if (st != STATUS_OK)
-        return st;
-    *n_out = sql_changes(queue->sql);
-    return reach_hasten(queue->sql, queue->settings, NULL, now_ms, err);
+    int64_t values[] = {after, RETRY_SLICE, now_ms};
+    enum status st = rows_ask(
+        queue->sql, "SELECT MAX(id) FROM (SELECT id FROM recipient WHERE id > ?1 ORDER BY id LIMIT ?2)",
+        values, 2, next_out, err);
+    if (st == STATUS_OK && *next_out == 0)
+        return reach_hasten(queue->sql, queue->settings, NULL, now_ms, err);
+    values[1] = *next_out;
+    if (st == STATUS_OK)
+        st = rows_run(queue->sql,
+                      "UPDATE recipient SET next_ms = ?3 WHERE id > ?1 AND id <= ?2 AND +next_ms > ?3",
+                      values, 3, err);
+    if (st == STATUS_OK)
+        *n_out = sql_changes(queue->sql);
+    return st;
 }
 
 static enum status retry_one(struct queue *queue, const char *id, int64_t now_ms, int64_t *n_out,
@@ -209,12 +223,14 @@ enum status verb_queue_retry(struct queue *queue, const json_t *args, int64_t no
                              struct error *err)
 {
     const char *id = NULL;
-    int64_t n = 0;
+    int64_t n = 0, after = 0, next = 0;
     bool all = json_is_true(json_object_get(args, "all"));
-    enum status st = all ? STATUS_OK : args_id(args, &id, err);
+    enum status st = all ? args_int(args, "after", 0, INT64_MAX, &after, err) : args_id(args, &id, err);
     if (st == STATUS_OK)
-        st = all ? retry_all(queue, now_ms, &n, err) : retry_one(queue, id, now_ms, &n, err);
+        st = all ? retry_all(queue, after, now_ms, &n, &next, err) : retry_one(queue, id, now_ms, &n, err);
     *reply_out = json_pack("{s:I}", "recipients", (json_int_t)n);
+    if (next > 0)
+        json_object_set_new(*reply_out, "next", json_integer(next));
     return st;
 }
 

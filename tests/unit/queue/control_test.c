@@ -167,6 +167,39 @@ static void test_hold_and_release_by_the_administrator(void **state)
     world_end(&w);
 }
 
+/* A million must not hold up the mail that comes meanwhile, so it is done in parts. */
+static void test_all_are_retried_in_parts(void **state)
+{
+    (void)state;
+    struct world w;
+    struct sample s;
+    char request[100];
+    int64_t n = 0, next = 0, parts = 0;
+    world_make(&w);
+    world_start(&w);
+    world_send_simple(&w, &s, "bob@example.com");
+    world_change(&w,
+                 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 11999) "
+                 "INSERT INTO recipient (copy_id, address, state, next_ms, domain, sender, expires_ms) "
+                 "SELECT copy_id, 'bob' || i || '@example.com', 'deferred', 4000000000000, domain, sender, "
+                 "expires_ms FROM recipient, n");
+    world_start(&w);
+    do {
+        snprintf(request, sizeof request, "{'verb': 'queue.retry', 'all': true, 'after': %lld}",
+                 (long long)next);
+        json_t *answer = world_ask(&w, request);
+        assert_true(is_ok(answer));
+        n += json_integer_value(json_object_get(answer, "recipients"));
+        next = json_integer_value(json_object_get(answer, "next"));
+        json_decref(answer);
+        parts++;
+    } while (next > 0);
+    assert_int_equal(n, 11999);
+    assert_int_equal(parts, 4); /* the last finds nothing more, and wakes what waits for its destination */
+    assert_class(world_ask(&w, "{'verb': 'queue.retry', 'all': true, 'after': -1}"), "invalid");
+    world_end(&w);
+}
+
 /* However long it was held. */
 static void test_the_life_of_what_was_held_begins_when_it_is_released(void **state)
 {
@@ -392,6 +425,7 @@ int main(void)
         cmocka_unit_test(test_what_is_no_request_is_refused),
         cmocka_unit_test(test_list_and_show),
         cmocka_unit_test(test_hold_and_release_by_the_administrator),
+        cmocka_unit_test(test_all_are_retried_in_parts),
         cmocka_unit_test(test_the_life_of_what_was_held_begins_when_it_is_released),
         cmocka_unit_test(test_remove_leaves_only_audit_lines),
         cmocka_unit_test(test_return_sends_it_back),
