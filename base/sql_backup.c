@@ -1,4 +1,4 @@
-#include "base/sql_backup.h"
+#include "base/sql_backup_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,14 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "base/sql_private.h"
-
-struct sql_backup {
-    struct sql copy; /* PATH is that of the new file */
-    sqlite3_backup *backup;
-    char *path;
-};
 
 /* Mode 0600 from the start; SQLite would take the umask's. */
 static enum status make_file(const char *path, struct error *err)
@@ -50,8 +42,10 @@ enum status sql_backup_start(struct sql *sql, const char *path, struct sql_backu
 {
     struct sql_backup *b = calloc(1, sizeof *b);
     *backup_out = NULL;
-    if (b)
+    if (b) {
+        b->over = -1;
         b->path = strdup(path);
+    }
     if (!b || !b->path || asprintf(&b->copy.path, "%s.new", path) < 0) {
         if (b)
             free(b->path);
@@ -78,62 +72,23 @@ enum status sql_backup_step(struct sql_backup *b, int pages, bool *done_out, int
                                                     : sql_status(&b->copy, code, "write a backup", err);
 }
 
-static int is_good(void *arg, int n, char **values, char **names)
-{
-    (void)names;
-    *(bool *)arg = n == 1 && values[0] && strcmp(values[0], "ok") == 0;
-    return 0;
-}
-
-/* A backup that cannot be read is none. */
-static enum status check(struct sql_backup *b, struct error *err)
-{
-    bool good = false;
-    int code = sqlite3_exec(b->copy.db, "PRAGMA quick_check(1)", is_good, &good, NULL);
-
-    if (code != SQLITE_OK)
-        return sql_status(&b->copy, code, "read a backup", err);
-    return good ? STATUS_OK
-                : error_set(err, STATUS_INTERNAL,
-                            "the backup is damaged, and so may be the database: look "
-                            "at the disk");
-}
-
-static enum status sync_path(const char *path, int flags, struct error *err)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | flags);
-    int failed = fd < 0 || fsync(fd) < 0 ? errno : 0;
-
-    if (fd >= 0)
-        close(fd);
-    return failed ? error_errno(err, STATUS_TEMPORARY, failed, "cannot put the backup %s on disk", path)
-                  : STATUS_OK;
-}
-
 static enum status give_name(const struct sql_backup *b, struct error *err)
 {
     char *copy = strdup(b->path);
+    enum status st = STATUS_OK;
     if (!copy)
         return error_set(err, STATUS_TEMPORARY, "out of memory for a backup");
-    enum status st = sync_path(b->copy.path, 0, err);
-    if (st == STATUS_OK && rename(b->copy.path, b->path) < 0)
+    if (rename(b->copy.path, b->path) < 0)
         st = error_errno(err, STATUS_TEMPORARY, errno, "cannot give the backup its name %s", b->path);
     if (st == STATUS_OK)
-        st = sync_path(dirname(copy), O_DIRECTORY, err);
+        st = sql_backup_sync(dirname(copy), O_DIRECTORY, err);
     free(copy);
     return st;
 }
 
 enum status sql_backup_finish(struct sql_backup *b, struct error *err)
 {
-    int code = sqlite3_backup_finish(b->backup);
-
-    b->backup = NULL;
-    if (code != SQLITE_OK)
-        return sql_status(&b->copy, code, "write a backup", err);
-    enum status st = check(b, err);
-    sqlite3_close(b->copy.db);
-    b->copy.db = NULL;
+    enum status st = sql_backup_verdict(b, err);
     return st == STATUS_OK ? give_name(b, err) : st;
 }
 
@@ -141,6 +96,7 @@ void sql_backup_free(struct sql_backup *b)
 {
     if (!b)
         return;
+    sql_backup_stop_check(b);
     if (b->backup)
         sqlite3_backup_finish(b->backup);
     sqlite3_close(b->copy.db);

@@ -19,7 +19,11 @@ MUST_USE enum status sql_backup_start(struct sql *sql, const char *path, struct 
 MUST_USE enum status sql_backup_step(struct sql_backup *backup, int pages, bool *done_out, int64_t *pages_out,
                                      struct error *err);
 
-/* Once it is done: looks through the copy, puts it on disk and gives it the name PATH. */
+/* Once it is done: begins to look through the copy and to put it on disk, in a process of its own. OVER_FD,
+ * the backup's, can be read when that is over. */
+MUST_USE enum status sql_backup_check(struct sql_backup *backup, int *over_fd_out, struct error *err);
+
+/* Then: gives a good one the name PATH. STATUS_INTERNAL: it is damaged. */
 MUST_USE enum status sql_backup_finish(struct sql_backup *backup, struct error *err);
 
 /* Frees it, and removes what was not finished. */

@@ -258,6 +258,7 @@ def test_mail_is_taken_and_delivered_while_a_backup_is_made(make_gateway, make_s
     assert len(inside) >= 3, "so long a backup stands in nobody's way"
     for _, recipient in taken:
         sink.wait(recipient)
+    assert {p.name for p in (gateway.state_dir / "queue").iterdir()} <= {"queue.db", "queue.db-wal", "queue.db-shm", "backup.db"}
     with sqlite3.connect(f"file:{times['answer']['file']}?mode=ro", uri=True) as db:
         kept = {row[0] for row in db.execute("SELECT address FROM recipient")}
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
