@@ -44,8 +44,6 @@ MAY_DUPLICATE = {"delivery", "queue", "supervisor"}
 
 GONE = "gone@example.com"  # the next hop refuses it, so the sender is told
 RECIPIENTS = ["smime@example.com", "clear@example.com", "smime@example.com", "pgp@example.com", GONE]
-# A step that one kind of message alone reaches: the report of a bounce.
-ONLY_FOR = {("delivery", "memfd_create"): GONE}
 LATER = (421, 451, 452, 454)
 
 
@@ -70,11 +68,12 @@ class House:
         self.may_be_twice = set()  # what was not settled when one of MAY_DUPLICATE died
         self.kills = collections.Counter()
         self.steps = collections.Counter()  # (role, call) → kills at it
-        self.next_number = 1
+        self.numbers = itertools.count(1)
         self.gateway = self.make_gateway()
 
     def make_gateway(self):
-        gateway = gw.Gateway(self.pki, self.sink.route, rules=self.rules + gw.REFUSE, settings={"queue": {"last-retry": "400ms", "recheck": "400ms"}})
+        gateway = gw.Gateway(self.pki, self.sink.route, rules=self.rules + gw.REFUSE, settings={
+            "queue": {"last-retry": "400ms", "recheck": "400ms"}, "delivery": {"tls": "may", "idle-timeout": "100ms"}})
         gateway.environment.update(LD_PRELOAD=str(BUILD / "killat.so"), KILLAT_PAGE=str(self.folder / "page"))
         gateway.start()
         gateway.add_keys(self.ring.smime("smime@example.com"), self.ring.openpgp("pgp@example.com"), self.sender)
@@ -110,7 +109,7 @@ class House:
 
     def send(self):
         """One message; its Message-ID and whether the client was told 250."""
-        number, self.next_number = self.next_number, self.next_number + 1
+        number = next(self.numbers)
         name = f"<run{number}@example.org>"
         recipient = self.recipient_for(name)
         try:
@@ -146,8 +145,6 @@ class House:
     def step(self, role, call, n, after):
         """One kill. False: one message does not get that far."""
         self.settle()
-        while (role, call) in ONLY_FOR and self.recipient_for(f"<run{self.next_number}@example.org>") != ONLY_FOR[role, call]:
-            self.next_number += 1
         self.page.arm(role, call, n, after)
         name, accepted = self.send()
         deadline = time.monotonic() + (10 if accepted else 0.3)
@@ -207,7 +204,9 @@ def test_r1_every_role_at_every_step(house):
         if sum(house.kills.values()) >= KILLS:
             break
         assert len(too_far) < sum(map(len, STEPS.values())) or max(too_far.values()) > 1, house.kills
-        if n < too_far.get((role, call), DEPTH + 1) and not house.step(role, call, n, after):
+        # The first call of its kind may be one that not every message needs: a gpg, the report of a bounce.
+        tries = len(RECIPIENTS) if n == 1 else 1
+        if n < too_far.get((role, call), DEPTH + 1) and not any(house.step(role, call, n, after) for _ in range(tries)):
             too_far[role, call] = n
     assert all(house.kills[role] >= KILLS // 40 for role in STEPS), house.kills
     missed = [(role, call) for role, calls in STEPS.items() for call in calls if not house.steps[role, call]]
