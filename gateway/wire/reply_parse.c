@@ -71,9 +71,12 @@ static enum status take_line(struct reply_parser *p, struct span line, bool *las
     if (line.len > 3 && line.p[3] != ' ' && line.p[3] != '-')
         return bad_reply(line, err);
     int code = (line.p[0] - '0') * 100 + (line.p[1] - '0') * 10 + (line.p[2] - '0');
-    if (p->n_lines > 0 && code != p->code)
+    if (p->n_lines > 0 && code != p->code) {
+        int first = p->code;
+        p->code = 0; /* it says neither */
         return error_set(err, STATUS_INVALID, "the server changed its reply from %d to %d within one reply",
-                         p->code, code);
+                         first, code);
+    }
     p->code = code;
     p->n_lines++;
     struct span text = line.len > 4 ? span_of(line.p + 4, line.len - 4) : span_of(NULL, 0);

@@ -17,7 +17,7 @@
 #define REPLY_TEXT_MAX 500  /* bytes of a reply made fit for people, without its NUL */
 
 struct reply_parser {
-    int code; /* 0 until the first line */
+    int code; /* 0 until the first line, and when a later one has another */
     unsigned n_lines;
     char enhanced[12]; /* "5.1.1" (RFC 3463) of the last line that had one; "" when none */
     size_t len;

@@ -338,6 +338,24 @@ def test_r1_a_reply_that_begins_with_250_is_one(world, tag, reply):
     assert len(hosts.one.messages) == 1
 
 
+def test_r1_a_reply_that_contradicts_itself_is_no_250(world, tag):
+    """It may have been refused: rather twice than lost."""
+    said = []
+
+    def script(verb, _, session):
+        if verb != "END" or said:
+            return None
+        said.append(1)
+        session.say(b"250-2.0.0 ok\r\n550 5.7.1 refused\r\n")
+        return False
+
+    hosts = world(one={"script": script}, queue=SOON)
+    submit(hosts, [f"{tag}@one.example"])
+    hosts.one.wait(f"{tag}@one.example")
+    wait_until(lambda: not hosts.gateway.queue(), hosts.gateway.tail)
+    assert said and not hosts.home.messages
+
+
 def test_a18_who_takes_nothing_of_a_message_is_left(world, tag):
     """After 354 it reads no more."""
     stuck = threading.Event()
