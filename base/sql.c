@@ -109,6 +109,7 @@ static enum status compile(struct sql *sql, const char *text, struct sql_stmt **
         return error_set(err, STATUS_INTERNAL, "not exactly one SQL statement: %.100s", text);
     }
     stmt->sql = sql;
+    stmt->text_len = strlen(sqlite3_sql(stmt->stmt));
     stmt->next = sql->cached;
     sql->cached = stmt;
     *stmt_out = stmt;
@@ -117,8 +118,10 @@ static enum status compile(struct sql *sql, const char *text, struct sql_stmt **
 
 enum status sql_prepare(struct sql *sql, const char *text, struct sql_stmt **stmt_out, struct error *err)
 {
+    size_t len = strlen(text);
+
     for (struct sql_stmt *stmt = sql->cached; stmt; stmt = stmt->next) {
-        if (strcmp(sqlite3_sql(stmt->stmt), text) == 0) {
+        if (stmt->text_len == len && memcmp(sqlite3_sql(stmt->stmt), text, len) == 0) {
             sql_reset(stmt);
             *stmt_out = stmt;
             return STATUS_OK;

@@ -16,7 +16,8 @@ struct sql {
 struct sql_stmt {
     struct sql *sql;
     sqlite3_stmt *stmt;
-    int bind_code; /* first SQLite code other than SQLITE_OK that a bind gave */
+    size_t text_len; /* of its SQL text: nearly all others are told apart by it */
+    int bind_code;   /* first SQLite code other than SQLITE_OK that a bind gave */
     struct sql_stmt *next;
 };
 

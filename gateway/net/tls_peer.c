@@ -5,8 +5,9 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "base/hex.h"
 
 /* X509_V_OK, or what is wrong. A ticket brings a certificate back that may have expired since. */
 static long verdict(SSL *ssl, const X509 *certificate)
@@ -29,8 +30,7 @@ static bool take_fingerprint(const X509 *certificate, char out[TLS_PEER_FINGERPR
     unsigned len = 0;
     if (X509_digest(certificate, EVP_sha256(), digest, &len) != 1 || len * 2 + 1 != TLS_PEER_FINGERPRINT_SIZE)
         return false;
-    for (unsigned i = 0; i < len; i++)
-        snprintf(out + i * 2, 3, "%02x", digest[i]);
+    hex_encode(digest, len, out);
     return true;
 }
 

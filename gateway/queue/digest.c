@@ -1,7 +1,8 @@
 #include "gateway/queue/digest.h"
 
 #include <openssl/evp.h>
-#include <stdio.h>
+
+#include "base/hex.h"
 
 static void give_up(struct digest *digest)
 {
@@ -32,7 +33,6 @@ enum status digest_end(struct digest *digest, char hex_out[DIGEST_HEX_SIZE], str
     if (!digest->ctx || len * 2 + 1 != DIGEST_HEX_SIZE)
         return error_set(err, STATUS_TEMPORARY, "cannot compute a SHA-256, out of memory");
     give_up(digest);
-    for (unsigned i = 0; i < len; i++)
-        snprintf(hex_out + (size_t)2 * i, 3, "%02x", raw[i]);
+    hex_encode(raw, len, hex_out);
     return STATUS_OK;
 }

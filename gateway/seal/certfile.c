@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hex.h"
+
 enum status seal_certfiles_open(const char *home, struct seal_certfiles *files_out, struct error *err)
 {
     int n = snprintf(files_out->folder, sizeof files_out->folder, "%s/certificates", home);
@@ -22,10 +24,11 @@ enum status seal_certfiles_open(const char *home, struct seal_certfiles *files_o
 static void name_file(const struct seal_certfiles *files, struct span certificate, char *path)
 {
     unsigned char digest[SHA256_DIGEST_LENGTH];
+    char name[2 * SHA256_DIGEST_LENGTH + 1];
+
     SHA256((const unsigned char *)certificate.p, certificate.len, digest);
-    int n = snprintf(path, SEAL_PATH_SIZE, "%s/", files->folder);
-    for (size_t i = 0; i < sizeof digest; i++)
-        n += snprintf(path + n, SEAL_PATH_SIZE - (size_t)n, "%02x", digest[i]);
+    hex_encode(digest, sizeof digest, name);
+    snprintf(path, SEAL_PATH_SIZE, "%s/%s", files->folder, name);
 }
 
 static bool holds(const char *path, struct span bytes)

@@ -11,6 +11,8 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
+#include "base/hex.h"
+
 #define LOCK_FILE "wrong-pin.lock"
 #define PREFIX "wrong-pin."
 #define MD_BYTES 32 /* SHA-256 */
@@ -20,6 +22,7 @@ static bool name_of(const struct spool_key *secret, const char *key, const char 
                     char name_out[WRONG_PIN_NAME_SIZE])
 {
     unsigned char text[1024], md[EVP_MAX_MD_SIZE];
+    char name[2 * MD_BYTES + 1];
     unsigned int len = 0;
     size_t key_len = strlen(key) + 1, pin_len = strlen(pin);
     if (key_len + pin_len > sizeof text)
@@ -30,9 +33,8 @@ static bool name_of(const struct spool_key *secret, const char *key, const char 
         HMAC(EVP_sha256(), secret->bytes, SPOOL_KEY_BYTES, text, key_len + pin_len, md, &len) != NULL &&
         len == MD_BYTES;
     explicit_bzero(text, sizeof text);
-    int n = snprintf(name_out, WRONG_PIN_NAME_SIZE, PREFIX);
-    for (unsigned int i = 0; good && i < len; i++)
-        n += snprintf(name_out + n, WRONG_PIN_NAME_SIZE - (size_t)n, "%02x", md[i]);
+    hex_encode(md, good ? len : 0, name);
+    snprintf(name_out, WRONG_PIN_NAME_SIZE, PREFIX "%s", name);
     return good;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/id.h"
 #include "base/pack.h"
 
@@ -126,6 +127,17 @@ static void test_unpack_refuses_nul_and_overlong(void **state)
 }
 
 /* A24 */
+static void test_hex(void **state)
+{
+    char text[11];
+
+    (void)state;
+    hex_encode("\x00\x0f\x7f\x80\xff", 5, text);
+    assert_string_equal(text, "000f7f80ff");
+    hex_encode("", 0, text);
+    assert_string_equal(text, "");
+}
+
 static void test_ids(void **state)
 {
     (void)state;
@@ -179,6 +191,7 @@ int main(void)
         cmocka_unit_test(test_buf_consume),
         cmocka_unit_test(test_pack_round_trip_and_every_cut),
         cmocka_unit_test(test_unpack_refuses_nul_and_overlong),
+        cmocka_unit_test(test_hex),
         cmocka_unit_test(test_ids),
         cmocka_unit_test(test_times),
         cmocka_unit_test(test_error_prefix_and_cut),
