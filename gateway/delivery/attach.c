@@ -18,6 +18,7 @@
 
 struct unstored {
     TAILQ_ENTRY(unstored) link;
+    int64_t number;
     int64_t copy_id;
     struct buf body;
     int dsn_fd;
@@ -35,6 +36,7 @@ struct attach {
     int fd; /* -1: not attached */
     struct event *readable;
     struct event *timer; /* attach again, send again */
+    int64_t last_number; /* of an outcome */
     TAILQ_HEAD(, unstored) unstored;
 };
 
@@ -112,12 +114,16 @@ static enum status take_stored(struct attach *a, const struct ipc_msg *msg, stru
 {
     struct unpack u;
     unpack_init(&u, buf_span(&msg->body));
-    int64_t copy_id = unpack_i64(&u);
+    int64_t number = unpack_i64(&u);
     enum status st = unpack_done(&u, "stored outcome", err);
     if (st != STATUS_OK)
         return st;
-    struct unstored *stored = find_unstored(a, copy_id);
-    if (stored && stored->sent) {
+    /* By its number: queue says it twice of one that it got over two channels, and another of the same copy
+     * may wait behind it. */
+    struct unstored *stored = TAILQ_FIRST(&a->unstored);
+    while (stored && stored->number != number)
+        stored = TAILQ_NEXT(stored, link);
+    if (stored) {
         unstored_free(a, stored);
         send_unstored(a);
     }
@@ -254,13 +260,15 @@ enum status attach_outcome(struct attach *a, const struct queue_outcome *outcome
             close(dsn_fd);
         return error_set(err, STATUS_TEMPORARY, "out of memory for an outcome");
     }
+    struct queue_outcome numbered = *outcome;
+    u->number = numbered.number = ++a->last_number;
     u->copy_id = outcome->copy_id;
     u->dsn_fd = dsn_fd;
     u->n_recipients = outcome->n_recipients;
     for (size_t i = 0; i < outcome->n_recipients; i++)
         u->recipient_ids[i] = outcome->recipients[i].id;
     buf_init(&u->body, IPC_BODY_MAX);
-    queue_outcome_pack(&u->body, outcome);
+    queue_outcome_pack(&u->body, &numbered);
     TAILQ_INSERT_TAIL(&a->unstored, u, link);
     enum status st = buf_check(&u->body, "outcome", err);
     if (st != STATUS_OK)

@@ -202,6 +202,7 @@ struct outcome_recipient {
 };
 
 struct queue_outcome {
+    int64_t number; /* which the delivery process gives no other outcome */
     int64_t copy_id;
     struct outcome_recipient *recipients;
     size_t n_recipients;
@@ -215,6 +216,6 @@ MUST_USE enum status queue_outcome_unpack(struct span bytes, struct queue_outcom
                                           struct error *err);
 void queue_outcome_free(struct queue_outcome *outcome);
 
-/* queue → delivery: on disk; the body is one packed i64, the copy_id. */
+/* queue → delivery: on disk; the body is one packed i64, the outcome's number. */
 
 #endif

@@ -40,6 +40,7 @@ static void free_recipient(struct outcome_recipient *r)
 
 void queue_outcome_pack(struct buf *b, const struct queue_outcome *outcome)
 {
+    pack_i64(b, outcome->number);
     pack_i64(b, outcome->copy_id);
     pack_bool(b, outcome->has_dsn);
     if (outcome->has_dsn) {
@@ -66,7 +67,8 @@ enum status queue_outcome_unpack(struct span bytes, struct queue_outcome *outcom
 {
     struct unpack u;
     unpack_init(&u, bytes);
-    *outcome_out = (struct queue_outcome){.copy_id = unpack_i64(&u)};
+    *outcome_out = (struct queue_outcome){.number = unpack_i64(&u)};
+    outcome_out->copy_id = unpack_i64(&u);
     unpack_dsn(&u, outcome_out);
     outcome_out->recipients = unpack_array(&u, ENVELOPE_RECIPIENTS_MAX, sizeof(struct outcome_recipient),
                                            &outcome_out->n_recipients);

@@ -10,7 +10,7 @@
 struct entry {
     struct entry *next;
     uint32_t type; /* QUEUE_LEASE or QUEUE_OUTCOME_STORED */
-    int64_t copy_id;
+    int64_t id;    /* of the copy, or the outcome's number */
 };
 
 struct channel {
@@ -49,12 +49,12 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-static enum status send_stored(struct channel *channel, int64_t copy_id, struct error *err)
+static enum status send_stored(struct channel *channel, int64_t number, struct error *err)
 {
     struct buf body;
 
     buf_init(&body, 64);
-    pack_i64(&body, copy_id);
+    pack_i64(&body, number);
     enum status st = ipc_send(channel->fd, QUEUE_OUTCOME_STORED, buf_span(&body), NULL, 0, err);
     buf_free(&body);
     return st;
@@ -102,9 +102,9 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 
     for (int i = 0; i < MESSAGES_PER_TURN && channel->first; i++) {
         struct error err = {0};
-        int64_t copy_id = channel->first->copy_id;
-        enum status st = channel->first->type == QUEUE_LEASE ? send_lease(channel, copy_id, &err)
-                                                             : send_stored(channel, copy_id, &err);
+        int64_t id = channel->first->id;
+        enum status st = channel->first->type == QUEUE_LEASE ? send_lease(channel, id, &err)
+                                                             : send_stored(channel, id, &err);
         if (st == STATUS_BUSY)
             break;
         if (st != STATUS_OK) {
@@ -167,12 +167,12 @@ const struct queue_attach *channel_attach(const struct channel *channel)
     return &channel->attach;
 }
 
-static bool append(struct channel *channel, uint32_t type, int64_t copy_id)
+static bool append(struct channel *channel, uint32_t type, int64_t id)
 {
     struct entry *entry = malloc(sizeof *entry);
     if (!entry)
         return false;
-    *entry = (struct entry){.type = type, .copy_id = copy_id};
+    *entry = (struct entry){.type = type, .id = id};
     *channel->end = entry;
     channel->end = &entry->next;
     if (channel->events)
@@ -185,7 +185,7 @@ bool channel_lease(struct channel *channel, int64_t copy_id)
     return append(channel, QUEUE_LEASE, copy_id);
 }
 
-bool channel_stored(struct channel *channel, int64_t copy_id)
+bool channel_stored(struct channel *channel, int64_t number)
 {
-    return append(channel, QUEUE_OUTCOME_STORED, copy_id);
+    return append(channel, QUEUE_OUTCOME_STORED, number);
 }

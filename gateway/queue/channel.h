@@ -34,8 +34,11 @@ void channel_free(struct channel *channel);
 
 const struct queue_attach *channel_attach(const struct channel *channel);
 
-/* To be sent in their turn; the body of a lease is read no sooner. False: out of memory. */
+/*
+ * To be sent in their turn: the lease of a copy, whose body is read no sooner, and that the outcome of that
+ * NUMBER is on disk. False: out of memory.
+ */
 bool channel_lease(struct channel *channel, int64_t copy_id);
-bool channel_stored(struct channel *channel, int64_t copy_id);
+bool channel_stored(struct channel *channel, int64_t number);
 
 #endif

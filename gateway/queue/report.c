@@ -111,7 +111,7 @@ static void outcome_stored(struct work *work, enum status st, const struct error
     if (w->counts.dsn_stored)
         releases_recheck(w->queue->releases);
     bool here = link->channel && strcmp(channel_attach(link->channel)->instance, w->instance) == 0;
-    if (here && !channel_stored(link->channel, w->outcome.copy_id)) {
+    if (here && !channel_stored(link->channel, w->outcome.number)) {
         struct error full;
         error_set(&full, STATUS_TEMPORARY, "out of memory for an acknowledgement");
         link_close(link, &full);

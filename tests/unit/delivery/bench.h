@@ -46,12 +46,12 @@ static inline void bench_open_dsn(struct bench *b, const struct queue_outcome *o
     memfile_unmap(locked);
 }
 
-static inline void bench_stored(struct bench *b, int64_t copy_id)
+static inline void bench_stored(struct bench *b, int64_t number)
 {
     struct buf body;
     struct error err;
     buf_init(&body, 16);
-    pack_i64(&body, copy_id);
+    pack_i64(&body, number);
     assert_int_equal(ipc_send(b->channel, QUEUE_OUTCOME_STORED, buf_span(&body), NULL, 0, &err), STATUS_OK);
     buf_free(&body);
 }
@@ -87,10 +87,10 @@ static inline void bench_on_message(evutil_socket_t fd, short what, void *arg)
     b->n_outcomes++;
     b->n_recipients += o->n_recipients;
     b->done = b->n_recipients >= b->wanted;
-    int64_t copy_id = o->copy_id;
+    int64_t number = o->number;
     ipc_msg_free(&msg);
     if (!b->keep_unstored)
-        bench_stored(b, copy_id);
+        bench_stored(b, number);
 }
 
 static inline void bench_on_attach(void *arg, struct request *request)

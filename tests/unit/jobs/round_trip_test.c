@@ -614,7 +614,8 @@ static void pack_queue_outcome(struct buf *b)
                                                .tls_cipher = cipher,
                                                .tls_peer = peer},
                                               {.id = 6, .outcome = OUTCOME_BOUNCED}};
-    struct queue_outcome outcome = {.copy_id = 9,
+    struct queue_outcome outcome = {.number = 3,
+                                    .copy_id = 9,
                                     .recipients = recipients,
                                     .n_recipients = 2,
                                     .has_dsn = true,
@@ -625,6 +626,7 @@ static void pack_queue_outcome(struct buf *b)
 
 static void see_outcome(const struct queue_outcome *outcome)
 {
+    assert_int_equal(outcome->number, 3);
     assert_int_equal(outcome->copy_id, 9);
     assert_true(outcome->has_dsn);
     assert_string_equal(outcome->dsn_id, ID);

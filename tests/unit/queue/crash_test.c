@@ -47,6 +47,7 @@ struct crash {
     int channel;
     char instance[ID_SIZE];
     struct in_hand hands[WINDOW * 4];
+    int64_t leases; /* taken: the numbers of their outcomes */
     long events;
 };
 
@@ -173,12 +174,13 @@ static void take_lease(struct crash *c, struct ipc_msg *msg)
             if (!c->hands[i].used)
                 hand = &c->hands[i];
         assert_non_null(hand);
-        *hand = (struct in_hand){.used = true,
-                                 .copy_id = lease.copy_id,
-                                 .recipient = {.id = lease.recipients[0].id},
-                                 .outcome = {.copy_id = lease.copy_id, .n_recipients = 1},
-                                 .is_dsn = lease.message_id[0] == 'd',
-                                 .message = atoi(lease.message_id + 1)};
+        *hand =
+            (struct in_hand){.used = true,
+                             .copy_id = lease.copy_id,
+                             .recipient = {.id = lease.recipients[0].id},
+                             .outcome = {.number = ++c->leases, .copy_id = lease.copy_id, .n_recipients = 1},
+                             .is_dsn = lease.message_id[0] == 'd',
+                             .message = atoi(lease.message_id + 1)};
     }
     queue_lease_free(&lease);
 }
@@ -187,9 +189,10 @@ static void take_stored(struct crash *c, struct ipc_msg *msg)
 {
     struct unpack u;
     unpack_init(&u, buf_span(&msg->body));
-    struct in_hand *hand = find_hand(c, unpack_i64(&u));
-    if (hand && hand->finished)
-        hand->used = false;
+    int64_t number = unpack_i64(&u);
+    for (size_t i = 0; i < sizeof c->hands / sizeof c->hands[0]; i++)
+        if (c->hands[i].used && c->hands[i].finished && c->hands[i].outcome.number == number)
+            c->hands[i].used = false;
 }
 
 /* False: closed. */
