@@ -134,6 +134,7 @@ static enum status write_dsn(struct task *task, struct recipient *const *told_of
                       .header = task_shown_header(task),
                       .as_sealed = task->lease.tls != TLS_LEVEL_NONE,
                       .tls_optional = !task->lease.requiretls && tls_required_no(task_shown_header(task))};
+    outcome->dsn_tls_optional = dsn.tls_optional;
     dsn_write(&dsn, &text);
     enum status st = buf_check(&text, "DSN", err);
     if (st == STATUS_OK)

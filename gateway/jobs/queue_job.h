@@ -81,6 +81,7 @@ struct store_copy {
     size_t n_recipients;
     char *cipher;       /* "AES256", "AES-256-GCM", …; NULL: not sealed by us; owned */
     enum tls_level tls; /* the least that the rule of all its recipients demands of the next hop */
+    bool tls_optional;  /* its header has TLS-Required: No (RFC 8689 §3), and it is not REQUIRETLS */
     struct copy_note *notes;
     size_t n_notes;
 };
@@ -209,7 +210,8 @@ struct queue_outcome {
     bool has_dsn; /* descriptor 0: a whole message under the spool key with DSN_ID as id; queued with the null
                      reverse-path in the same transaction */
     char dsn_id[ID_SIZE];
-    char *dsn_recipient; /* the original reverse-path */
+    char *dsn_recipient;   /* the original reverse-path */
+    bool dsn_tls_optional; /* as struct store_copy's */
 };
 void queue_outcome_pack(struct buf *b, const struct queue_outcome *outcome);
 MUST_USE enum status queue_outcome_unpack(struct span bytes, struct queue_outcome *outcome_out,

@@ -46,6 +46,7 @@ void queue_outcome_pack(struct buf *b, const struct queue_outcome *outcome)
     if (outcome->has_dsn) {
         pack_str(b, outcome->dsn_id);
         pack_str(b, outcome->dsn_recipient);
+        pack_bool(b, outcome->dsn_tls_optional);
     }
     pack_u32(b, (uint32_t)outcome->n_recipients);
     for (size_t i = 0; i < outcome->n_recipients; i++)
@@ -61,6 +62,7 @@ static void unpack_dsn(struct unpack *u, struct queue_outcome *outcome)
     if (!id_is_valid(outcome->dsn_id))
         u->failed = true;
     outcome->dsn_recipient = unpack_str_needed(u);
+    outcome->dsn_tls_optional = unpack_bool(u);
 }
 
 enum status queue_outcome_unpack(struct span bytes, struct queue_outcome *outcome_out, struct error *err)

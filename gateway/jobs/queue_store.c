@@ -86,6 +86,7 @@ static void pack_copy(struct buf *b, const struct store_copy *copy)
         pack_recipient(b, &copy->recipients[i]);
     pack_str(b, copy->cipher);
     pack_u32(b, copy->tls);
+    pack_bool(b, copy->tls_optional);
     pack_u32(b, (uint32_t)copy->n_notes);
     for (size_t i = 0; i < copy->n_notes; i++)
         pack_note(b, &copy->notes[i]);
@@ -115,6 +116,7 @@ static void unpack_copy(struct unpack *u, struct store_copy *copy)
         unpack_recipient(u, &copy->recipients[i]);
     copy->cipher = unpack_str(u);
     copy->tls = unpack_between(u, TLS_LEVEL_NONE, TLS_LEVEL_SECURE);
+    copy->tls_optional = unpack_bool(u);
     copy->notes = unpack_array(u, COPY_NOTES_MAX, sizeof(struct copy_note), &copy->n_notes);
     for (size_t i = 0; i < copy->n_notes && !u->failed; i++)
         unpack_note(u, &copy->notes[i]);

@@ -6,6 +6,7 @@
 #include "base/memfile.h"
 #include "gateway/message/complete.h"
 #include "gateway/message/outer.h"
+#include "gateway/message/tls_required.h"
 #include "gateway/seal/bodies.h"
 #include "gateway/seal/form.h"
 #include "gateway/seal/no_memory.h"
@@ -22,6 +23,7 @@ struct builder {
     struct seal_bodies bodies;
     struct buf missing;  /* Date and Message-ID, when the message lacks them: inside and outside */
     struct buf front;    /* what stands in front outside: trace fields and the missing ones */
+    bool tls_optional;   /* what delivery will see in the header of each copy */
     struct form **forms; /* one for each kind of copy, made when the first such copy needs it; owned */
     size_t n_forms;
     /* Held and returned copies share what is stored; a length of 0 is "not yet". */
@@ -250,6 +252,7 @@ static enum status build_copy(struct builder *b, const struct plan_copy *group, 
         return seal_no_memory("the copies of a message", err);
     copy->n_recipients = group->n_recipients;
     copy->tls = group->rule->treatment.tls;
+    copy->tls_optional = b->tls_optional;
     for (size_t i = 0; i < group->n_recipients; i++) {
         enum status st = describe(b, group->recipients[i], &copy->recipients[i], err);
         if (st != STATUS_OK)
@@ -301,6 +304,7 @@ enum status copies_build(const struct seal *seal, struct seal_job *job, const st
                          struct error *err)
 {
     struct builder b = {.seal = seal, .job = job, .outcome = SUBMIT_LATER};
+    b.tls_optional = !job->envelope.requiretls && tls_required_no(job->parts.header);
     *store_out = (struct queue_store){0};
     envelope_init(&store_out->envelope);
     buf_init(&b.missing, EXTRA_MAX);

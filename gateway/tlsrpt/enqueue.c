@@ -19,6 +19,7 @@ static void put(const struct own_mail *mail, uint64_t body_len, struct buf *out)
                               .format = FORMAT_CLEAR,
                               .locked = true,
                               .body_len = body_len,
+                              .tls_optional = mail->tls_optional,
                               .recipients = &copied,
                               .n_recipients = 1};
     struct queue_store store = {.envelope = {.received_ms = clock_wall_ms(),

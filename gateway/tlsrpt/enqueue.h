@@ -18,6 +18,7 @@ struct own_mail {
     const char *reverse_path; /* "" for <> */
     const char *to;
     const char *rule;     /* what the audit trail says in place of a rule */
+    bool tls_optional;    /* MESSAGE has TLS-Required: No */
     struct spans message; /* CRLF lines, 7bit; nothing of a user's may be in it: it leaves unsealed */
 };
 

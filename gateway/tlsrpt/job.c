@@ -179,7 +179,8 @@ static struct call *send_mail(struct job *job, const char *to, struct error *err
     const struct tlsrpt_settings *s = job->all->settings;
     const struct tlsrpt_report report =
         tlsrpt_report_of(job->all, job->due.day, job->due.domain, job->due.id);
-    struct own_mail mail = {.reverse_path = s->sender ? s->sender : "", .to = to, .rule = "tls-report"};
+    struct own_mail mail = {
+        .reverse_path = s->sender ? s->sender : "", .to = to, .rule = "tls-report", .tls_optional = true};
     struct buf text, signature;
     struct call *call = NULL;
     id_make(mail.id);

@@ -420,6 +420,34 @@ static void requiretls_tries_every_mx(void **state)
     dns_server_stop(&dns);
 }
 
+/* ---- TLS-Required: No ---- */
+
+/* RFC 8689 §5: queue is told when the report has it, as the message has. */
+static void the_report_may_do_without_tls_when_the_message_may(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body;
+        bool requiretls, optional;
+    } cases[] = {{"Subject: s\r\n\r\nTLS-Required: No\r\n", false, false},
+                 {"TLS-Required: No\r\nSubject: s\r\n\r\nx\r\n", false, true},
+                 {"TLS-Required: No\r\nSubject: s\r\n\r\nx\r\n", true, false}};
+    bench.smtpd.refuse = "bob";
+    bench_start(&bench);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        bench_send(&bench, &(struct bench_lease){.copy_id = 1,
+                                                 .requiretls = cases[i].requiretls,
+                                                 .body = span_str(cases[i].body),
+                                                 .recipients = {"bob@example.com"}});
+        bench_wait(&bench, 1);
+        assert_int_equal(bench_result(&bench, 100)->outcome, OUTCOME_BOUNCED);
+        assert_int_equal(strstr(bench_dsn(&bench), "TLS-Required: No\r\nAuto-Submitted:") != NULL,
+                         cases[i].optional);
+        assert_int_equal(bench.outcomes[0].dsn_tls_optional, cases[i].optional);
+        bench_forget(&bench);
+    }
+}
+
 #define TEST(name) BENCH_TEST(name, &bench)
 
 int main(void)
@@ -438,6 +466,7 @@ int main(void)
         TEST(requiretls_shares_no_connection),
         TEST(requiretls_is_looked_at_for_each_message),
         TEST(requiretls_tries_every_mx),
+        TEST(the_report_may_do_without_tls_when_the_message_may),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -322,6 +322,7 @@ static struct queue_store example_store(void)
                                           .body_at = 7,
                                           .body_len = 1ull << 40,
                                           .tls = TLS_LEVEL_SECURE,
+                                          .tls_optional = true,
                                           .n_recipients = 1};
     store.copies[1] = (struct store_copy){.state = COPY_HELD,
                                           .format = FORMAT_CLEAR,
@@ -364,6 +365,7 @@ static void see_store(const struct queue_store *store)
     assert_string_equal(c[0].cipher, "AES256");
     assert_int_equal(c[0].tls, TLS_LEVEL_SECURE);
     assert_int_equal(c[1].tls, TLS_LEVEL_NONE);
+    assert_true(c[0].tls_optional && !c[1].tls_optional);
     assert_int_equal(c[0].n_notes, 1);
     assert_string_equal(c[0].notes[0].event, "archived");
     assert_string_equal(c[0].notes[0].address, "archive@example.org");
@@ -620,7 +622,8 @@ static void pack_queue_outcome(struct buf *b)
                                     .n_recipients = 2,
                                     .has_dsn = true,
                                     .dsn_id = ID,
-                                    .dsn_recipient = from};
+                                    .dsn_recipient = from,
+                                    .dsn_tls_optional = true};
     queue_outcome_pack(b, &outcome);
 }
 
@@ -631,6 +634,7 @@ static void see_outcome(const struct queue_outcome *outcome)
     assert_true(outcome->has_dsn);
     assert_string_equal(outcome->dsn_id, ID);
     assert_string_equal(outcome->dsn_recipient, "alice@example.org");
+    assert_true(outcome->dsn_tls_optional);
     assert_int_equal(outcome->n_recipients, 2);
     const struct outcome_recipient *r = outcome->recipients;
     assert_int_equal(r[0].id, 5);

@@ -401,6 +401,33 @@ static void dsn_parameters_travel_with_their_recipient(void **state)
     result_free(&r);
 }
 
+/* RFC 8689 §3: queue is told of each copy what delivery will read in its header. */
+static void queue_hears_that_tls_is_not_required(void **state)
+{
+    struct world *w = world(state);
+    static const char *const to[] = {"bob@example.com", "carol@example.net", "frank@example.org",
+                                     "grace-never@example.org", NULL};
+    static const struct {
+        const char *message;
+        bool requiretls, optional;
+    } cases[] = {{message, false, false},
+                 {"TLS-Required: No\r\n" HEADER REST, false, true},
+                 {"TLS-Required: No\r\n" HEADER REST, true, false},
+                 {"TLS-Required: No\r\nTLS-Required: No\r\n" HEADER REST, false, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct envelope e;
+        struct result r;
+        talk_envelope(&e, to);
+        e.requiretls = cases[i].requiretls;
+        talk_submit_envelope(w, &e, span_str(cases[i].message), &r);
+        envelope_free(&e);
+        assert_true(r.passed_on);
+        for (size_t k = 0; k < 4; k++)
+            assert_int_equal(result_copy(&r, to[k])->tls_optional, cases[i].optional);
+        result_free(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -415,6 +442,7 @@ int main(void)
         cmocka_unit_test(the_same_recipient_twice_is_no_harm),
         cmocka_unit_test(the_address_may_be_written_in_other_letters),
         cmocka_unit_test(dsn_parameters_travel_with_their_recipient),
+        cmocka_unit_test(queue_hears_that_tls_is_not_required),
     };
     return cmocka_run_group_tests(tests, talk_group_start, talk_group_end);
 }
