@@ -10,8 +10,8 @@
 #include "gateway/queue/schema.h"
 #include "gateway/queue/store.h"
 
-/* With NUL; a longer one cannot be one (RFC 1035 §2.3.4), and has no next hop to remember. */
-#define DOMAIN_SIZE 256
+/* With NUL; a longer domain cannot be one (RFC 1035 §2.3.4), and has no next hop to remember. */
+#define DOMAIN_SIZE (256 + sizeof TLS_OPTIONAL_PREFIX)
 
 struct application {
     struct sql *sql;
@@ -232,6 +232,7 @@ static enum status store_dsn(struct application *a, struct error *err)
                               .format = notice ? FORMAT_NONE : FORMAT_CLEAR,
                               .locked = true,
                               .body_len = a->dsn.len,
+                              .tls_optional = a->outcome->dsn_tls_optional,
                               .recipients = &recipient,
                               .n_recipients = 1};
     /* RFC 3464 §2: sent with the null reverse-path. */

@@ -1,6 +1,7 @@
 /*
  * Destinations that could not be reached (doc/queue.md "Destinations"): remembered in the database, and
- * probed by one copy at a time. All inside a transaction.
+ * probed by one copy at a time. A DOMAIN is named as in a recipient's row (TLS_OPTIONAL_PREFIX). All inside a
+ * transaction.
  */
 #ifndef SEALGATE_QUEUE_REACH_H
 #define SEALGATE_QUEUE_REACH_H

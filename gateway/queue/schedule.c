@@ -1,11 +1,20 @@
 #include "gateway/queue/schedule.h"
 
+#include <string.h>
 #include <sys/random.h>
 
+#include "gateway/queue/schema.h"
 #include "gateway/wire/domain.h"
 
-const struct retry_policy *schedule_policy(const struct queue_settings *settings, const char *domain)
+static const char *domain_of(const char *destination)
 {
+    size_t len = strlen(TLS_OPTIONAL_PREFIX);
+    return strncmp(destination, TLS_OPTIONAL_PREFIX, len) == 0 ? destination + len : destination;
+}
+
+const struct retry_policy *schedule_policy(const struct queue_settings *settings, const char *destination)
+{
+    const char *domain = domain_of(destination);
     const struct retry_policy *best = &settings->retry;
     size_t best_fit = 0;
 

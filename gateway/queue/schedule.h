@@ -4,8 +4,9 @@
 
 #include "gateway/queue/queue.h"
 
-/* What counts for DOMAIN: the policy that names it, else the one that names most of it, else the default. */
-const struct retry_policy *schedule_policy(const struct queue_settings *settings, const char *domain);
+/* What counts for DESTINATION, as a recipient's row has it: the policy that names its domain, else the one
+ * that names most of it, else the default. */
+const struct retry_policy *schedule_policy(const struct queue_settings *settings, const char *destination);
 
 /* How long to wait after ATTEMPTS (1: the first one failed): first_retry_ms doubled each time up to
  * last_retry_ms, ±10 % by CHANCE (0 … 65535). */

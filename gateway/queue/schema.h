@@ -28,6 +28,14 @@ extern const char *const queue_schema[];
 #define CLIENT_PREFIX "client:"
 #define SQL_USER "CASE WHEN m.client <> '' THEN '" CLIENT_PREFIX "' || m.client ELSE m.user_name END"
 
+/*
+ * recipient.domain, lane.domain and destination.name: before the domain of mail that its sender would rather
+ * have delivered without TLS (RFC 8689 §3). It is a destination of its own: what holds up the others there
+ * may be the TLS that they demand, and what such mail shows of the hosts is nothing to them. No domain begins
+ * so.
+ */
+#define TLS_OPTIONAL_PREFIX "tls-optional:"
+
 /* Inside SQL texts: states from which a recipient never moves again. */
 #define SQL_FINAL_STATES "('delivered', 'bounced', 'returned', 'removed')"
 

@@ -98,15 +98,20 @@ static enum status insert_copy_row(const struct insertion *in, const struct stor
     return sql_run(stmt, err);
 }
 
-/* In lower case what stands behind the last "@". Owned; NULL: out of memory. */
-static char *domain_of(const char *address)
+/* In lower case what stands behind the last "@", with the prefix for mail that needs no TLS. Owned; NULL: out
+ * of memory. */
+static char *destination_of(const char *address, bool tls_optional)
 {
     const char *at = strrchr(address, '@');
-    char *domain = strdup(at ? at + 1 : "");
+    char *name = NULL;
 
-    for (char *p = domain; p && *p; p++)
+    if (!at || !at[1])
+        return strdup("");
+    if (asprintf(&name, "%s%s", tls_optional ? TLS_OPTIONAL_PREFIX : "", at + 1) < 0)
+        return NULL;
+    for (char *p = name; *p; p++)
         *p = (char)tolower((unsigned char)*p);
-    return domain;
+    return name;
 }
 
 /* Whose share of the window a recipient takes; as SQL_USER. Owned; NULL: out of memory. */
@@ -165,12 +170,13 @@ static enum status insert_recipient_at(const struct insertion *in, int64_t copy_
     return sql_run(stmt, err);
 }
 
-static enum status insert_recipient_row(const struct insertion *in, int64_t copy_id, enum copy_state state,
-                                        const struct copy_recipient *r, struct error *err)
+static enum status insert_recipient_row(const struct insertion *in, int64_t copy_id,
+                                        const struct store_copy *copy, const struct copy_recipient *r,
+                                        struct error *err)
 {
-    char *domain = domain_of(r->address);
+    char *domain = destination_of(r->address, copy->tls_optional);
     char *sender = sender_of(&in->store->envelope);
-    enum status st = domain && sender ? insert_recipient_at(in, copy_id, state, r, domain, sender, err)
+    enum status st = domain && sender ? insert_recipient_at(in, copy_id, copy->state, r, domain, sender, err)
                                       : error_set(err, STATUS_TEMPORARY, "out of memory for a recipient");
     free(domain);
     free(sender);
@@ -219,7 +225,7 @@ static enum status insert_copy(const struct insertion *in, const struct store_co
     int64_t copy_id = sql_inserted(in->sql), recipient_id = 0;
     st = body_insert(in->sql, copy_id, body, err);
     for (size_t i = 0; st == STATUS_OK && i < copy->n_recipients; i++) {
-        st = insert_recipient_row(in, copy_id, copy->state, &copy->recipients[i], err);
+        st = insert_recipient_row(in, copy_id, copy, &copy->recipients[i], err);
         if (st != STATUS_OK)
             break;
         recipient_id = sql_inserted(in->sql);

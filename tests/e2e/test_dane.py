@@ -34,7 +34,7 @@ class World:
             "ee-beside-unusable": ["1 1 1 " + "00" * 32, "3 1 9 00", tlsa(3, 1, 1, own)],
             "ta": [ca], "ta-domain": [ca], "ta-wrong": [ca],
             "ta-hidden": [tlsa(2, 0, 1, pki.ca)],
-            "wrong": [WRONG], "wrong-only": [WRONG],
+            "wrong": [WRONG], "wrong-only": [WRONG], "waits": [WRONG],
             "pkix": [tlsa(0, 1, 1, pki.ca), tlsa(1, 1, 1, own)], "pkix-only": [tlsa(1, 1, 1, own)],
             "short": ["3 1 1 abcd"], "odd": ["3 1 9 abcd", "7 1 1 " + "00" * 32],
             "none": [], "none-only": [], "clear": [WRONG], "injected": [tlsa(3, 1, 1, own)],
@@ -307,6 +307,46 @@ def test_the_sender_may_set_the_recipients_policy_aside(gateway, hop, world, tag
     assert b"\r\nTLS-Required: No\r\n" in arrived.data
 
 
+def test_nor_does_it_wait_for_those_that_demand_tls(gateway, hop, world, tag):
+    """The others there wait for the hour of the next probe, before and after it went through."""
+    def known():
+        return [d for d in gateway.json("queue", "status")["unreachable"] if "waits.example" in d["destination"]]
+
+    sink = hop(world.own)
+    others = [f"{tag}-{n}@waits.example" for n in range(3)]
+    ids = [queue_id(gateway.submit([others[0]], mail(others[0])))]
+    gateway.wait_state(others[0], "deferred")
+    ids += [queue_id(gateway.submit([address], mail(address))) for address in others[1:]]
+    before = known()
+    assert [(d["destination"], d["failures"], d["waiting"]) for d in before] == [("waits.example", 1, 3)]
+    optional = f"{tag}@waits.example"
+    gateway.submit([optional], mail(optional, TLS_Required="No"))
+    sink.wait(optional, timeout=10)
+    gateway.wait_state(optional, None)
+    assert known() == before
+    assert [(gateway.state(address)["state"], gateway.state(address)["attempts"]) for address in others] == [
+        ("deferred", 1), ("queued", 0), ("queued", 0)]
+    assert len(sink.messages) == 1
+    for message_id in ids:
+        gateway.ctl("queue", "remove", message_id)
+
+
+def test_what_holds_it_up_is_remembered_as_well(gateway, hop, world, tag):
+    """The administrator's level counts for it too: one connection, and the others wait."""
+    sink = hop(world.own)
+    addresses = [f"{tag}-{n}@wrong-only.example" for n in range(3)]
+    ids = [queue_id(gateway.submit(addresses[:1], mail(addresses[0], TLS_Required="No")))]
+    gateway.wait_state(addresses[0], "deferred")
+    tried = sink.connections
+    ids += [queue_id(gateway.submit([address], mail(address, TLS_Required="No"))) for address in addresses[1:]]
+    assert "tls-optional:wrong-only.example" in [d["destination"] for d in gateway.json("queue", "status")["unreachable"]]
+    assert "DANE" in gateway.state(addresses[2])["reply"]
+    assert [gateway.state(address)["attempts"] for address in addresses[1:]] == [0, 0]
+    assert sink.connections == tried and untouched(sink)
+    for message_id in ids:
+        gateway.ctl("queue", "remove", message_id)
+
+
 def test_but_not_the_administrators(gateway, hop, world, tag):
     sink = hop(world.own)
     assert "DANE" in deferred(gateway, send(gateway, "wrong-only.example", tag, TLS_Required="No"))
@@ -315,11 +355,9 @@ def test_but_not_the_administrators(gateway, hop, world, tag):
 
 def test_a33_nor_beside_requiretls(gateway, hop, world, tag):
     sink = hop(world.own, features=["REQUIRETLS"])
-    address = f"{tag}@wrong.example"
-    message = mail(address, TLS_Required="No")
-    message_id = queue_id(gateway.submit([address], message, mail_params=" REQUIRETLS"))
-    gateway.wait_state(address, None)
-    line = gateway.audit(message_id)[-1]
+    sent = send(gateway, "wrong.example", tag, " REQUIRETLS", TLS_Required="No")
+    gateway.wait_state(sent.address, None)
+    line = gateway.audit(sent.id)[-1]
     assert line["event"] == "bounced" and "DANE" in line["reply"]
     assert untouched(sink)
 

@@ -314,6 +314,18 @@ def test_a_days_report(gateway, world, sink, signing, tag):
     assert sum(MAILBOX in message.recipients for message in sink.messages) == 1
 
 
+def test_a_report_does_not_wait_for_what_it_tells_of(gateway, world, sink, tag):
+    """The mailbox's domain demands TLS that cannot be had, and its mail waits; the report goes at once (§3)."""
+    waiting = send(gateway, "reports.example", tag)
+    gateway.wait_state(waiting.address, "deferred")
+    delivered(gateway, sink, send(gateway, "testing.example", tag))
+    the_day_is_over(gateway)
+    sink.wait(MAILBOX, timeout=15)
+    assert gateway.state(waiting.address)["state"] == "deferred"
+    assert [d["destination"] for d in gateway.json("queue", "status")["unreachable"]] == ["reports.example"]
+    gateway.ctl("queue", "remove", waiting.id)
+
+
 def test_midnight_passes_while_it_runs(gateway, world, sink, tag):
     """No restart and no word of an administrator is needed for yesterday's report."""
     delivered(gateway, sink, send(gateway, "counts.example", tag))

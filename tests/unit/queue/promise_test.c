@@ -91,8 +91,8 @@ static void test_the_trail_names_the_relay_client(void **state)
     database_remove(&d);
 }
 
-/* RFC 8689 §5: the notification is protected like the message. */
-static void test_the_dsn_of_a_requiretls_message_is_requiretls(void **state)
+/* RFC 8689 §5: the notification is protected like the message, or gets through as it was to. */
+static void test_the_dsn_wants_of_tls_what_the_message_did(void **state)
 {
     (void)state;
     for (int required = 0; required <= 1; required++) {
@@ -105,7 +105,8 @@ static void test_the_dsn_of_a_requiretls_message_is_requiretls(void **state)
                                         .recipients = &r,
                                         .n_recipients = 1,
                                         .has_dsn = true,
-                                        .dsn_recipient = text("alice@example.org")};
+                                        .dsn_recipient = text("alice@example.org"),
+                                        .dsn_tls_optional = !required};
         database_make(&d);
         sample_simple(&s, "bob@example.com");
         s.store.envelope.requiretls = required;
@@ -119,6 +120,9 @@ static void test_the_dsn_of_a_requiretls_message_is_requiretls(void **state)
         assert_true(counts.dsn_stored);
         assert_int_equal(database_ask(&d, "SELECT requiretls FROM message WHERE reverse_path = ''"),
                          required);
+        assert_int_equal(database_ask(&d, "SELECT domain = 'tls-optional:example.org' FROM recipient "
+                                          "WHERE address = 'alice@example.org'"),
+                         !required);
         database_remove(&d);
     }
 }
@@ -129,7 +133,7 @@ int main(void)
         cmocka_unit_test(test_a_lease_has_it),
         cmocka_unit_test(test_a_held_copy_has_it_when_it_is_tried_again),
         cmocka_unit_test(test_the_trail_names_the_relay_client),
-        cmocka_unit_test(test_the_dsn_of_a_requiretls_message_is_requiretls),
+        cmocka_unit_test(test_the_dsn_wants_of_tls_what_the_message_did),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

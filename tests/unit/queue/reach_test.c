@@ -279,6 +279,115 @@ static void test_tls_that_a_domain_demands_is_its_own_trouble(void **state)
     database_remove(&d);
 }
 
+/* With TLS-Required: No in its header. */
+static void store_tls_optional(const struct database *d, const char *address, int64_t now)
+{
+    struct sample s;
+    sample_simple(&s, address);
+    s.copies[0].tls_optional = true;
+    database_store(d, &s, now);
+}
+
+static int64_t leased(const struct database *d)
+{
+    return database_ask(d, "SELECT copy_id FROM recipient WHERE state = 'leased'");
+}
+
+/* What a destination owes those who demand TLS of it does not hold up who demands none (RFC 8689 §3), and
+ * that such mail goes through says nothing for the others. */
+static void test_mail_that_needs_no_tls_does_not_wait_for_it(void **state)
+{
+    (void)state;
+    static const char *const routes[] = {NULL, "[relay.example]:25"};
+    for (size_t i = 0; i < 2; i++) {
+        struct database d;
+        int64_t first;
+        database_make(&d);
+        d.settings.route = routes[i];
+        database_store_one(&d, "a@strict.example", T0);
+        assert_int_equal(claim(&d, T0, &first), 1);
+        tell(&d, first, OUTCOME_DEFERRED, REACH_NO_PRIVACY, T0);
+        int64_t at = retry_at(&d);
+        database_store_one(&d, "b@strict.example", T0 + 1);
+        store_tls_optional(&d, "c@Strict.example", T0 + 2);
+        database_store_one(&d, "d@strict.example", T0 + 3);
+        assert_int_equal(claim(&d, T0 + 3, &first), 1);
+        assert_int_equal(first, 3);
+        tell(&d, first, OUTCOME_DELIVERED, REACH_OK, T0 + 4);
+        assert_int_equal(claim(&d, T0 + 5, NULL), 0);
+        assert_int_equal(retry_at(&d), at);
+        assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM destination"), 1);
+        assert_int_equal(database_ask(&d, "SELECT failures FROM destination WHERE name = 'strict.example'"),
+                         1);
+        /* Their probe is one of them, and holds up nobody either. */
+        assert_int_equal(claim(&d, at, NULL), 1);
+        assert_int_not_equal(leased(&d), 3);
+        store_tls_optional(&d, "e@strict.example", at);
+        assert_int_equal(claim(&d, at + 1, &first), 1);
+        assert_int_equal(first, 5);
+        database_remove(&d);
+    }
+}
+
+/* It is tried by one probe of its own, at the times that the domain's policy says, where it fails as well. */
+static void test_what_needs_no_tls_has_failures_of_its_own(void **state)
+{
+    (void)state;
+    static const enum delivery_reach failures[] = {REACH_NO_HOST, REACH_NO_PRIVACY};
+    static const struct retry_policy policy = {
+        .domain = ".example", .first_retry_ms = HOUR, .last_retry_ms = HOUR, .lifetime_ms = DAY};
+    for (size_t i = 0; i < 2; i++) {
+        struct database d;
+        int64_t first;
+        database_make(&d);
+        d.settings.retry_policies = &policy;
+        d.settings.n_retry_policies = 1;
+        store_tls_optional(&d, "a@dead.example", T0);
+        assert_int_equal(database_ask(&d, "SELECT expires_ms FROM recipient"), T0 + DAY);
+        assert_int_equal(claim(&d, T0, &first), 1);
+        tell(&d, first, OUTCOME_DEFERRED, failures[i], T0);
+        int64_t at = retry_at(&d);
+        assert_in_range(at, T0 + 54 * MINUTE, T0 + 66 * MINUTE);
+        store_tls_optional(&d, "b@dead.example", T0 + 1);
+        store_tls_optional(&d, "c@dead.example", T0 + 1);
+        assert_int_equal(claim(&d, T0 + 1, NULL), 0);
+        assert_int_equal(claim(&d, at, &first), 1);
+        assert_int_equal(claim(&d, at + 1, NULL), 0);
+        tell(&d, first, OUTCOME_DEFERRED, failures[i], at + 1);
+        assert_int_equal(database_ask(&d, "SELECT failures FROM destination"), 2);
+        /* Nothing is known for other mail. */
+        database_store_one(&d, "d@dead.example", at + 2);
+        assert_int_equal(claim(&d, at + 2, &first), 1);
+        assert_int_equal(first, 4);
+        tell(&d, first, OUTCOME_DELIVERED, REACH_OK, at + 3);
+        assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM destination"), 1);
+        assert_int_equal(claim(&d, at + 4, NULL), 0);
+        database_remove(&d);
+    }
+}
+
+static void test_what_needs_no_tls_waits_for_the_smarthost_too(void **state)
+{
+    (void)state;
+    struct database d;
+    int64_t first;
+    database_make(&d);
+    d.settings.route = "[relay.example]:25";
+    database_store_one(&d, "a@example.com", T0);
+    assert_int_equal(claim(&d, T0, &first), 1);
+    tell(&d, first, OUTCOME_DEFERRED, REACH_NO_HOST, T0);
+    store_tls_optional(&d, "b@example.net", T0 + 1);
+    assert_int_equal(claim(&d, T0 + 1, NULL), 0);
+    /* And may be the one that finds it back. */
+    int64_t at = retry_at(&d);
+    database_run(&d, "UPDATE recipient SET next_ms = next_ms + 3600000 WHERE id = 1");
+    assert_int_equal(claim(&d, at, &first), 1);
+    assert_int_equal(first, 2);
+    tell(&d, first, OUTCOME_DELIVERED, REACH_OK, at);
+    assert_int_equal(database_ask(&d, "SELECT COUNT(*) FROM destination"), 0);
+    database_remove(&d);
+}
+
 /* Whoever else waits for the destination: of the same sender, of others, and what has just come. */
 static void test_the_administrator_asks_for_a_probe(void **state)
 {
@@ -358,6 +467,9 @@ int main(void)
         cmocka_unit_test(test_a_copy_for_two_domains_goes_to_the_one_that_is_there),
         cmocka_unit_test(test_behind_a_smarthost_all_wait_for_it),
         cmocka_unit_test(test_tls_that_a_domain_demands_is_its_own_trouble),
+        cmocka_unit_test(test_mail_that_needs_no_tls_does_not_wait_for_it),
+        cmocka_unit_test(test_what_needs_no_tls_has_failures_of_its_own),
+        cmocka_unit_test(test_what_needs_no_tls_waits_for_the_smarthost_too),
         cmocka_unit_test(test_the_administrator_asks_for_a_probe),
         cmocka_unit_test(test_a_policy_says_when_a_destination_is_tried_again),
         cmocka_unit_test(test_nobody_wants_it_any_more),

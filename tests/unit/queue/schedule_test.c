@@ -60,8 +60,17 @@ static void test_a_domain_may_have_a_policy_of_its_own(void **state)
         const char *domain;
         int64_t first;
     } table[] = {
-        {"example.org", 1},        {"EXAMPLE.org", 1},    {"a.example.org", 1}, {"mail.example.org", 2},
-        {"a.mail.example.org", 3}, {"badexample.org", 9}, {"example.net", 9},   {"", 9},
+        {"example.org", 1},
+        {"EXAMPLE.org", 1},
+        {"a.example.org", 1},
+        {"mail.example.org", 2},
+        {"a.mail.example.org", 3},
+        {"badexample.org", 9},
+        {"example.net", 9},
+        {"", 9},
+        {"tls-optional:mail.example.org", 2},
+        {"tls-optional:example.org", 1},
+        {"tls-optional:example.net", 9},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         assert_int_equal(schedule_policy(&settings, table[i].domain)->first_retry_ms, table[i].first);
