@@ -51,9 +51,9 @@ class Session(socketserver.StreamRequestHandler):
             pass
 
     def finish(self):
-        super().finish()
         # The server closes what it accepted, which is not what TLS goes over.
         try:
+            super().finish()
             self.connection.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
