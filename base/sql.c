@@ -17,17 +17,24 @@ static enum status check_transaction(const struct sql *sql, struct error *err)
     return STATUS_OK;
 }
 
+/* ---- transactions ---- */
+
+/* TEXT is compiled once: several of them are run for each piece of work. */
 static enum status exec(struct sql *sql, const char *text, const char *what, struct error *err)
 {
+    struct sql_stmt *stmt;
     enum status st = check_transaction(sql, err);
 
+    if (st == STATUS_OK)
+        st = sql_prepare(sql, text, &stmt, err);
     if (st != STATUS_OK)
         return st;
-    int code = sqlite3_exec(sql->db, text, NULL, NULL, NULL);
-    return code == SQLITE_OK ? STATUS_OK : sql_status(sql, code, what, err);
+    int code = sqlite3_step(stmt->stmt);
+    if (code != SQLITE_DONE)
+        st = sql_status(sql, sqlite3_extended_errcode(sql->db), what, err);
+    sqlite3_reset(stmt->stmt);
+    return st;
 }
-
-/* ---- transactions ---- */
 
 static enum status begin(struct sql *sql, const char *text, struct error *err)
 {
@@ -86,7 +93,8 @@ enum status sql_release(struct sql *sql, struct error *err)
 
 enum status sql_undo(struct sql *sql, struct error *err)
 {
-    return mark(sql, "ROLLBACK TO piece; RELEASE piece", "undo a savepoint", err);
+    enum status st = mark(sql, "ROLLBACK TO piece", "undo a savepoint", err);
+    return st == STATUS_OK ? mark(sql, "RELEASE piece", "undo a savepoint", err) : st;
 }
 
 /* ---- statements ---- */
