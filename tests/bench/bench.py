@@ -31,7 +31,7 @@ QUICK = {"rounds": 1, "messages": 10, "reconnect_messages": 2, "half_seconds": 1
 
 def options():
     parser = argparse.ArgumentParser(prog="bench.py", description="load through the gateway and through Postfix")
-    parser.add_argument("--rounds", type=int, default=3, help="each case is measured so often (default 3)")
+    parser.add_argument("--rounds", type=int, default=7, help="each case is measured so often (default 7)")
     parser.add_argument("--sessions", type=int, default=20, help="SMTP sessions at once (default 20)")
     parser.add_argument("--messages", type=int, default=50, help="messages of each session (default 50)")
     parser.add_argument("--reconnect-messages", type=int, default=10,
