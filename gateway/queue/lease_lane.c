@@ -79,26 +79,24 @@ static enum status set_aside(const struct claim *c, const char *sender, const st
 
 /* ---- copies ---- */
 
-/* The longest due copy of the lane that is not on lease; with EXPIRED only one that is too old. */
-static enum status find_due(const struct claim *c, const char *sender, const struct lane *lane, bool expired,
-                            struct due *due_out, struct error *err)
+/* A copy of the lane that is not on lease: ?3 and ?4 are UNTIL_MS and EXPIRES_MS. With several queue nodes
+ * (PostgreSQL) this wants FOR UPDATE SKIP LOCKED. */
+#define COPY_OF_LANE                                                                                         \
+    "SELECT r.copy_id, r.to_return, c.body_len FROM recipient r JOIN copy c ON c.id = r.copy_id "            \
+    "WHERE r.domain = ?1 AND r.sender = ?2 AND c.lease_instance IS NULL "
+
+static enum status find(const struct claim *c, const char *sender, const struct lane *lane, const char *text,
+                        int64_t until_ms, int64_t expires_ms, struct due *due_out, struct error *err)
 {
     struct sql_stmt *stmt;
     *due_out = (struct due){0};
-    /* With several queue nodes (PostgreSQL) this wants FOR UPDATE SKIP LOCKED. */
-    enum status st = sql_prepare(c->sql,
-                                 "SELECT r.copy_id, r.to_return, c.body_len FROM recipient r "
-                                 "JOIN copy c ON c.id = r.copy_id "
-                                 "WHERE r.domain = ?1 AND r.sender = ?2 AND r.next_ms <= ?3 "
-                                 "AND r.expires_ms <= ?4 AND c.lease_instance IS NULL "
-                                 "ORDER BY r.next_ms LIMIT 1",
-                                 &stmt, err);
+    enum status st = sql_prepare(c->sql, text, &stmt, err);
     if (st != STATUS_OK)
         return st;
     sql_bind_str(stmt, 1, lane->domain);
     sql_bind_str(stmt, 2, sender);
-    sql_bind_int(stmt, 3, c->now_ms);
-    sql_bind_int(stmt, 4, expired ? c->now_ms : INT64_MAX);
+    sql_bind_int(stmt, 3, until_ms);
+    sql_bind_int(stmt, 4, expires_ms);
     st = sql_step(stmt, &due_out->found, err);
     if (st == STATUS_OK && due_out->found) {
         due_out->copy_id = sql_col_int(stmt, 0);
@@ -109,29 +107,24 @@ static enum status find_due(const struct claim *c, const char *sender, const str
     return st;
 }
 
-/* The copy of the lane whose sender was to be told of the delay longest ago. */
+/* The copy that is due longest; with EXPIRED only one that is too old. */
+static enum status find_due(const struct claim *c, const char *sender, const struct lane *lane, bool expired,
+                            struct due *due_out, struct error *err)
+{
+    return find(c, sender, lane,
+                COPY_OF_LANE "AND r.next_ms <= ?3 AND r.expires_ms <= ?4 ORDER BY r.next_ms LIMIT 1",
+                c->now_ms, expired ? c->now_ms : INT64_MAX, due_out, err);
+}
+
+/* The copy whose sender was to be told of the delay longest ago. */
 static enum status find_late(const struct claim *c, const char *sender, const struct lane *lane,
                              struct due *due_out, struct error *err)
 {
-    struct sql_stmt *stmt;
-    enum status st = sql_prepare(c->sql,
-                                 "SELECT r.copy_id, c.body_len FROM recipient r JOIN copy c ON c.id = "
-                                 "r.copy_id WHERE r.domain = ?1 AND r.sender = ?2 AND r.warn_ms <= ?3 "
-                                 "AND r.next_ms IS NOT NULL AND r.expires_ms > ?3 "
-                                 "AND c.lease_instance IS NULL ORDER BY r.warn_ms LIMIT 1",
-                                 &stmt, err);
-    if (st != STATUS_OK)
-        return st;
-    sql_bind_str(stmt, 1, lane->domain);
-    sql_bind_str(stmt, 2, sender);
-    sql_bind_int(stmt, 3, c->now_ms);
-    st = sql_step(stmt, &due_out->found, err);
-    if (st == STATUS_OK && due_out->found) {
-        due_out->tells = true;
-        due_out->copy_id = sql_col_int(stmt, 0);
-        due_out->body_len = sql_col_int(stmt, 1);
-        sql_reset(stmt);
-    }
+    enum status st = find(c, sender, lane,
+                          COPY_OF_LANE "AND r.warn_ms <= ?3 AND r.next_ms IS NOT NULL AND r.expires_ms > ?4 "
+                                       "ORDER BY r.warn_ms LIMIT 1",
+                          c->now_ms, c->now_ms, due_out, err);
+    due_out->tells = due_out->found;
     return st;
 }
 
