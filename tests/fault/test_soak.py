@@ -25,7 +25,7 @@ RULES = (House.rules +
          'rule "hold" { when { recipient = {"@hold.example"} } protect = require on-missing-key = hold }\n')
 # In one copy: clear@ and gone@, which fail apart, and the two at two.example; two domains, and both ways of sealing.
 SENT = ["smime@example.com", "clear@example.com", "pgp@example.com", GONE, LATER, "clear@two.example"]
-# sealctl lists the first 1000 recipients, those beside the held ones among them; and they are to come during all of the time.
+# sealctl lists the first 1000 recipients, those in the same messages among them; and they are to come during all of the time.
 HELD_MAX = 100
 HELD_SHARE = min(HELD_MAX / (20 * SECONDS), 0.3)
 FINAL = {GONE: "bounced", HELD: "held"}  # else delivered
@@ -98,8 +98,14 @@ class Soak(House):
         return {key: trails[self.promised[key[0]], key[1]] for key in self.sent if key[0] in self.promised}
 
     def waiting(self):
-        """{(queue id, recipient)} of those without an outcome."""
-        return {(r["id"], r["address"]) for r in self.gateway.queue() if r["state"] not in DONE}
+        """{(queue id, recipient)} of those without an outcome; None: more than sealctl lists."""
+        answer = self.gateway.json("queue", "list")
+        return None if answer["more"] else {(message["id"], recipient["address"]) for message in answer["messages"]
+                                            for recipient in message["recipients"] if recipient["state"] not in DONE}
+
+    def only_held_wait(self):
+        waiting = self.waiting()
+        return waiting is not None and {address for _, address in waiting} <= {HELD}
 
     def account(self):
         if not self.sink._server:
@@ -107,8 +113,7 @@ class Soak(House):
         wait_until(lambda: self.gateway.ctl("queue", "list", check=False).returncode == 0, "sealctl is answered")
         self.gateway.ctl("queue", "retry", "all")
         # A notice is held until seal has sealed it.
-        wait_until(lambda: {address for _, address in self.waiting()} <= {HELD},
-                   lambda: f"nothing but held mail: {self.gateway.queue()}\n{self.gateway.tail()}", timeout=120)
+        wait_until(self.only_held_wait, lambda: f"nothing but held mail: {self.waiting()}\n{self.gateway.tail()}", timeout=300)
         waiting, outcomes = self.waiting(), self.outcomes()
         for (name, recipient), events in outcomes.items():
             wanted = FINAL.get(recipient, "delivered")
