@@ -67,6 +67,7 @@ class House:
         self.promised = {}  # Message-ID → queue id of what was answered by 250
         self.sent = set()  # (Message-ID, recipient), promised or not
         self.unsettled = set()  # those that did not arrive yet, or whose outcome is not on disk
+        self.unlisted = 0  # looks at a queue longer than what sealctl lists of it
         self.may_be_twice = set()  # what was not settled when one of MAY_DUPLICATE died
         self.kills = collections.Counter()
         self.steps = collections.Counter()  # (role, call) → kills at it
@@ -152,7 +153,8 @@ class House:
             return
         answer = json.loads(listed.stdout)
         if answer["more"]:
-            return  # than sealctl lists: who is not in it may be behind it
+            self.unlisted += 1
+            return  # who is not listed may be behind those who are
         waiting = {(message["id"], recipient["address"]) for message in answer["messages"]
                    for recipient in message["recipients"] if recipient["state"] not in DONE}
         others = {queue_id for queue_id, _ in waiting} - set(self.promised.values())

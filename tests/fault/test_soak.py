@@ -126,7 +126,7 @@ class Soak(House):
         assert self.gateway.json("audit", "verify")["intact"]
         ends = collections.Counter(FINAL.get(recipient, "delivered") for _, recipient in outcomes)
         print(f"{dict(self.kills)}: {len(self.promised)} messages promised to {len(outcomes)} recipients, {dict(ends)}, "
-              f"{len(twice)} twice")
+              f"{len(twice)} twice of {len(self.may_be_twice)} that may; {self.unlisted} looks at a queue longer than its list")
 
 
 def test_r1_soak():

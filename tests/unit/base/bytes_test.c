@@ -126,7 +126,6 @@ static void test_unpack_refuses_nul_and_overlong(void **state)
     buf_free(&b);
 }
 
-/* A24 */
 static void test_hex(void **state)
 {
     char text[11];
@@ -138,6 +137,7 @@ static void test_hex(void **state)
     assert_string_equal(text, "");
 }
 
+/* A24 */
 static void test_ids(void **state)
 {
     (void)state;

@@ -2,6 +2,7 @@
 #include "tests/unit/seal/talk.h"
 
 #include "gateway/message/outer.h"
+#include "gateway/message/tls_required.h"
 #include "pgp/armor.h"
 
 static struct world *world(void **state)
@@ -401,6 +402,13 @@ static void dsn_parameters_travel_with_their_recipient(void **state)
     result_free(&r);
 }
 
+static bool says_no(struct span body)
+{
+    const char *end = memmem(body.p, body.len, "\r\n\r\n", 4);
+    assert_non_null(end);
+    return tls_required_no(span_of(body.p, (size_t)(end - body.p) + 2));
+}
+
 /* RFC 8689 §3: queue is told of each copy what delivery will read in its header. */
 static void queue_hears_that_tls_is_not_required(void **state)
 {
@@ -422,8 +430,12 @@ static void queue_hears_that_tls_is_not_required(void **state)
         talk_submit_envelope(w, &e, span_str(cases[i].message), &r);
         envelope_free(&e);
         assert_true(r.passed_on);
-        for (size_t k = 0; k < 4; k++)
-            assert_int_equal(result_copy(&r, to[k])->tls_optional, cases[i].optional);
+        for (size_t k = 0; k < 4; k++) {
+            const struct store_copy *copy = result_copy(&r, to[k]);
+            assert_int_equal(copy->tls_optional, cases[i].optional);
+            if (!copy->locked)
+                assert_int_equal(says_no(result_body(&r, copy)) && !cases[i].requiretls, cases[i].optional);
+        }
         result_free(&r);
     }
 }
