@@ -134,7 +134,7 @@ kill-campaign: deps
 	@$(MAKE) --no-print-directory -s programs $(BUILD)/killat.so
 	BUILD=$(BUILD) KILLS=1000 $(PYTHON) -m pytest -q -p no:cacheprovider tests/fault/test_kill.py
 
-# Mixed mail, random kills of roles and next hop for TIME seconds, then an account of every message; 20 s of it in make test.
+# Mixed mail, random kills of roles and next hops for TIME seconds, then an account of every recipient; 17 s of it in make test.
 soak: deps
 	@$(MAKE) --no-print-directory -s programs $(BUILD)/killat.so
 	BUILD=$(BUILD) SOAK=$(or $(TIME),3600) $(PYTHON) -m pytest -q -s -p no:cacheprovider tests/fault/test_soak.py

@@ -66,7 +66,13 @@ def header(message, name):
     return re.findall(rf"^{re.escape(name)}:[ \t]*(.*?)\r?$", head, re.M | re.I)
 
 
-def is_sealed(message):
-    """By its outer type, as a recipient's program would see it."""
+def form(message):
+    """What it is sealed with, "openpgp" or "smime", or "clear", by its outer type, as a recipient's program would see it."""
     kind = (header(message, "Content-Type") or [""])[0].lower()
-    return kind.startswith("multipart/encrypted") or "enveloped-data" in kind
+    if kind.startswith("multipart/encrypted"):
+        return "openpgp"
+    return "smime" if "enveloped-data" in kind else "clear"
+
+
+def is_sealed(message):
+    return form(message) != "clear"
