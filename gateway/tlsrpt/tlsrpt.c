@@ -61,7 +61,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 void tlsrpt_look(struct tlsrpt *tlsrpt)
 {
-    event_active(tlsrpt->tick, EV_TIMEOUT, 0);
+    /* As EV_TIMEOUT it would count for the tick that is due next, which then came one later. */
+    event_active(tlsrpt->tick, EV_READ, 0);
 }
 
 struct tlsrpt *tlsrpt_open(const struct tlsrpt_settings *settings, struct error *err)

@@ -334,7 +334,7 @@ def test_midnight_passes_while_it_runs(gateway, world, sink, tag):
     with database:
         database.execute("UPDATE policy SET day = day - 1")
     database.close()
-    wait_until(lambda: posted(world, "/v1/tlsrpt"), lambda: f"no report\n{gateway.tail()}", 60)
+    wait_until(lambda: posted(world, "/v1/tlsrpt"), lambda: f"no report\n{gateway.tail()}", 45)
     wait_report(gateway, "counts.example", "sent")
 
 
