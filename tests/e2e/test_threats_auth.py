@@ -1,6 +1,7 @@
 """Strangers at AUTH, through the real roles: broken responses (A6), strange names (A21), what they learn of users (A19)."""
 
 import base64
+import concurrent.futures
 import itertools
 import random
 
@@ -132,18 +133,24 @@ def scram_first(name):
 @pytest.mark.parametrize("name", STRANGE, ids=ascii)
 def test_a21_no_strange_name_gets_in(door, name):
     """With the right password of somebody else, and none of it breaks a log line."""
+    door.ctl("guard", "forget", "user", USER, check=False)
     at = len(door.log)
     name, word = as_bytes(name), PASSWORD.encode()
-    for mechanism, responses, initial in [
-            ("PLAIN", [encoded(b"\0" + name + b"\0" + word)], True),
-            ("PLAIN", [encoded((name or b"x") + b"\0" + USER.encode() + b"\0" + word)], True),
-            ("LOGIN", [encoded(name), encoded(word)], False),
-            ("SCRAM-SHA-256", [scram_first(name), encoded(b"c=biws,r=c0ffee,p=AAAA")], True),
-            ("SCRAM-SHA-256", [encoded(b"n,a=" + name + b",n=x,r=y")], True)]:
+
+    def attempt(mechanism, responses, initial):
         with Stranger(door) as stranger:
             if mechanism in stranger.offered:
                 stranger.fails(mechanism, responses, initial)
                 stranger.is_in_step()
+
+    attempts = [("PLAIN", [encoded(b"\0" + name + b"\0" + word)], True),
+                ("PLAIN", [encoded((name or b"x") + b"\0" + USER.encode() + b"\0" + word)], True),
+                ("LOGIN", [encoded(name), encoded(word)], False),
+                ("SCRAM-SHA-256", [scram_first(name), encoded(b"c=biws,r=c0ffee,p=AAAA")], True),
+                ("SCRAM-SHA-256", [encoded(b"n,a=" + name + b",n=x,r=y")], True)]
+    # At the same time: one after the other they would be slowed down, for each but the first finds a failure of its user.
+    with concurrent.futures.ThreadPoolExecutor(len(attempts)) as pool:
+        assert len(list(pool.map(lambda words: attempt(*words), attempts))) == len(attempts)
     lines = door.log[at:].splitlines()
     assert lines and all(line.startswith("role=") for line in lines), "a name broke a line of the log"
     assert all(" " <= c for line in lines for c in line) and "\x7f" not in door.log[at:]
@@ -206,4 +213,6 @@ def test_a19_replies_do_not_tell(door):
                 said.append(stranger.say(f"{line} {name}" if "{" not in line else line.format(name)))
         return [str(reply) for reply in said]
 
-    assert replies(USER) == replies("nobody@example.org")
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        user, nobody = pool.map(replies, (USER, "nobody@example.org"))
+    assert user == nobody
