@@ -139,7 +139,9 @@ soak: deps
 	@$(MAKE) --no-print-directory -s programs $(BUILD)/killat.so
 	BUILD=$(BUILD) SOAK=$(or $(TIME),3600) $(PYTHON) -m pytest -q -s -p no:cacheprovider tests/fault/test_soak.py
 
+# On every processor also where nobody said -j.
+JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 test: deps
-	@$(MAKE) --no-print-directory -s programs unit-programs $(BUILD)/killat.so $(BUILD)/load $(BUILD)/hold node-libraries
-	@$(MAKE) --no-print-directory -s fuzz-build
+	@$(MAKE) --no-print-directory -s $(JOBS) programs unit-programs $(BUILD)/killat.so $(BUILD)/load $(BUILD)/hold node-libraries
+	@$(MAKE) --no-print-directory -s $(JOBS) fuzz-build
 	@BUILD=$(BUILD) FUZZ_TIME=5 $(PYTHON) tests/lib/run_all.py $(UNIT_PROGRAMS)

@@ -41,8 +41,10 @@ LIVE = []  # gateways whose log is shown when a test fails
 
 
 # Files that take longest begin first, so that no process works on one of them alone at the end.
-LONG = ("test_testssl.py", "test_large.py", "test_signing_changes.py", "test_throttle.py", "test_tokens.py", "test_threats_flips.py",
-        "test_next_hops.py", "test_capacity.py", "test_threats_failures.py", "test_signing.py")
+LONG = [f"test_{name}.py" for name in (
+    "testssl", "large", "threats_failures", "signing_changes", "tls_reports", "threats_load", "backends", "delivery", "dsn_parameters",
+    "another_host", "throttle", "threats_auth", "queue", "mta_sts", "next_hops", "ipv6", "smarthost", "capacity", "tokens",
+    "smarthost_binding", "requiretls", "signing", "dane", "mail_readers", "rule_tls", "threats_flips", "key_kinds", "upgrade")]
 
 
 def pytest_collection_modifyitems(items):

@@ -11,7 +11,8 @@ import tempfile
 import time
 
 BUILD = os.environ["BUILD"]
-AT_ONCE = max(2, os.cpu_count())
+# Units wait half of their time for what they let run into a limit.
+AT_ONCE = 2 * max(2, os.cpu_count())
 # Started first, so that none of them runs alone at the end.
 LONG = ["queue/crash", "pgp/algorithms", "submission/walk", "seal/failures", "submission/session", "queue/role", "submission/order",
         "auth/stranger", "submission/allowance"]
@@ -107,7 +108,7 @@ def run_fuzzers(seconds):
 
 
 def run_small(count, programs, fuzz_seconds):
-    """Units and, beside them, fuzzers: units wait half of their time for what they let run into a limit."""
+    """Units and, beside them, fuzzers."""
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         fuzzers = pool.submit(run_fuzzers, fuzz_seconds)
         count.add(*run_units(programs))
