@@ -202,7 +202,7 @@ class Freezer:
         self.send("queued@example.com", "queued-beside@example.com")
         self.gateway.ctl("held", "return", self.ids["queued-return@hold.example.com"])
         self.gateway.ctl("queue", "release", self.ids["later-released@example.com"])
-        time.sleep(1)
+        # The transaction of each of these would have leased them, had delivery a hand free.
         self.wait("queued", "queued@example.com", "queued-beside@example.com")
         self.wait("returning", "queued-return@hold.example.com")
 
